@@ -1,0 +1,13 @@
+# -D OUT=file.c -D IN="a.sql;b.sql": const char *const schema_migrations[] = { text of each, NULL }.
+set(text "// Made from the migrations by cmake/embed.cmake.\n#include \"schema/migrations.h\"\n\n")
+string(APPEND text "const char *const schema_migrations[] = {\n")
+list(SORT IN)
+foreach(file ${IN})
+  file(READ ${file} body)
+  string(REPLACE "\\" "\\\\" body "${body}")
+  string(REPLACE "\"" "\\\"" body "${body}")
+  string(REPLACE "\n" "\\n\"\n    \"" body "${body}")
+  string(APPEND text "    \"${body}\",\n")
+endforeach()
+string(APPEND text "    0,\n};\n")
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,12 @@
+// decide: the one place that guesses.
+#ifndef TAPEDECK_PROXY_DECIDE_H
+#define TAPEDECK_PROXY_DECIDE_H
+
+#include "proxy/decode/decode.h"
+
+// Which decoder fits the first bytes of both directions (either may be empty). NULL: more bytes
+// could tell, and fewer than TAP_SNIFF_MAX were seen; raw is the answer of last resort. final: no
+// more bytes will come.
+const struct decoder_ops *decide_decoder(struct view c2s, struct view s2c, bool final);
+
+#endif

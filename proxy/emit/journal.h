@@ -1,0 +1,73 @@
+// journal: the ring of frames that are not acknowledged yet: a memory-mapped file, or anonymous
+// memory of the same size. One thread uses it.
+//
+//      tail            sent              head
+//   ────┬───────────────┬─────────────────┬────────────
+//       │ sent, no ACK  │ not sent yet    │ free (some of it reserved)
+//   ────┴───────────────┴─────────────────┴────────────
+//   1. tail <= sent <= head <= tail + size, as ever-growing offsets; a frame never wraps: a pad
+//   fills the end of the ring.
+//   2. Sequence numbers in the ring are consecutive; the one at head is next_seq.
+//   3. A frame is whole before head passes it, so what a killed process leaves behind is whole
+//   frames.
+//   4. When tail reaches head the ring starts again at its beginning, so a quiet proxy touches few
+//   pages.
+#ifndef TAPEDECK_PROXY_EMIT_JOURNAL_H
+#define TAPEDECK_PROXY_EMIT_JOURNAL_H
+
+#include "proto/base/err.h"
+#include "proto/base/options.h"
+#include "proto/wire.h"
+
+#include <sys/uio.h>
+
+#define JOURNAL_MIN (1u << 18) // bytes, smallest ring
+
+struct journal;
+
+struct journal_facts {
+    unsigned char stream[16];
+    int64_t started_us;
+    uint64_t first_seq; // lowest number still in the ring, or next_seq when it is empty
+    uint64_t next_seq;
+    uint64_t size, used, reserved;
+    bool recovered; // frames of a process that died, or went without an ACK for all, were found
+};
+
+// path NULL: anonymous memory. A file is made with mode 0600, its blocks allocated, and locked for
+// this process; one that holds unacknowledged frames is taken over with its stream, whatever its
+// size; an empty one begins a new stream of the asked size. E_BUSY: locked by another process;
+// E_DAMAGED: set aside as PATH.damaged, and a new one begun (why says so, *out is valid and 0 is
+// returned); E_FULL: no disk space; E_IO.
+int journal_open(struct journal **out, const char *path, uint64_t size, int64_t now_us,
+                 char why[WHY_MAX]) MUST_CHECK;
+
+// Clean: everything was acknowledged and the stream said Bye; the file is emptied and removed. Else
+// it stays for the next process.
+void journal_close(struct journal *j);
+
+void journal_facts(const struct journal *j, struct journal_facts *out);
+
+// Room for a record's payload of n bytes, contiguous, or NULL when the free space less what others
+// reserved does not hold it. from_reserve: take the room out of what journal_hold() set aside (of
+// that many bytes). journal_commit() makes the record real, with the next sequence number (its
+// result), and n the final payload size, at most what was asked.
+void *journal_room(struct journal *j, size_t n, size_t from_reserve);
+uint64_t journal_commit(struct journal *j, enum wire_type type, size_t n);
+
+// Sets bytes aside for records that must find room later (a flow's close, a loss): false when there
+// is no room.
+bool journal_hold(struct journal *j, size_t n);
+void journal_unhold(struct journal *j, size_t n);
+
+// What is not sent yet, as at most two pieces; the count (0: nothing). journal_sent() moves on by n
+// bytes of it.
+int journal_unsent(const struct journal *j, struct iovec out[2]);
+void journal_sent(struct journal *j, size_t n);
+
+// All up to seq is committed at the recorder: forget it. After a reconnect: send again everything
+// behind seq.
+void journal_ack(struct journal *j, uint64_t seq);
+void journal_resend(struct journal *j, uint64_t seq);
+
+#endif

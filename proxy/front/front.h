@@ -1,0 +1,75 @@
+// front: how a client says where it wants to go. Bytes in, bytes out, no I/O, no clock.
+//
+//            FRONT               DIAL            RELAY
+//   client → feed() … GO → flow dials → answer() → pass() for each piece of bytes, both ways
+//              ↑                                        │ an exchange front (http) ends its
+//              exchange └────────────────────────────────────────┘ and reads the next head
+#ifndef TAPEDECK_PROXY_FRONT_H
+#define TAPEDECK_PROXY_FRONT_H
+
+#include "proto/base/addr.h"
+#include "proto/base/buf.h"
+#include "proto/base/err.h"
+#include "proxy/emit/sink.h"
+
+enum front_verdict {
+    FRONT_MORE,   // not enough bytes yet
+    FRONT_GO,     // out->target is known
+    FRONT_REFUSE, // out->to_client holds the answer, if the protocol has one; then the flow ends
+};
+
+struct front_conf {
+    bool fixed_target;      // reverse: always go to target, whatever the client names
+    struct hostport target; // when fixed_target
+    size_t head_max;        // bytes of a request head
+};
+
+struct front_out {
+    struct buf *to_client;  // appended to: the front's own words to the client
+    struct buf *to_server;  // appended to: bytes that open the exchange upstream (a rewritten head)
+    struct hostport target; // with FRONT_GO: where to dial
+    char requested[HOSTPORT_TEXT]; // what the client named, "" if nothing
+    bool refusal_recorded; // with FRONT_REFUSE: to_server holds the refused request's bytes for the
+                           // capture
+    const char *reason; // with FRONT_REFUSE: static word for log and capture, e.g. "head-too-large"
+};
+
+enum front_pass {
+    PASS_MORE,   // the first *n bytes belong to this exchange; it goes on
+    PASS_DONE,   // and with these *n bytes it is over in both directions: the flow returns to FRONT
+    PASS_TUNNEL, // all bytes from here on, both ways, are relayed blindly: pass() is not called
+                 // again
+    PASS_CLOSE,  // with these *n bytes the exchange is over and the connections must close
+    PASS_BAD,    // behind *n bytes the framing is broken: the flow ends (reason "bad-framing")
+};
+
+struct front_ops {
+    const char *name; // "fixed", "http", "socks4", "socks5"
+    size_t size;      // of the state, zeroed by the flow before init
+    void (*init)(void *front, const struct front_conf *conf); // conf outlives the state
+    // C2S bytes. *used of them are consumed; the rest is offered again with more behind it, or
+    // relayed after GO. A front that needs no bytes (fixed) answers GO to an empty view; so feed()
+    // is called once at accept. out->to_client may be written to with FRONT_MORE as well (the
+    // SOCKS5 method choice).
+    enum front_verdict (*feed)(void *front, struct view in, size_t *used, struct front_out *out);
+    // The end of the dial: error 0, or E_NOTFOUND (no such host), E_REFUSED, E_UNREACHABLE,
+    // E_TIMEOUT, E_LOOP, E_…; bound is our end towards the server. Writes the client's answer;
+    // target and detail are for its text. The flow closes after an error.
+    void (*answer)(void *front, int error, const struct addr *bound, const char *detail,
+                   struct buf *to_client);
+    // NULL: everything passes, in both directions. in is never empty. 0 <= *n <= in.n; *n < in.n
+    // with PASS_MORE means that the rest belongs to a later exchange and is offered to feed() when
+    // this one is over.
+    enum front_pass (*pass)(void *front, enum dir dir, struct view in, size_t *n);
+    // The server's side ended while in RELAY: true when that ends the exchange in order (body until
+    // close).
+    bool (*server_end)(void *front);
+    void (*clear)(void *front);
+};
+
+extern const struct front_ops front_fixed, front_http, front_socks4, front_socks5;
+
+// "socks" listeners: by the first byte. NULL when it is neither 4 nor 5.
+const struct front_ops *front_by_first_byte(unsigned char first);
+
+#endif

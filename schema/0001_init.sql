@@ -1,0 +1,216 @@
+-- A Tapedeck capture. Any SQLite client may read it, also while it is being written.
+--
+-- Times are microseconds since 1970-01-01 UTC; sizes and counts of bytes are bytes. c2s: what the client sent, s2c: what the
+-- server sent.
+--
+-- The key of everything that came as a record is  stream << 40 | sequence number : a record that is sent twice is
+-- a row once, and a missing row is a visible hole. Rows of records are inserted, never changed.
+-- `sum` guards a row: XXH3 (64 bit) of its other columns; `tapedeck verify` recomputes it.
+-- Start with the views: http, raw, header, endpoints, losses.
+
+PRAGMA application_id = 0x54415045; -- "TAPE"
+
+-- One emitter's numbered sequence of records: a worker thread of a proxy, across restarts.
+CREATE TABLE stream (
+    id         INTEGER PRIMARY KEY,
+    name       BLOB NOT NULL UNIQUE CHECK (length(name) = 16),
+    software   TEXT NOT NULL,
+    host       TEXT NOT NULL,
+    pid        INTEGER NOT NULL,
+    worker     INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    pod        TEXT NOT NULL,
+    namespace  TEXT NOT NULL,
+    workload   TEXT NOT NULL,
+    node       TEXT NOT NULL,
+    labels     TEXT NOT NULL CHECK (json_valid(labels)),   -- {"name": "value"}
+    settings   TEXT NOT NULL CHECK (json_valid(settings)), -- the options it ran with, without secrets
+    first_seq  INTEGER NOT NULL, -- the lowest number that belongs in this file
+    last_seq   INTEGER NOT NULL, -- the highest number committed; first_seq - 1: none yet
+    ended_us   INTEGER           -- when it ended in good order; NULL: it may go on
+) STRICT;
+
+-- A client connection with its upstream.
+CREATE TABLE flow (
+    id           INTEGER PRIMARY KEY, -- record key
+    at_us        INTEGER NOT NULL,    -- accepted
+    direction    TEXT NOT NULL CHECK (direction IN ('inbound', 'outbound')), -- towards or from the workload
+    front        TEXT NOT NULL,       -- how the client said where to go: fixed, http, socks4, socks5, transparent
+    client       TEXT NOT NULL,       -- address:port of the peer
+    local        TEXT NOT NULL,       -- address:port that it connected to
+    original     TEXT NOT NULL,       -- its destination before redirection, '' if none
+    requested    TEXT NOT NULL,       -- host:port that it named, '' if none
+    target       TEXT NOT NULL,       -- host:port that was dialled
+    server       TEXT NOT NULL,       -- address:port that answered, '' if none
+    server_local TEXT NOT NULL,       -- our end towards the server
+    dial_us      INTEGER NOT NULL,    -- duration of the dial
+    dns_us       INTEGER NOT NULL,    -- of it: the name look-up
+    carried      INTEGER NOT NULL,    -- 1: began in an earlier file of this capture
+    sum          INTEGER NOT NULL
+) STRICT;
+
+-- The end of a flow, with its side of the ledger.
+CREATE TABLE flow_end (
+    flow          INTEGER PRIMARY KEY REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
+    id            INTEGER NOT NULL, -- record key
+    at_us         INTEGER NOT NULL,
+    reason        TEXT NOT NULL,
+    detail        TEXT NOT NULL,
+    relayed_c2s   INTEGER NOT NULL,
+    relayed_s2c   INTEGER NOT NULL,
+    stored_c2s    INTEGER NOT NULL, -- bytes that this row itself stands for (none, as a rule)
+    stored_s2c    INTEGER NOT NULL,
+    omitted_c2s   INTEGER NOT NULL, -- left out by the capture filter
+    omitted_s2c   INTEGER NOT NULL,
+    transactions  INTEGER NOT NULL, -- that ended in this flow, kept or not
+    filtered      INTEGER NOT NULL, -- of these, left out by the capture filter
+    first_speaker TEXT NOT NULL CHECK (first_speaker IN ('', 'client', 'server')),
+    sum           INTEGER NOT NULL
+) STRICT;
+
+-- A TLS handshake seen in a flow.
+CREATE TABLE tls (
+    id               INTEGER PRIMARY KEY, -- record key
+    flow             INTEGER NOT NULL REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
+    at_us            INTEGER NOT NULL,
+    mode             TEXT NOT NULL,       -- opaque: relayed as it was
+    sni              TEXT NOT NULL,
+    alpn_offered     TEXT NOT NULL,
+    versions_offered TEXT NOT NULL,
+    version          TEXT NOT NULL,       -- '' when the server did not answer
+    cipher           TEXT NOT NULL,
+    alpn             TEXT NOT NULL,       -- '' where it is not visible
+    sum              INTEGER NOT NULL
+) STRICT;
+CREATE INDEX tls_flow ON tls (flow);
+
+-- A request and its answer; either half may be missing. Narrow on purpose: heads and bodies stand in their own tables.
+CREATE TABLE txn (
+    id           INTEGER PRIMARY KEY, -- record key
+    flow         INTEGER NOT NULL REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
+    n            INTEGER NOT NULL,    -- number within the flow, from 0
+    protocol     TEXT NOT NULL,       -- http, raw, tls
+    start_us     INTEGER NOT NULL,    -- first byte seen
+    req_end_us   INTEGER,             -- last byte of the request; NULL: there was none
+    res_start_us INTEGER,             -- first byte of the answer; NULL: there was none
+    end_us       INTEGER NOT NULL,    -- last byte seen
+    method       TEXT NOT NULL,
+    scheme       TEXT NOT NULL,
+    host         TEXT NOT NULL,
+    path         TEXT NOT NULL,
+    query        TEXT NOT NULL,       -- without '?'
+    status       INTEGER,             -- NULL: never answered, or a protocol without
+    version      TEXT NOT NULL,
+    state        TEXT NOT NULL CHECK (state IN ('complete', 'unanswered', 'request-cut', 'answer-cut', 'answer-only')),
+    by_proxy     INTEGER NOT NULL,    -- 1: the answer is the proxy's own
+    note         TEXT NOT NULL,       -- why decoding ended here, '' as a rule
+    req_size     INTEGER NOT NULL,    -- content bytes, stored or not
+    res_size     INTEGER NOT NULL,
+    req_stored   INTEGER NOT NULL,    -- content bytes kept
+    res_stored   INTEGER NOT NULL,
+    req_body     INTEGER REFERENCES body (id) DEFERRABLE INITIALLY DEFERRED,
+    res_body     INTEGER REFERENCES body (id) DEFERRABLE INITIALLY DEFERRED,
+    req_wire     INTEGER NOT NULL,    -- wire bytes of the half, head and framing included
+    res_wire     INTEGER NOT NULL,
+    stored_c2s   INTEGER NOT NULL,    -- the ledger: wire bytes that this record stands for (parts count for themselves)
+    stored_s2c   INTEGER NOT NULL,
+    omitted_c2s  INTEGER NOT NULL,
+    omitted_s2c  INTEGER NOT NULL,
+    sum          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX txn_start ON txn (start_us);
+CREATE INDEX txn_host ON txn (host, start_us);
+CREATE INDEX txn_status ON txn (status, start_us);
+
+-- The exact heads of a transaction, as they passed (after redaction), and what else belongs to its halves.
+CREATE TABLE head (
+    txn          INTEGER PRIMARY KEY REFERENCES txn (id) DEFERRABLE INITIALLY DEFERRED,
+    req          BLOB,                -- request line and header lines with the empty line
+    res          BLOB,
+    interim      BLOB,                -- heads of 1xx answers, one behind the other
+    req_trailers BLOB,
+    res_trailers BLOB,
+    req_rhythm   BLOB,                -- when the half came in several pieces: varints, see record.proto
+    res_rhythm   BLOB,
+    redacted     TEXT NOT NULL,       -- what redaction replaced, comma-separated
+    sum          INTEGER NOT NULL
+) STRICT;
+
+-- The content of a message, once for all that are equal. It is as it was on the wire: a content coding is not undone.
+CREATE TABLE body (
+    id     INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- SHA-256 of the whole content
+    size   INTEGER NOT NULL,          -- of the whole content
+    stored INTEGER NOT NULL,          -- of it kept
+    bytes  BLOB,                      -- NULL: in the parts of this flow, transaction and direction
+    flow   INTEGER,
+    n      INTEGER,
+    s2c    INTEGER
+) STRICT;
+
+-- A piece of a large body, or of a raw conversation, with its time.
+CREATE TABLE part (
+    id          INTEGER PRIMARY KEY,  -- record key
+    flow        INTEGER NOT NULL REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
+    n           INTEGER NOT NULL,
+    s2c         INTEGER NOT NULL,     -- 0: from the client, 1: from the server
+    first_us    INTEGER NOT NULL,
+    last_us     INTEGER NOT NULL,
+    at          INTEGER NOT NULL,     -- offset of its first byte in the content
+    size        INTEGER NOT NULL,
+    digest      BLOB NOT NULL CHECK (length(digest) = 32), -- SHA-256 of the piece
+    bytes       BLOB,                 -- NULL: the whole body stands elsewhere already, see body
+    stored_c2s  INTEGER NOT NULL,
+    stored_s2c  INTEGER NOT NULL,
+    omitted_c2s INTEGER NOT NULL,
+    omitted_s2c INTEGER NOT NULL,
+    sum         INTEGER NOT NULL      -- over all columns but bytes
+) STRICT;
+CREATE INDEX part_of ON part (flow, n, s2c, at);
+
+-- A long transaction that had begun; its txn row follows at its end.
+CREATE TABLE txn_open (
+    id       INTEGER PRIMARY KEY,     -- record key
+    flow     INTEGER NOT NULL REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
+    n        INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    first_us INTEGER NOT NULL,
+    method   TEXT NOT NULL,
+    scheme   TEXT NOT NULL,
+    host     TEXT NOT NULL,
+    path     TEXT NOT NULL,
+    query    TEXT NOT NULL,
+    status   INTEGER,
+    sum      INTEGER NOT NULL
+) STRICT;
+
+-- What was not kept although it should have been.
+CREATE TABLE loss (
+    id           INTEGER PRIMARY KEY, -- record key
+    flow         INTEGER,             -- NULL: flows without a row of their own
+    cause        TEXT NOT NULL,       -- ring-full, decode-lost, out-of-memory, redaction-failed, recorder-refused, died
+    transactions INTEGER NOT NULL,
+    flows        INTEGER NOT NULL,    -- whole flows that have no row
+    lost_c2s     INTEGER NOT NULL,
+    lost_s2c     INTEGER NOT NULL,
+    first_us     INTEGER NOT NULL,
+    last_us      INTEGER NOT NULL,
+    detail       TEXT NOT NULL,
+    sum          INTEGER NOT NULL
+) STRICT;
+
+-- The proxy's process died and another went on with the stream: open flows ended here.
+CREATE TABLE restart (
+    id    INTEGER PRIMARY KEY,        -- record key
+    at_us INTEGER NOT NULL,
+    pid   INTEGER NOT NULL,
+    sum   INTEGER NOT NULL
+) STRICT;
+
+-- Records of a type that this recorder did not know: kept whole, so that nothing is a hole.
+CREATE TABLE unknown_record (
+    id    INTEGER PRIMARY KEY,        -- record key
+    type  INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    sum   INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,192 @@
+// store: the capture file, the one face of SQLite for everybody else.
+//
+// The writer: one process, one thread. Readers: any number, at any time, in other processes too
+// (WAL). Errors are 0 or E_…; store_why() then tells one line: the file, what was tried, SQLite's
+// words.
+#ifndef TAPEDECK_STORE_H
+#define TAPEDECK_STORE_H
+
+#include "proto/base/err.h"
+#include "proto/base/options.h"
+#include "proto/base/view.h"
+#include "proto/filter.h"
+
+struct store;
+
+#define STORE_SEQ_BITS 40
+static inline int64_t store_key(int64_t stream, uint64_t seq)
+{
+    return (int64_t)((uint64_t)stream << STORE_SEQ_BITS | seq);
+}
+
+// ---- open
+
+enum store_mode { STORE_WRITE, STORE_READ };
+
+// STORE_WRITE makes the file (0600) or brings its schema up to date; locks out a second writer
+// (E_BUSY). STORE_READ never changes it. E_NOTFOUND, E_DAMAGED (no database, or no capture),
+// E_VERSION (made by a newer program), E_FULL, E_IO.
+int store_open(struct store **out, const char *path, enum store_mode mode,
+               char why[WHY_MAX]) MUST_CHECK;
+void store_close(struct store *s); // s may be NULL
+const char *store_why(const struct store *s);
+const char *store_path(const struct store *s);
+
+// ---- write: rows as the recorder has them. Strings and views are loans; an unset view.p is NULL
+// in the row.
+
+struct store_stream {
+    unsigned char name[16];
+    const char *software, *host, *pod, *namespace_, *workload, *node, *labels_json, *settings_json;
+    int64_t pid, worker, started_us;
+};
+struct store_account {
+    int64_t stored_c2s, stored_s2c, omitted_c2s, omitted_s2c;
+};
+struct store_flow {
+    int64_t at_us, dial_us, dns_us;
+    bool inbound;
+    const char *front, *client, *local, *original, *requested, *target, *server, *server_local;
+};
+struct store_flow_end {
+    int64_t flow, at_us, relayed_c2s, relayed_s2c, transactions, filtered;
+    const char *reason, *detail;
+    int first_speaker; // 0 nobody, 1 client, 2 server
+    struct store_account account;
+};
+struct store_tls {
+    int64_t flow, at_us;
+    const char *mode, *sni, *alpn_offered, *versions_offered, *version, *cipher, *alpn;
+};
+struct store_half {
+    int end; // MessageEnd of record.proto: 0 absent, 1 complete, 2 cut, 3 until close
+    int64_t first_us, last_us, wire;
+    struct view head, trailers, rhythm, interim;
+    struct view body;   // when parts is 0
+    struct view digest; // of the whole content; empty: the store makes it from body
+    int64_t body_size, body_stored, parts;
+};
+struct store_txn {
+    int64_t flow, n;
+    const char *protocol, *version, *method, *scheme, *host, *path, *query, *note, *redacted;
+    int64_t status; // 0: none
+    bool by_proxy;
+    struct store_half req, res;
+    struct store_account account;
+};
+struct store_txn_open {
+    int64_t flow, n, first_us, status;
+    const char *protocol, *method, *scheme, *host, *path, *query;
+};
+struct store_part {
+    int64_t flow, n, first_us, last_us, at;
+    bool s2c;
+    struct view bytes;
+    struct store_account account;
+};
+struct store_loss {
+    int64_t flow; // 0: none
+    const char *cause, *detail;
+    int64_t transactions, flows, lost_c2s, lost_s2c, first_us, last_us;
+};
+
+// The stream of that name: made when it is new, its identity brought up to date when it is not.
+// *last_seq: highest number committed. first_seq: the lowest number that its emitter can still
+// send. Outside a batch.
+int store_stream(struct store *s, const struct store_stream *st, uint64_t first_seq, int64_t *id,
+                 uint64_t *last_seq) MUST_CHECK;
+
+// A batch is one SQLite transaction. After store_commit() answers 0 its rows survive a loss of
+// power. After any error within a batch, call store_rollback(): none of its rows is there. E_FULL:
+// the disk is full; the same batch may be tried again.
+int store_begin(struct store *s) MUST_CHECK;
+int store_commit(struct store *s) MUST_CHECK;
+void store_rollback(struct store *s);
+
+// key: store_key(stream, seq). Flow numbers in the rows are keys as well. A body that the file has
+// already is not written again.
+int store_put_flow(struct store *s, int64_t key, const struct store_flow *r) MUST_CHECK;
+int store_put_flow_end(struct store *s, int64_t key, const struct store_flow_end *r) MUST_CHECK;
+int store_put_tls(struct store *s, int64_t key, const struct store_tls *r) MUST_CHECK;
+int store_put_txn(struct store *s, int64_t key, const struct store_txn *r) MUST_CHECK;
+int store_put_txn_open(struct store *s, int64_t key, const struct store_txn_open *r) MUST_CHECK;
+int store_put_part(struct store *s, int64_t key, const struct store_part *r) MUST_CHECK;
+int store_put_loss(struct store *s, int64_t key, const struct store_loss *r) MUST_CHECK;
+int store_put_restart(struct store *s, int64_t key, int64_t at_us, int64_t pid) MUST_CHECK;
+int store_put_unknown(struct store *s, int64_t key, int64_t type, struct view bytes) MUST_CHECK;
+// The stream's highest number in this batch; ended_us 0: it goes on.
+int store_put_progress(struct store *s, int64_t stream, uint64_t last_seq,
+                       int64_t ended_us) MUST_CHECK;
+
+// Bytes of the file and its WAL now.
+int64_t store_file_size(const struct store *s);
+
+// Rotation: seals s (checkpoint, closed, WAL gone), renames PATH to PATH's stem with the next free
+// number ("capture.db" → "capture-000001.db"), opens PATH anew and carries over the streams and the
+// flows that have not ended. *s becomes the new file.
+int store_rotate(struct store **s, char why[WHY_MAX]) MUST_CHECK;
+
+// ---- read
+
+// A prepared statement. Values are loans until the next step.
+struct store_query;
+// sql with ?1, ?2 … bound later. read-only is enforced: a statement that writes is E_REFUSED.
+int store_query(struct store *s, const char *sql, struct store_query **out) MUST_CHECK;
+void store_query_free(struct store_query *q); // q may be NULL
+int store_bind_int(struct store_query *q, int i, int64_t v) MUST_CHECK;
+int store_bind_text(struct store_query *q, int i, struct view v) MUST_CHECK;
+// 1: a row is there; 0: no more; E_….
+int store_step(struct store_query *q) MUST_CHECK;
+int store_columns(const struct store_query *q);
+const char *store_column_name(const struct store_query *q, int i);
+enum store_type { STORE_NULL, STORE_INT, STORE_REAL, STORE_TEXT, STORE_BLOB };
+enum store_type store_column_type(const struct store_query *q, int i);
+int64_t store_int(const struct store_query *q, int i); // 0 for NULL
+double store_real(const struct store_query *q, int i);
+struct view store_bytes(const struct store_query *q, int i); // text or blob; {NULL, 0} for NULL
+
+// A query over transactions: the columns of filter_fields up to FIELD_COLUMNS, in that order, for
+// the rows that the filter takes (NULL: all), in the order given. limit 0: all. after_id: only rows
+// of a higher id (tail), 0: all. The SQL functions header(head, name), content_type(head) and
+// regexp are known to readers.
+enum store_order { STORE_OLDEST_FIRST, STORE_NEWEST_FIRST, STORE_SLOWEST_FIRST, STORE_BY_ID };
+int store_transactions(struct store *s, const struct filter *f, enum store_order order,
+                       int64_t limit, int64_t after_id, struct store_query **out) MUST_CHECK;
+
+// The WHERE clause of a filter with ?-numbers from first on, and its values bound by
+// schema/filter_sql; for stats and exports: "SELECT … FROM http AS h WHERE " + clause. clause is
+// appended to.
+int store_filter_clause(const struct filter *f, struct buf *clause, int first) MUST_CHECK;
+int store_filter_bind(struct store_query *q, const struct filter *f, int first) MUST_CHECK;
+
+// The content of a body (body.id) from its first byte on, piece by piece in memory that stays
+// bounded. take answers 0 to go on. E_NOTFOUND: no such body; E_DAMAGED: a piece is missing. Only
+// what was stored is given.
+int store_body(struct store *s, int64_t body, int (*take)(void *arg, struct view piece),
+               void *arg) MUST_CHECK;
+
+// ---- prove
+
+enum verify_finding {
+    VERIFY_DAMAGE,
+    VERIFY_HOLE,
+    VERIFY_LEDGER,
+    VERIFY_LOSS,
+    VERIFY_CUT,
+    VERIFY_NOTE
+};
+struct verify_sums {
+    int64_t streams, flows, flows_open, flows_cut, transactions, parts, bodies;
+    int64_t relayed[2], stored[2], omitted[2], lost[2]; // wire bytes of ended flows, C2S and S2C
+    int64_t lost_transactions, filtered, holes, damages;
+};
+// Recomputes everything from the rows: the file's structure, each row's sum, each body's digest,
+// the sequence of each stream, the ledger of each flow. found is called for each finding with a
+// place ("txn 1099511627777", "stream 1 seq 5..9") and a sentence; progress with 0..1000. 0: the
+// sums are made, whatever was found. E_…: it could not go on at all.
+int store_verify(struct store *s, struct verify_sums *sums,
+                 void (*found)(void *arg, enum verify_finding what, const char *place,
+                               const char *sentence),
+                 void (*progress)(void *arg, int permille), void *arg) MUST_CHECK;
+
+#endif
