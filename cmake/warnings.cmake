@@ -12,4 +12,7 @@ if(TAPEDECK_SANITIZE)
   target_compile_options(tapedeck_flags INTERFACE -fsanitize=${TAPEDECK_SANITIZE} -fno-sanitize-recover=all
                                                   -fno-omit-frame-pointer)
   target_link_options(tapedeck_flags INTERFACE -fsanitize=${TAPEDECK_SANITIZE})
+  if(TAPEDECK_FUZZ)
+    target_compile_options(tapedeck_flags INTERFACE -fsanitize=fuzzer-no-link)
+  endif()
 endif()

@@ -11,7 +11,7 @@
 #define EMIT_INLINE_MAX                                                                            \
     (64 * 1024) // content bytes of one message that travel within its Transaction
 #define EMIT_PART_MAX    (256 * 1024)     // content bytes of one Part
-#define EMIT_JOIN_US     (20 * US_PER_MS) // raw bytes of one direction closer than this become one Part
+#define EMIT_JOIN_US     (20 * US_PER_MS) // bytes of one direction closer than this become one Part
 #define EMIT_PENDING_MAX 256              // unfinished transactions a flow (pipelining)
 
 struct emitter_conf {

@@ -1,0 +1,67 @@
+# Sourced by deploy/up.sh, tests/run.sh and .ci/run: installs missing Debian packages and builds a preset.
+# Sets `top` to the checkout's root.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# What the programs are built with.
+build_packages="gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler libevent-dev libsqlite3-dev
+  libprotobuf-c-dev libssl-dev libjansson-dev libyaml-dev libxxhash-dev zlib1g-dev libbrotli-dev libzstd-dev"
+
+# What the tests drive: real clients and servers, and the tools that look at the result.
+test_packages="git libcmocka-dev libhttp-parser-dev sqlite3 curl wget python3 python3-requests nodejs openssl
+  nginx-light redis-server postgresql mariadb-server mariadb-client openssh-server openssh-client socat
+  iproute2 procps util-linux"
+
+# What the lints and the sanitizer builds need on top.
+lint_packages="clang-format clang-tidy clang libclang-rt-14-dev valgrind"
+
+installed() {
+  dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
+}
+
+# need PACKAGE...: installs those that are missing, quietly; says what to do where it may not.
+need() {
+  local package missing=() sudo=()
+  for package in "$@"; do
+    installed "$package" || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if ! command -v apt-get >/dev/null; then
+    echo "missing: ${missing[*]}; they are Debian 12 packages, and there is no apt-get here" >&2
+    return 1
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    sudo=(sudo)
+    command -v sudo >/dev/null || {
+      echo "missing: ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
+      return 1
+    }
+  fi
+  echo "installing ${missing[*]}" >&2
+  local log
+  log=$(mktemp)
+  # RUNLEVEL=1 keeps the packages from starting the servers that the tests start for themselves.
+  if { "${sudo[@]}" apt-get update -qq &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq \
+      --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+    rm -f "$log"
+  else
+    cat "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+}
+
+# build PRESET [CMAKE-ARGUMENT...]: configures and builds; prints the log only when it fails.
+build() {
+  local preset=$1 log
+  shift
+  log=$(mktemp)
+  if (cd "$top" && cmake --preset "$preset" "$@" && cmake --build --preset "$preset") >"$log" 2>&1; then
+    rm -f "$log"
+  else
+    cat "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+}

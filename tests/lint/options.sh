@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Every --option that the documents name exists in some program's --help.
+# usage: options.sh BINDIR
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+bin=${1:-build/bin}
+known=$(
+  {
+    "$bin/tapedeck-proxy" --help
+    "$bin/tapedeck-recorder" --help
+    for command in $("$bin/tapedeck" help | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p'); do
+      "$bin/tapedeck" "$command" --help
+    done
+  } 2>/dev/null | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u
+)
+[ -n "$known" ] || { echo "no program in $bin answers --help"; exit 1; }
+bad=0
+while read -r option; do
+  grep -qxF -- "$option" <<<"$known" && continue
+  case $option in --build-only | --preset | --test-dir) continue ;; esac # of up.sh, cmake and ctest
+  echo "the documents name $option, which no program has"
+  bad=1
+done < <(grep -hoE -- '(^|[ `(])--[a-z][a-z0-9-]+' README.md CONTRIBUTING.md | tr -d ' `(' | sort -u)
+[ $bad = 1 ] || echo "options: fine"
+exit $bad
