@@ -19,13 +19,19 @@ enum http_fault {
     HTTP_BAD_LENGTH = 1 << 3,    // Content-Length is no number
     HTTP_TWO_LENGTHS = 1 << 4,   // several lengths that differ
     HTTP_LENGTH_AND_TE = 1 << 5, // Content-Length and Transfer-Encoding together
-    HTTP_BAD_TE =
-        1
-        << 6, // Transfer-Encoding in a request that does not end in chunked, chunked twice, in 1.0
+    // Transfer-Encoding in 1.0, or not a plain list; in a request: not "chunked" as its last; any
+    // coding behind chunked.
+    HTTP_BAD_TE = 1 << 6,
     HTTP_SPACE_BEFORE_COLON = 1 << 7,
     HTTP_BAD_NAME = 1 << 8,  // a header line without a colon, or a name that is no token
-    HTTP_BAD_HOST = 1 << 9,  // 1.1 request without exactly one Host
+    HTTP_BAD_HOST = 1 << 9,  // 1.1 request without exactly one Host, 1.0 with two, or no authority
     HTTP_TOO_MANY = 1 << 10, // more than HTTP_HEADERS_MAX header lines
+    HTTP_BAD_TARGET = 1 << 11, // empty, or with white space in it
+};
+
+// The faults that leave no doubt about where the body ends.
+enum {
+    HTTP_FAULTS_BESIDE_FRAMING = HTTP_BAD_HOST | HTTP_BAD_TARGET,
 };
 
 struct http_header {
@@ -45,9 +51,9 @@ struct http_head {
     unsigned faults; // enum http_fault, or-ed
     // What the headers say together:
     bool has_length, chunked, has_te;
-    uint64_t length; // when has_length
-    bool close, keep_alive, upgrade,
-        expect_continue; // tokens of Connection, Upgrade, Expect: 100-continue
+    uint64_t length;                 // when has_length
+    bool close, keep_alive, upgrade; // tokens of Connection
+    bool expect_continue;            // Expect: 100-continue
 };
 
 // Parses the head at the front of in. Up to two empty lines before a request's start line are
@@ -58,6 +64,9 @@ struct http_head {
 // bytes trickle in.
 int http_head_parse(struct view in, size_t from, bool request, struct http_head *out,
                     size_t *used) MUST_CHECK;
+
+// How many bytes at the front of v are token characters (RFC 9110 5.6.2).
+size_t http_token_run(struct view v);
 
 // The first header of that name (any case), or NULL.
 const struct http_header *http_head_find(const struct http_head *h, struct view name);
