@@ -28,7 +28,7 @@ static inline struct view view_n(const void *p, size_t n)
 // The rest of v behind its first n bytes; n is at most v.n.
 static inline struct view view_from(struct view v, size_t n)
 {
-    return (struct view){v.p + n, v.n - n};
+    return (struct view){n > 0 ? v.p + n : v.p, v.n - n}; // v.p may be NULL
 }
 
 static inline struct view view_head(struct view v, size_t n)

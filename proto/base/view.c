@@ -1,0 +1,79 @@
+// view: comparing, trimming and reading numbers out of borrowed bytes. ASCII only: no locale.
+#include "proto/base/view.h"
+
+#include "proto/base/err.h"
+
+#include <assert.h>
+
+static unsigned char lower(char c)
+{
+    unsigned char u = (unsigned char)c;
+    return u >= 'A' && u <= 'Z' ? (unsigned char)(u | 0x20) : u;
+}
+
+static bool same_letters(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (lower(a[i]) != lower(b[i]))
+            return false;
+    return true;
+}
+
+bool view_ieq(struct view a, struct view b)
+{
+    return a.n == b.n && same_letters(a.p, b.p, a.n);
+}
+
+bool view_starts(struct view v, struct view prefix)
+{
+    return view_eq(view_head(v, prefix.n), prefix);
+}
+
+bool view_istarts(struct view v, struct view prefix)
+{
+    return view_ieq(view_head(v, prefix.n), prefix);
+}
+
+struct view view_trim(struct view v)
+{
+    while (v.n > 0 && (v.p[0] == ' ' || v.p[0] == '\t'))
+        v = view_from(v, 1);
+    while (v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
+        v.n--;
+    return v;
+}
+
+size_t view_find(struct view v, char c)
+{
+    const char *at = v.n > 0 ? memchr(v.p, c, v.n) : NULL;
+    return at ? (size_t)(at - v.p) : v.n;
+}
+
+// The digit's worth, or 16 for a byte that is none.
+static unsigned digit(char c)
+{
+    unsigned char u = lower(c);
+    if (u >= '0' && u <= '9')
+        return u - '0';
+    return u >= 'a' && u <= 'f' ? u - 'a' + 10u : 16;
+}
+
+int view_number(struct view v, int base, uint64_t max, uint64_t *out)
+{
+    assert(base == 10 || base == 16);
+    uint64_t sum = 0;
+    bool over = false;
+    if (v.n == 0)
+        return E_SYNTAX;
+    for (size_t i = 0; i < v.n; i++) {
+        unsigned d = digit(v.p[i]);
+        if (d >= (unsigned)base)
+            return E_SYNTAX; // before E_RANGE: what follows the excess still has to be a number
+        over = over || __builtin_mul_overflow(sum, (uint64_t)base, &sum) ||
+               __builtin_add_overflow(sum, (uint64_t)d, &sum);
+    }
+    if (over || sum > max)
+        return E_RANGE;
+    *out = sum;
+    return 0;
+}
