@@ -1,0 +1,50 @@
+// child: one supervised program: started, restarted with back-off, stopped.
+#ifndef TAPEDECK_TOOLS_RUN_CHILD_H
+#define TAPEDECK_TOOLS_RUN_CHILD_H
+
+#include "proto/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CHILD_ARGS_MAX    256
+#define CHILD_BACKOFF_MIN (100 * 1000LL)       // µs before the first restart; doubles with each
+#define CHILD_BACKOFF_MAX (10 * 1000 * 1000LL) // µs
+#define CHILD_STEADY      (60 * 1000 * 1000LL) // µs of life after which the back-off starts anew
+
+enum child_state { CHILD_DOWN, CHILD_UP, CHILD_WAITING /* for its restart */, CHILD_ENDED };
+
+struct child {
+    const char *name; // for the log
+    char *argv[CHILD_ARGS_MAX + 1];
+    int argc;
+    pid_t pid; // 0 unless up
+    enum child_state state;
+    int64_t started_us, restart_us, backoff_us; // monotonic
+    bool was_ready;                             // it has been ready once
+    int status;                                 // of its last end, as waitpid tells it
+};
+
+// path: the program; copied, as is every argument.
+int child_init(struct child *c, const char *name, const char *path) MUST_CHECK;
+int child_arg(struct child *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3))) MUST_CHECK;
+void child_clear(struct child *c);
+
+// Replaces the value of an argument "--name=…", or adds it.
+int child_set_arg(struct child *c, const char *name, const char *value) MUST_CHECK;
+
+// Starts it in a process group of its own; the kernel kills it when this process dies. Where that
+// fails, the next try is planned as after an end.
+void child_start(struct child *c, int64_t now_us);
+
+// It ended with status: plans its restart. Told by the caller who reaped it.
+void child_ended(struct child *c, int status, int64_t now_us);
+
+// Whether its last end means that starting it again cannot help: it refused its options.
+bool child_refused(const struct child *c);
+
+void child_signal(const struct child *c, int signal);
+
+#endif

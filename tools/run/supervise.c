@@ -1,0 +1,312 @@
+// supervise: one loop over a signalfd.
+//
+//   RUNNING --SIGTERM--> STOP_PROXY --proxy ended--> STOP_RECORDER --recorder ended--> done
+//
+// 1. The recorder ends after the proxy, so that what the proxy flushes is committed.
+// 2. A child that refuses its options (exit code 2), or a proxy that ends before it was ever ready,
+// ends the
+//    whole: waiting would only hide the message. Everything else is restarted with back-off.
+// 3. The workload's port must not change by a restart: a port that was chosen freely is asked for
+// by number
+//    from then on.
+#include "tools/run/supervise.h"
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_POLL_MS    10 // while the proxy is not ready yet
+#define IDLE_POLL_MS     1000
+#define RECORDER_STOP_US (30 * US_PER_S) // for its last commit
+#define STOP_GRACE_US    (5 * US_PER_S)  // on top of the drain timeout
+#define READY_MAX        65536           // bytes of a ready file
+#define PATH_TEXT        96
+
+enum phase { RUNNING, STOP_PROXY, STOP_RECORDER };
+
+struct loop {
+    struct supervise *s;
+    enum phase phase;
+    bool ready_told;
+    int code;
+    int64_t kill_us;     // when the child that is being stopped is killed
+    json_t *proxy_ready; // what the proxy's ready file said last
+};
+
+static void signals_of(sigset_t *set)
+{
+    static const int taken[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        sigaddset(set, taken[i]);
+}
+
+void supervise_prepare(void)
+{
+    sigset_t set;
+    signals_of(&set);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+// ---- readiness
+
+// Writes text to path whole or not at all.
+static int write_whole(const char *path, const char *text)
+{
+    char *tmp = NULL;
+    if (asprintf(&tmp, "%s.tmp", path) < 0)
+        return E_NOMEM;
+    int e = E_IO;
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        size_t n = strlen(text);
+        bool whole = write(fd, text, n) == (ssize_t)n;
+        if (close(fd) == 0 && whole && rename(tmp, path) == 0)
+            e = 0;
+    }
+    if (e)
+        log_error("ready file not written path=%s error=%s", path, strerror(errno));
+    free(tmp);
+    return e;
+}
+
+static json_t *load_ready(const struct supervise *s, const char *name)
+{
+    char path[PATH_TEXT];
+    snprintf(path, sizeof path, "%s/%s.ready", s->dir, name);
+    struct stat st;
+    if (stat(path, &st) != 0 || st.st_size > READY_MAX)
+        return NULL;
+    return json_load_file(path, 0, NULL);
+}
+
+// "0.0.0.0:4143" → "4143"
+static void keep_port(struct child *proxy, const json_t *ready, const char *key, const char *option)
+{
+    const char *address = json_string_value(json_object_get(ready, key));
+    const char *colon = address ? strrchr(address, ':') : NULL;
+    if (colon && child_set_arg(proxy, option, colon + 1) != 0)
+        log_warn("a restart may choose another port option=%s", option);
+}
+
+// Writes our own ready file from what the proxy said, with the pids of this moment.
+static void tell_ready(struct loop *l)
+{
+    struct supervise *s = l->s;
+    const json_t *proxy = l->proxy_ready;
+    json_t *all = json_object();
+    json_object_set(all, "in", json_object_get(proxy, "in"));
+    json_object_set(all, "out", json_object_get(proxy, "out"));
+    json_object_set(all, "admin", json_object_get(proxy, "admin"));
+    json_object_set_new(all, "supervisor", json_integer(getpid()));
+    json_object_set_new(all, "proxy", json_integer(s->proxy.pid));
+    json_object_set_new(all, "recorder", json_integer(s->recorder.pid));
+    json_object_set_new(all, "capture", json_string(s->capture));
+    char *text = json_dumps(all, JSON_INDENT(2));
+    if (text && s->ready_file)
+        (void)write_whole(s->ready_file, text);
+    if (!l->ready_told) {
+        const char *in = json_string_value(json_object_get(proxy, "in"));
+        const char *out = json_string_value(json_object_get(proxy, "out"));
+        log_info("ready in=%s out=%s capture=%s", in ? in : "-", out ? out : "-", s->capture);
+    }
+    free(text);
+    json_decref(all);
+    l->ready_told = true;
+}
+
+// The children's ready files are removed before each start, so one that is there is of the present
+// life.
+static void forget_ready(const struct supervise *s, const char *name)
+{
+    char path[PATH_TEXT];
+    snprintf(path, sizeof path, "%s/%s.ready", s->dir, name);
+    unlink(path);
+}
+
+static void look_for_ready(struct loop *l)
+{
+    struct child *proxy = &l->s->proxy;
+    if (proxy->was_ready || proxy->state != CHILD_UP)
+        return;
+    json_t *ready = load_ready(l->s, "proxy");
+    if (!ready)
+        return;
+    if (json_integer_value(json_object_get(ready, "pid")) == proxy->pid) {
+        proxy->was_ready = true;
+        keep_port(proxy, ready, "in", "proxy-in-port");
+        keep_port(proxy, ready, "out", "proxy-out-port");
+        const char *admin = json_string_value(json_object_get(ready, "admin"));
+        if (admin && child_set_arg(proxy, "admin-listen", admin) != 0)
+            log_warn("a restart may choose another port option=admin-listen");
+        json_decref(l->proxy_ready);
+        l->proxy_ready = json_incref(ready);
+        tell_ready(l);
+    }
+    json_decref(ready);
+}
+
+// ---- the children's lives
+
+static void start(struct loop *l, struct child *c)
+{
+    forget_ready(l->s, c->name);
+    c->was_ready = false;
+    child_start(c, clock_mono_us());
+    if (c == &l->s->recorder && l->proxy_ready)
+        tell_ready(l);
+}
+
+static const char *end_text(int status, char *out, size_t n)
+{
+    if (WIFSIGNALED(status))
+        snprintf(out, n, "signal=%d", WTERMSIG(status));
+    else
+        snprintf(out, n, "code=%d", WEXITSTATUS(status));
+    return out;
+}
+
+static void stop(struct loop *l, int code)
+{
+    if (l->phase != RUNNING)
+        return;
+    l->code = code;
+    l->phase = STOP_PROXY;
+    l->kill_us = clock_mono_us() + l->s->drain_us + STOP_GRACE_US;
+    child_signal(&l->s->proxy, SIGTERM);
+}
+
+static void ended(struct loop *l, struct child *c, int status)
+{
+    char how[32];
+    bool was_ready = c->was_ready;
+    child_ended(c, status, clock_mono_us());
+    if (l->phase != RUNNING) {
+        c->state = CHILD_ENDED;
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            log_warn("%s ended badly %s", c->name, end_text(status, how, sizeof how));
+            l->code = l->code ? l->code : 1;
+        }
+        return;
+    }
+    bool never_ready = c == &l->s->proxy && !l->ready_told && !was_ready && WIFEXITED(status);
+    if (child_refused(c) || never_ready) {
+        c->state = CHILD_ENDED;
+        stop(l, child_refused(c) ? 2 : 1);
+        return;
+    }
+    log_error("%s died %s restart_in_ms=%lld", c->name, end_text(status, how, sizeof how),
+              (long long)(c->restart_us - clock_mono_us()) / US_PER_MS);
+}
+
+static void reap(struct loop *l)
+{
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (pid == l->s->proxy.pid)
+            ended(l, &l->s->proxy, status);
+        else if (pid == l->s->recorder.pid)
+            ended(l, &l->s->recorder, status);
+    }
+}
+
+static void restart_due(struct loop *l)
+{
+    struct child *both[] = {&l->s->recorder, &l->s->proxy};
+    for (int i = 0; i < 2; i++) {
+        if (both[i]->state == CHILD_WAITING && clock_mono_us() >= both[i]->restart_us)
+            start(l, both[i]);
+    }
+}
+
+// One step of stopping; true when both have ended.
+static bool stopped(struct loop *l)
+{
+    struct supervise *s = l->s;
+    if (l->phase == STOP_PROXY && s->proxy.pid == 0) {
+        l->phase = STOP_RECORDER;
+        l->kill_us = clock_mono_us() + RECORDER_STOP_US;
+        child_signal(&s->recorder, SIGTERM);
+    }
+    if (l->phase == STOP_RECORDER && s->recorder.pid == 0)
+        return true;
+    if (clock_mono_us() >= l->kill_us) {
+        struct child *late = l->phase == STOP_PROXY ? &s->proxy : &s->recorder;
+        log_error("%s does not end and is killed pid=%d", late->name, (int)late->pid);
+        child_signal(late, SIGKILL);
+        l->kill_us = clock_mono_us() + STOP_GRACE_US;
+    }
+    return false;
+}
+
+static void take_signal(struct loop *l, int signo)
+{
+    struct supervise *s = l->s;
+    switch (signo) {
+    case SIGCHLD:
+        break; // reaped in each turn
+    case SIGHUP:
+        child_signal(&s->recorder, SIGHUP);
+        child_signal(&s->proxy, SIGHUP);
+        break;
+    default:
+        if (l->phase == RUNNING)
+            log_info("stopping signal=%d", signo);
+        else if (l->phase == STOP_PROXY)
+            child_signal(&s->proxy, SIGTERM); // its second one: it hurries
+        stop(l, 0);
+    }
+}
+
+static void wait_signal(struct loop *l, int fd)
+{
+    bool hurry = l->phase != RUNNING || !l->s->proxy.was_ready || l->s->recorder.state != CHILD_UP;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (poll(&p, 1, hurry ? READY_POLL_MS : IDLE_POLL_MS) <= 0)
+        return;
+    struct signalfd_siginfo info;
+    while (read(fd, &info, sizeof info) == (ssize_t)sizeof info)
+        take_signal(l, (int)info.ssi_signo);
+}
+
+int supervise_run(struct supervise *s)
+{
+    struct loop l = {.s = s};
+    sigset_t set;
+    signals_of(&set);
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0) {
+        log_error("no signalfd error=%s", strerror(errno));
+        return 1;
+    }
+    start(&l, &s->recorder);
+    start(&l, &s->proxy);
+    for (;;) {
+        wait_signal(&l, fd);
+        reap(&l);
+        if (l.phase == RUNNING) {
+            restart_due(&l);
+            look_for_ready(&l);
+        } else if (stopped(&l)) {
+            break;
+        }
+    }
+    forget_ready(s, "proxy");
+    forget_ready(s, "recorder");
+    json_decref(l.proxy_ready);
+    close(fd);
+    return l.code;
+}
