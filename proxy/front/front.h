@@ -24,10 +24,15 @@ struct front_conf {
     size_t head_max;        // bytes of a request head
 };
 
+// What to_client and to_server of front_out must be able to hold beyond head_max: an answer of our
+// own, a Host line that a rewritten head gains.
+#define FRONT_ROOM 2048
+
 struct front_out {
     struct buf *to_client;  // appended to: the front's own words to the client
     struct buf *to_server;  // appended to: bytes that open the exchange upstream (a rewritten head)
     struct hostport target; // with FRONT_GO: where to dial
+    bool tunnel; // with FRONT_GO: everything behind it passes, both ways; pass() is not called
     char requested[HOSTPORT_TEXT]; // what the client named, "" if nothing
     bool refusal_recorded; // with FRONT_REFUSE: to_server holds the refused request's bytes for the
                            // capture
@@ -40,7 +45,8 @@ enum front_pass {
     PASS_TUNNEL, // all bytes from here on, both ways, are relayed blindly: pass() is not called
                  // again
     PASS_CLOSE,  // with these *n bytes the exchange is over and the connections must close
-    PASS_BAD,    // behind *n bytes the framing is broken: the flow ends (reason "bad-framing")
+    PASS_BAD, // behind *n bytes the framing is broken: answer(E_DAMAGED) is asked what the client
+              // is told (nothing, once an answer has begun), then the flow ends ("bad-framing")
 };
 
 struct front_ops {
@@ -52,17 +58,23 @@ struct front_ops {
     // is called once at accept. out->to_client may be written to with FRONT_MORE as well (the
     // SOCKS5 method choice).
     enum front_verdict (*feed)(void *front, struct view in, size_t *used, struct front_out *out);
-    // The end of the dial: error 0, or E_NOTFOUND (no such host), E_REFUSED, E_UNREACHABLE,
-    // E_TIMEOUT, E_LOOP, E_…; bound is our end towards the server. Writes the client's answer;
-    // target and detail are for its text. The flow closes after an error.
-    void (*answer)(void *front, int error, const struct addr *bound, const char *detail,
-                   struct buf *to_client);
-    // NULL: everything passes, in both directions. in is never empty. 0 <= *n <= in.n; *n < in.n
-    // with PASS_MORE means that the rest belongs to a later exchange and is offered to feed() when
-    // this one is over.
+    // Once after each FRONT_GO: the dial ended, or was not needed (a connection is reused): error
+    // 0, or E_NOTFOUND (no such host), E_REFUSED, E_UNREACHABLE, E_TIMEOUT, E_LOOP, E_…; bound is
+    // our end towards the server, or NULL. And once more when the exchange fails later: E_DAMAGED
+    // after PASS_BAD, E_TIMEOUT when the server keeps silent, E_EOF or E_RESET when it ended early.
+    // Appends what the client is to be told, which may be nothing; detail ("" or NULL) is for its
+    // text. The flow closes after an error. 0, E_NOMEM or E_LIMIT: it could not be written whole;
+    // the flow ends.
+    int (*answer)(void *front, int error, const struct addr *bound, const char *detail,
+                  struct buf *to_client);
+    // NULL: everything passes, in both directions. in is never empty. 0 <= *n <= in.n. What is left
+    // over with PASS_MORE is offered again with more behind it: C2S, the rest belongs to a later
+    // exchange (feed() gets it after PASS_DONE); S2C, the rest is a head that is not whole yet,
+    // less than head_max bytes. S2C bytes that come while no exchange is open are answered
+    // PASS_CLOSE.
     enum front_pass (*pass)(void *front, enum dir dir, struct view in, size_t *n);
-    // The server's side ended while in RELAY: true when that ends the exchange in order (body until
-    // close).
+    // The server's side ended while in RELAY, and all it sent was offered to pass(): true when that
+    // ends the exchange in order (body until close, or the answer was complete).
     bool (*server_end)(void *front);
     void (*clear)(void *front);
 };
