@@ -1,0 +1,20 @@
+// tmp: a directory for one test, below $TMPDIR or /tmp, and files in it.
+#ifndef TAPEDECK_TESTS_TMP_H
+#define TAPEDECK_TESTS_TMP_H
+
+#include <stddef.h>
+
+#define TMP_PATH 256
+
+// Makes it; aborts where that is impossible. dir is what the calls below take.
+void tmp_make(char dir[TMP_PATH]);
+// Removes it with the files and directories in it.
+void tmp_remove(const char *dir);
+// "DIR/NAME" into out, which it returns.
+char *tmp_path(char out[TMP_PATH], const char *dir, const char *name);
+
+// Whole files; both abort on errors. The memory of tmp_read() is the caller's; *n may be NULL.
+void tmp_write(const char *path, const void *bytes, size_t n);
+void *tmp_read(const char *path, size_t *n);
+
+#endif
