@@ -12,6 +12,7 @@ void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 char *__wrap_strdup(const char *s);
+char *__wrap_strndup(const char *s, size_t n);
 
 static struct {
     long count, at;
@@ -20,11 +21,12 @@ static struct {
 
 static bool fails(void)
 {
-    long now = plan.count++;
+    long now = __atomic_fetch_add(&plan.count, 1, __ATOMIC_RELAXED);
 
-    if (!plan.armed || now < plan.at || (now > plan.at && !plan.onwards))
+    if (!__atomic_load_n(&plan.armed, __ATOMIC_ACQUIRE) || now < plan.at ||
+        (now > plan.at && !plan.onwards))
         return false;
-    plan.failed = true;
+    __atomic_store_n(&plan.failed, true, __ATOMIC_RELAXED);
     errno = ENOMEM;
     return true;
 }
@@ -52,30 +54,45 @@ char *__wrap_strdup(const char *s)
     return copy ? memcpy(copy, s, n) : NULL;
 }
 
+char *__wrap_strndup(const char *s, size_t max)
+{
+    size_t n = strnlen(s, max);
+    char *copy = fails() ? NULL : __real_malloc(n + 1);
+
+    if (copy) {
+        memcpy(copy, s, n);
+        copy[n] = 0;
+    }
+    return copy;
+}
+
+static void arm(long i, bool onwards)
+{
+    plan.at = i;
+    plan.onwards = onwards;
+    plan.failed = false;
+    __atomic_store_n(&plan.count, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&plan.armed, true, __ATOMIC_RELEASE);
+}
+
 void alloc_fail_at(long i)
 {
-    plan.count = 0;
-    plan.at = i;
-    plan.armed = true;
-    plan.onwards = plan.failed = false;
+    arm(i, false);
 }
 
 void alloc_fail_from(long i)
 {
-    alloc_fail_at(i);
-    plan.onwards = true;
+    arm(i, true);
 }
 
 bool alloc_fail_end(void)
 {
-    bool failed = plan.failed;
-
-    plan.count = 0;
-    plan.armed = plan.failed = false;
-    return failed;
+    __atomic_store_n(&plan.armed, false, __ATOMIC_RELEASE);
+    __atomic_store_n(&plan.count, 0, __ATOMIC_RELAXED);
+    return __atomic_exchange_n(&plan.failed, false, __ATOMIC_RELAXED);
 }
 
 long alloc_count(void)
 {
-    return plan.count;
+    return __atomic_load_n(&plan.count, __ATOMIC_RELAXED);
 }

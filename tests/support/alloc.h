@@ -1,5 +1,6 @@
 // alloc: lets an allocation of the code under test fail. Every program under tests/ is linked so
-// that malloc, calloc, realloc and strdup of our own code pass through here.
+// that malloc, calloc, realloc, strdup and strndup of our own code pass through here, of all
+// threads together; what shared libraries allocate by themselves does not.
 //
 //   for (long i = 0, failed = 1; failed; i++) {
 //       alloc_fail_at(i);
