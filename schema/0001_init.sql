@@ -1,14 +1,32 @@
 -- A Tapedeck capture. Any SQLite client may read it, also while it is being written.
 --
--- Times are microseconds since 1970-01-01 UTC; sizes and counts of bytes are bytes. c2s: what the client sent, s2c: what the
--- server sent.
+-- Times are microseconds since 1970-01-01 UTC; sizes and counts of bytes are bytes. c2s: what the client sent, s2c: what
+-- the server sent.
 --
--- The key of everything that came as a record is  stream << 40 | sequence number : a record that is sent twice is
--- a row once, and a missing row is a visible hole. Rows of records are inserted, never changed.
--- `sum` guards a row: XXH3 (64 bit) of its other columns; `tapedeck verify` recomputes it.
--- Start with the views: http, raw, header, endpoints, losses.
+-- The key of everything that came as a record is  stream << 40 | sequence number : a record that is sent twice is a row
+-- once, and a missing row is a visible hole. Rows of records are inserted and never changed, with one exception: the
+-- bytes of a part are set to NULL when the body that it belongs to is in the file already.
+--
+-- `sum` guards a row: XXH3 (64 bit) over the row's other columns in the order in which they stand here, each as a tag (0 NULL,
+-- 1 integer, 2 text, 3 blob) and, little-endian, the integer (8 bytes) or the length (8 bytes) and the bytes.
+-- `tapedeck verify` recomputes it.
+--
+-- Blobs stand last in their tables, so that reading the columns before them reads no page of theirs.
+--
+-- Start with the views: http, raw, header, content, flows, endpoints, losses, open_transactions (0002_views.sql).
 
 PRAGMA application_id = 0x54415045; -- "TAPE"
+
+-- This file among the files of one capture. One row.
+CREATE TABLE capture (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    name        BLOB NOT NULL CHECK (length(name) = 16), -- the same in all files of the capture
+    number      INTEGER NOT NULL, -- 1: the first file; each rotation adds 1
+    previous    TEXT NOT NULL,    -- name of the file before, '' if none
+    made_us     INTEGER NOT NULL,
+    next_stream INTEGER NOT NULL, -- id of the next stream that is new to the capture
+    sum         INTEGER NOT NULL
+) STRICT;
 
 -- One emitter's numbered sequence of records: a worker thread of a proxy, across restarts.
 CREATE TABLE stream (
@@ -27,7 +45,8 @@ CREATE TABLE stream (
     settings   TEXT NOT NULL CHECK (json_valid(settings)), -- the options it ran with, without secrets
     first_seq  INTEGER NOT NULL, -- the lowest number that belongs in this file
     last_seq   INTEGER NOT NULL, -- the highest number committed; first_seq - 1: none yet
-    ended_us   INTEGER           -- when it ended in good order; NULL: it may go on
+    ended_us   INTEGER,          -- when it ended in good order; NULL: it may go on
+    sum        INTEGER NOT NULL
 ) STRICT;
 
 -- A client connection with its upstream.
@@ -45,8 +64,22 @@ CREATE TABLE flow (
     server_local TEXT NOT NULL,       -- our end towards the server
     dial_us      INTEGER NOT NULL,    -- duration of the dial
     dns_us       INTEGER NOT NULL,    -- of it: the name look-up
-    carried      INTEGER NOT NULL,    -- 1: began in an earlier file of this capture
+    carried      INTEGER NOT NULL,    -- 1: began in an earlier file of this capture, see the table carried
     sum          INTEGER NOT NULL
+) STRICT;
+
+-- The ledger of a flow in the earlier files of this capture, so that each file can be proved by itself.
+CREATE TABLE carried (
+    flow              INTEGER PRIMARY KEY REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
+    stored_c2s        INTEGER NOT NULL,
+    stored_s2c        INTEGER NOT NULL,
+    omitted_c2s       INTEGER NOT NULL,
+    omitted_s2c       INTEGER NOT NULL,
+    lost_c2s          INTEGER NOT NULL,
+    lost_s2c          INTEGER NOT NULL,
+    transactions      INTEGER NOT NULL, -- rows of txn
+    lost_transactions INTEGER NOT NULL,
+    sum               INTEGER NOT NULL
 ) STRICT;
 
 -- The end of a flow, with its side of the ledger.
@@ -96,57 +129,68 @@ CREATE TABLE txn (
     end_us       INTEGER NOT NULL,    -- last byte seen
     method       TEXT NOT NULL,
     scheme       TEXT NOT NULL,
-    host         TEXT NOT NULL,
+    host         TEXT NOT NULL,       -- as the request names it; where it names none, the flow's target
     path         TEXT NOT NULL,
+    route        TEXT NOT NULL,       -- path with {id} for segments that look like numbers or ids; '': the path itself
     query        TEXT NOT NULL,       -- without '?'
     status       INTEGER,             -- NULL: never answered, or a protocol without
     version      TEXT NOT NULL,
     state        TEXT NOT NULL CHECK (state IN ('complete', 'unanswered', 'request-cut', 'answer-cut', 'answer-only')),
     by_proxy     INTEGER NOT NULL,    -- 1: the answer is the proxy's own
     note         TEXT NOT NULL,       -- why decoding ended here, '' as a rule
+    req_type     TEXT NOT NULL,       -- value of the Content-Type header, '' if none
+    res_type     TEXT NOT NULL,
     req_size     INTEGER NOT NULL,    -- content bytes, stored or not
     res_size     INTEGER NOT NULL,
     req_stored   INTEGER NOT NULL,    -- content bytes kept
     res_stored   INTEGER NOT NULL,
-    req_body     INTEGER REFERENCES body (id) DEFERRABLE INITIALLY DEFERRED,
+    req_body     INTEGER REFERENCES body (id) DEFERRABLE INITIALLY DEFERRED, -- NULL: no content
     res_body     INTEGER REFERENCES body (id) DEFERRABLE INITIALLY DEFERRED,
+    req_parts    INTEGER NOT NULL,    -- rows of part that brought the content, in this file or an earlier one
+    res_parts    INTEGER NOT NULL,
     req_wire     INTEGER NOT NULL,    -- wire bytes of the half, head and framing included
     res_wire     INTEGER NOT NULL,
     stored_c2s   INTEGER NOT NULL,    -- the ledger: wire bytes that this record stands for (parts count for themselves)
     stored_s2c   INTEGER NOT NULL,
     omitted_c2s  INTEGER NOT NULL,
     omitted_s2c  INTEGER NOT NULL,
+    headed       INTEGER NOT NULL,    -- 1: it has a row in head
     sum          INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX txn_start ON txn (start_us);
 CREATE INDEX txn_host ON txn (host, start_us);
 CREATE INDEX txn_status ON txn (status, start_us);
+CREATE INDEX txn_flow ON txn (flow, n);
 
 -- The exact heads of a transaction, as they passed (after redaction), and what else belongs to its halves.
 CREATE TABLE head (
     txn          INTEGER PRIMARY KEY REFERENCES txn (id) DEFERRABLE INITIALLY DEFERRED,
+    redacted     TEXT NOT NULL,       -- what redaction replaced, comma-separated
+    sum          INTEGER NOT NULL,
     req          BLOB,                -- request line and header lines with the empty line
     res          BLOB,
     interim      BLOB,                -- heads of 1xx answers, one behind the other
     req_trailers BLOB,
     res_trailers BLOB,
     req_rhythm   BLOB,                -- when the half came in several pieces: varints, see record.proto
-    res_rhythm   BLOB,
-    redacted     TEXT NOT NULL,       -- what redaction replaced, comma-separated
-    sum          INTEGER NOT NULL
+    res_rhythm   BLOB
 ) STRICT;
 
 -- The content of a message, once for all that are equal. It is as it was on the wire: a content coding is not undone.
+-- Content below 4 KiB may stand here more than once: looking for it would cost more than it saves.
 CREATE TABLE body (
     id     INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- SHA-256 of the whole content
+    digest BLOB CHECK (length(digest) = 32), -- SHA-256 of the whole content; NULL: not known
     size   INTEGER NOT NULL,          -- of the whole content
-    stored INTEGER NOT NULL,          -- of it kept
-    bytes  BLOB,                      -- NULL: in the parts of this flow, transaction and direction
-    flow   INTEGER,
+    stored INTEGER NOT NULL,          -- of it kept: its first bytes, when shared
+    shared INTEGER NOT NULL,          -- 0: one message's own (a conversation, or pieces are lost or in an earlier file)
+    flow   INTEGER,                   -- not NULL: the bytes are in the parts of this flow, transaction and side
     n      INTEGER,
-    s2c    INTEGER
+    s2c    INTEGER,
+    sum    INTEGER NOT NULL,
+    bytes  BLOB                       -- NULL: in the parts
 ) STRICT;
+CREATE UNIQUE INDEX body_digest ON body (digest, stored) WHERE shared = 1 AND stored >= 4096;
 
 -- A piece of a large body, or of a raw conversation, with its time.
 CREATE TABLE part (
@@ -159,12 +203,12 @@ CREATE TABLE part (
     at          INTEGER NOT NULL,     -- offset of its first byte in the content
     size        INTEGER NOT NULL,
     digest      BLOB NOT NULL CHECK (length(digest) = 32), -- SHA-256 of the piece
-    bytes       BLOB,                 -- NULL: the whole body stands elsewhere already, see body
     stored_c2s  INTEGER NOT NULL,
     stored_s2c  INTEGER NOT NULL,
     omitted_c2s INTEGER NOT NULL,
     omitted_s2c INTEGER NOT NULL,
-    sum         INTEGER NOT NULL      -- over all columns but bytes
+    sum         INTEGER NOT NULL,     -- over all columns but bytes, which have the digest
+    bytes       BLOB                  -- NULL: the whole body stands elsewhere already, see body
 ) STRICT;
 CREATE INDEX part_of ON part (flow, n, s2c, at);
 
@@ -183,11 +227,12 @@ CREATE TABLE txn_open (
     status   INTEGER,
     sum      INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX txn_open_flow ON txn_open (flow, n);
 
 -- What was not kept although it should have been.
 CREATE TABLE loss (
     id           INTEGER PRIMARY KEY, -- record key
-    flow         INTEGER,             -- NULL: flows without a row of their own
+    flow         INTEGER REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED, -- NULL: flows without a row of their own
     cause        TEXT NOT NULL,       -- ring-full, decode-lost, out-of-memory, redaction-failed, recorder-refused, died
     transactions INTEGER NOT NULL,
     flows        INTEGER NOT NULL,    -- whole flows that have no row
@@ -198,6 +243,7 @@ CREATE TABLE loss (
     detail       TEXT NOT NULL,
     sum          INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX loss_flow ON loss (flow);
 
 -- The proxy's process died and another went on with the stream: open flows ended here.
 CREATE TABLE restart (
@@ -211,6 +257,6 @@ CREATE TABLE restart (
 CREATE TABLE unknown_record (
     id    INTEGER PRIMARY KEY,        -- record key
     type  INTEGER NOT NULL,
-    bytes BLOB NOT NULL,
-    sum   INTEGER NOT NULL
+    sum   INTEGER NOT NULL,
+    bytes BLOB NOT NULL
 ) STRICT;
