@@ -14,6 +14,11 @@
 //           | "contains" | "in" "(" value { "," value } ")"
 //   value   = number | size | duration | time | word | "text with \" escapes" | 'text'
 //
+// Keywords and field names in any case; && || ! for and, or, not. In quotes a backslash stands for
+// itself unless a quote or a backslash follows. A test of what is absent (no answer, no such
+// header) is false; "!=" and "!~" are the opposites of "=" and "~". Several header lines of one
+// name are one value, joined by ", " (RFC 9110 5.3).
+//
 // This file knows the language and the names; schema/ turns the tree into SQL, proxy/emit/filter.c
 // evaluates it.
 #ifndef TAPEDECK_FILTER_H
@@ -81,9 +86,16 @@ enum filter_field {
 struct filter_field_def {
     const char *name; // "req.header" takes a key in brackets
     enum filter_type type;
+    bool fold;            // its text is kept in lower case, and compared without regard to case
+    const char *choices;  // "a|b" when there is a fixed set of texts, else NULL
     const char *sentence; // for help and man pages; units
 };
 extern const struct filter_field_def filter_fields[FIELD_COUNT];
+
+// The field of that name (any case), or FIELD_COUNT; and the one whose name is most like it, or
+// FIELD_COUNT when none is.
+enum filter_field filter_field_find(struct view name);
+enum filter_field filter_field_nearest(struct view name);
 
 enum filter_op {
     OP_AND,
@@ -103,7 +115,7 @@ enum filter_op {
 };
 
 #define FILTER_TEXT_MAX  8192 // bytes of an expression
-#define FILTER_DEPTH_MAX 64   // nesting
+#define FILTER_DEPTH_MAX 24   // nesting; the SQL made of it stays within SQLite's parser stack
 #define FILTER_NODES_MAX 1024
 
 // A node of the tree. AND, OR: left and right. NOT: left. Tests: field, key, value; IN: value and

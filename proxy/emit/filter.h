@@ -16,8 +16,11 @@ enum filter_verdict { FILTER_DROP, FILTER_KEEP, FILTER_UNDECIDED };
 //   FIELD_REQ_HEADER, FIELD_RES_HEADER  the exact head bytes, as they are kept
 //   FIELD_REQ_BODY, FIELD_RES_BODY      the content, once it is whole (or the part that is kept)
 //   FIELD_TIME                          µs of the first byte;  FIELD_BY_PROXY  0 or 1
-// Need not be given, since they follow from others: FIELD_URL (scheme, host, path, query),
-// FIELD_REQ_TYPE and FIELD_RES_TYPE (the heads).
+//   FIELD_HOST                          as in the row: the flow's target where the request names
+//   none
+// Need not be given, since they follow from others: FIELD_URL (protocol, scheme, host, path,
+// query), FIELD_REQ_TYPE and FIELD_RES_TYPE (the heads), bodies that are only asked whether they
+// are empty (FIELD_REQ_SIZE, FIELD_RES_SIZE).
 struct filter_subject {
     uint64_t known;  // bits of the fields whose value is settled
     uint64_t absent; // of these, the ones that there are not
