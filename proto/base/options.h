@@ -16,7 +16,8 @@ enum option_type {
     OPT_SIZE,     // bytes with a unit, min..max
     OPT_DURATION, // with a unit, min..max in microseconds
     OPT_CHOICE,   // one word of choices
-    OPT_TEXT,     // any text; max is its longest length, 0 for 4096
+    OPT_TEXT, // text without control characters; max is its longest length, 0 for 4096; an empty
+              // text unsets an option that has no default
 };
 
 enum {
@@ -31,7 +32,7 @@ struct option_def {
     const char *name; // "proxy-in-port"; the environment's TAPEDECK_PROXY_IN_PORT follows from it
     enum option_type type;
     const char *initial; // default as text; NULL: not set
-    int64_t min, max;
+    int64_t min, max;    // neither is negative; max 0: no upper limit
     const char *choices; // "drop|block" for OPT_CHOICE, else NULL
     const char *unit;    // what stands for the value in --help: "PORT", "SIZE", "FILE"
     const char *sentence;
@@ -53,10 +54,14 @@ struct options; // the values; made for one table and one program bit
 struct options *options_new(const struct option_def *table, unsigned program);
 void options_free(struct options *o);
 
+// The table's entry of that name, also one that only other programs take; NULL: there is none.
+const struct option_def *options_def(const struct options *o, const char *name);
+
 // Errors below are told as one line in why (what, where, the value, what is allowed), 0 or E_…
 
 #define WHY_MAX 512
-// One value by its name. where is "FILE:LINE" or NULL. An unknown name is E_NOTFOUND.
+// One value by its name. where is "FILE:LINE" or NULL. An unknown name is E_NOTFOUND. A value of a
+// weaker source than the present one is checked, and then not taken.
 int options_set(struct options *o, const char *name, struct view value, enum option_source by,
                 const char *where, char why[WHY_MAX]);
 
@@ -65,10 +70,12 @@ int options_set(struct options *o, const char *name, struct view value, enum opt
 // --help.
 int options_command(struct options *o, int argc, char **argv, int *rest, char why[WHY_MAX]);
 
-// Every TAPEDECK_NAME of envp whose NAME is in the table for this program.
+// Every TAPEDECK_NAME of envp whose NAME is in the table for this program. The values of an option
+// that repeats are the lines of its text.
 int options_environment(struct options *o, char **envp, char why[WHY_MAX]);
 
-// Values. The name must be in the table (asserted). Text is owned by o, NULL when not set.
+// Values. The name must be in the table (asserted). Text is owned by o, NULL when not set; a flag
+// or number that is not set is 0.
 bool options_flag(const struct options *o, const char *name);
 int64_t options_number(const struct options *o,
                        const char *name); // also size (bytes), duration (µs)
@@ -78,13 +85,14 @@ const char *options_nth(const struct options *o, const char *name, size_t i);
 enum option_source options_source(const struct options *o, const char *name);
 bool options_is_set(const struct options *o, const char *name); // by anything but its default
 
-// --dump-options: a line each, "name = value  # source, where", secrets as "***".
+// --dump-options: a line each, "name = value  # source, where", secrets as "***". 0 or E_IO.
 int options_dump(const struct options *o, FILE *out);
 
-// --help: the options of this program, aligned, wrapped to width columns.
+// --help: the options of this program, aligned, wrapped to width columns. 0 or E_IO.
 int options_help(const struct options *o, FILE *out, int width);
 
-// The JSON text of all values but secrets, {"name":"value",…}, for the capture; appended to out.
+// The JSON text of all values but secrets, {"name":"value","label":["a=b"],…}, for the capture;
+// appended to out whole or not at all. 0, E_LIMIT, E_NOMEM.
 int options_json(const struct options *o, struct buf *out);
 
 // The names whose values differ between a and b and are not reloadable, ", "-joined, into out.

@@ -90,15 +90,13 @@ static enum front_pass pass_head(struct http_exchange *x, struct view in, size_t
 {
     struct http_head h;
     size_t size;
-    struct view rest = view_from(in, *n);
+    struct view rest = view_head(view_from(in, *n), x->head_max);
     int e = http_head_parse(rest, x->seen, false, &h, &size);
     x->seen = e == E_AGAIN ? rest.n : 0;
-    if (e == E_SYNTAX)
+    if (e == E_AGAIN)
+        return rest.n < x->head_max ? PASS_MORE : broken(x, S2C, "its head is too long");
+    if (e)
         return broken(x, S2C, "it is no HTTP/1 answer");
-    if (e == E_AGAIN && rest.n < x->head_max)
-        return PASS_MORE;
-    if (e == E_AGAIN || size > x->head_max)
-        return broken(x, S2C, "its head is too long");
 
     struct view method = x->is_head ? VIEW_LIT("HEAD") : VIEW_LIT("GET");
     enum http_framing framing = http_response_framing(&h, method);

@@ -41,8 +41,8 @@ static void http_init(void *front, const struct front_conf *conf)
     f->conf = conf;
 }
 
-struct hearing { // the arguments of one feed()
-    struct view in;
+struct hearing {    // the arguments of one feed()
+    struct view in; // no more than head_max: what lies beyond must not change the verdict
     size_t *used;
     struct front_out *out;
 };
@@ -223,7 +223,7 @@ static enum front_verdict http_feed(void *front, struct view in, size_t *used,
                                     struct front_out *out)
 {
     struct http_proxy *f = front;
-    const struct hearing at = {in, used, out};
+    const struct hearing at = {view_head(in, f->conf->head_max), used, out};
     struct http_head h;
     size_t size;
     *used = 0;
@@ -232,14 +232,12 @@ static enum front_verdict http_feed(void *front, struct view in, size_t *used,
     out->reason = NULL;
     if (in.n == 0)
         return FRONT_MORE;
-    int e = http_head_parse(in, f->seen, true, &h, &size);
-    f->seen = e == E_AGAIN ? in.n : 0;
-    if (e == E_SYNTAX)
+    int e = http_head_parse(at.in, f->seen, true, &h, &size);
+    f->seen = e == E_AGAIN ? at.in.n : 0;
+    if (e == E_AGAIN)
+        return at.in.n < f->conf->head_max ? FRONT_MORE : too_large(f, &at);
+    if (e)
         return not_http(f, &at);
-    if (e == E_AGAIN && in.n < f->conf->head_max)
-        return FRONT_MORE;
-    if (e == E_AGAIN || size > f->conf->head_max)
-        return too_large(f, &at);
     if (h.faults)
         return bad_request(&at, &h, size, h.faults & AMBIGUOUS ? "ambiguous-framing" : "bad-head",
                            http_fault_text(h.faults));
