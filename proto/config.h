@@ -25,9 +25,14 @@ int config_annotations(struct options *o, const char *path, char why[WHY_MAX]) M
 int config_annotations_text(struct options *o, const char *path, struct view text,
                             char why[WHY_MAX]) MUST_CHECK;
 
-// Everything in its order: argv is read first for --config and --annotations, then file,
-// annotations, environment and command line are applied. *rest as in options_command().
+// Everything: command line and environment, then the files that config and annotations name, each
+// of which counts where nothing stronger spoke. With help or version on the command line nothing
+// else is read. The program's table has these four options. *rest as in options_command().
 int config_load(struct options *o, int argc, char **argv, char **envp, int *rest,
                 char why[WHY_MAX]) MUST_CHECK;
+
+// How a path stands in messages: its last CONFIG_SHOWN bytes.
+#define CONFIG_SHOWN 160
+const char *config_shown(const char *path);
 
 #endif

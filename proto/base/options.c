@@ -189,7 +189,7 @@ static int wrong(const struct option_def *def, struct view value, const char *so
                  char why[WHY_MAX])
 {
     char takes[OPTIONS_TAKES], text[SHOWN_MAX + 4];
-    snprintf(why, WHY_MAX, "%.160s: %s cannot be \"%s\": it takes %s", source, def->name,
+    snprintf(why, WHY_MAX, "%.200s: %s cannot be \"%s\": it takes %s", source, def->name,
              def->flags & OPT_SECRET ? "***" : shown(value, text), options_takes(def, takes));
     return E_RANGE;
 }
@@ -215,7 +215,8 @@ static int distance(struct view a, struct view b)
     return row[b.n];
 }
 
-static int unknown(const struct options *o, struct view name, const char *source, char why[WHY_MAX])
+static int unknown(const struct options *o, struct view name, enum option_source by,
+                   const char *where, char why[WHY_MAX])
 {
     const char *near = NULL;
     char text[SHOWN_MAX + 4];
@@ -227,8 +228,10 @@ static int unknown(const struct options *o, struct view name, const char *source
             near = o->slots[i].def->name;
         }
     }
-    snprintf(why, WHY_MAX, "%.160s: unknown option %s%s%s%s", source, shown(name, text),
-             near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    const char *dashes = by == OPT_BY_COMMAND && name.p[0] != '-' ? "--" : "";
+    snprintf(why, WHY_MAX, "%.200s: unknown option %s%s%s%s%s%s", source_text(by, where), dashes,
+             shown(name, text), near ? "; did you mean " : "", near ? dashes : "", near ? near : "",
+             near ? "?" : "");
     return E_NOTFOUND;
 }
 
@@ -318,7 +321,7 @@ static int set(struct options_slot *slot, struct view value, enum option_source 
     const char *source = source_text(by, where);
     int64_t number;
     if ((def->flags & OPT_CLI_ONLY) && by != OPT_BY_COMMAND) {
-        snprintf(why, WHY_MAX, "%.160s: %s belongs on the command line", source, def->name);
+        snprintf(why, WHY_MAX, "%.200s: %s belongs on the command line", source, def->name);
         return E_RANGE;
     }
     if (!check(def, value, &number))
@@ -327,7 +330,7 @@ static int set(struct options_slot *slot, struct view value, enum option_source 
         return 0;
     int e = slot_put(slot, value, number, by, where);
     if (e)
-        snprintf(why, WHY_MAX, "%.160s: %s: %s", source, def->name,
+        snprintf(why, WHY_MAX, "%.200s: %s: %s", source, def->name,
                  e == E_LIMIT ? "given more than 256 times" : err_text(e));
     return e;
 }
@@ -337,7 +340,7 @@ int options_set(struct options *o, const char *name, struct view value, enum opt
 {
     struct options_slot *slot = slot_of(o, view_of(name));
     if (!slot)
-        return unknown(o, view_of(name), source_text(by, where), why);
+        return unknown(o, view_of(name), by, where, why);
     return set(slot, value, by, where, why);
 }
 
@@ -354,7 +357,7 @@ static int command_one(struct options *o, int argc, char **argv, int *i, char wh
 {
     struct view word = view_of(strcmp(argv[*i], "-h") == 0 ? "--help" : argv[*i]);
     if (!view_starts(word, VIEW_LIT("--")))
-        return unknown(o, word, "command line", why);
+        return unknown(o, word, OPT_BY_COMMAND, NULL, why);
     word = view_from(word, 2);
     size_t n = view_find(word, '=');
     bool has_value = n < word.n;
@@ -368,7 +371,7 @@ static int command_one(struct options *o, int argc, char **argv, int *i, char wh
         slot = NULL;
     }
     if (!slot)
-        return unknown(o, name, "command line", why);
+        return unknown(o, name, OPT_BY_COMMAND, NULL, why);
     if (has_value)
         return set(slot, value, OPT_BY_COMMAND, NULL, why);
     if (slot->def->type == OPT_FLAG)
