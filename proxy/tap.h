@@ -8,11 +8,10 @@
 #include "proxy/emit/sink.h"
 #include "proxy/stats.h"
 
-#define TAP_HOLD_MAX  (80 * 1024) // bytes a decoder may leave unused, each direction
-#define TAP_SNIFF_MAX 1024        // bytes within which the protocol is guessed
+#define TAP_STATE_SMALL 48 // bytes of a decoder's state that need no memory of their own
 
-// What all taps of a worker share. used counts bytes held; at max a tap gives up holding and goes
-// on as raw.
+// What all taps of a worker share. used counts bytes of memory in which bytes are held; at max a
+// tap gives up holding and goes on as raw.
 struct tap_env {
     struct sink *sink;
     struct stats *stats;
@@ -23,11 +22,17 @@ struct tap {
     struct tap_env *env;
     const struct flow_facts *facts; // set by tap_open, outlives the tap
     struct decode_ctx ctx;
-    const struct decoder_ops *decoder; // NULL while guessing
-    void *state;
+    const struct decoder_ops *decoder;   // NULL while guessing
+    void *state;                         // the decoder's
+    uint64_t small[TAP_STATE_SMALL / 8]; // where a small state lives
     struct buf hold[2];
+    int64_t hold_us[2]; // when the first byte held came
     uint64_t relayed[2];
-    bool ended[2], open;
+    bool ended[2], end_told[2]; // heard of, told to the decoder
+    bool held_own;              // what is held of S2C has our own words in it
+    bool stir;                  // what is held is to be offered again
+    bool open;
+    unsigned changes; // of the decoder
     int first_speaker;
 };
 
@@ -38,6 +43,11 @@ void tap_open(struct tap *t, struct tap_env *env, const struct flow_facts *facts
 void tap_feed(struct tap *t, enum dir dir, struct view bytes, int64_t now_us);
 void tap_feed_own(struct tap *t, struct view answer,
                   int64_t now_us); // S2C bytes that are our own words
+
+// Bytes that were relayed but could not be shown, in their place between two feeds: they are
+// counted as relayed and as lost.
+void tap_gap(struct tap *t, enum dir dir, enum cause cause, uint64_t wire, int64_t now_us);
+
 void tap_end(struct tap *t, enum dir dir, int64_t now_us);
 void tap_close(struct tap *t, const char *reason, const char *detail,
                int64_t now_us); // t may be opened again

@@ -9,6 +9,9 @@
 
 #include "proxy/emit/sink.h"
 
+#define TAP_HOLD_MAX  (80 * 1024) // bytes a decoder may leave unused, each direction
+#define TAP_SNIFF_MAX 1024        // bytes within which the protocol is guessed
+
 enum decode_verdict {
     DECODE_MORE,   // fine
     DECODE_SWITCH, // from *used on another decoder takes both directions: ctx->next, or a new guess
@@ -22,9 +25,13 @@ enum decode_sniff { SNIFF_NO, SNIFF_MORE, SNIFF_YES };
 struct decode_ctx {
     struct sink_flow *sink;
     const struct flow_facts *facts;
-    int64_t now_us;  // of the bytes at hand
-    uint64_t next_n; // number of the flow's next transaction; decoders take and advance it
-    bool by_proxy;   // the S2C bytes at hand are our own words
+    int64_t now_us;   // of the last of the bytes at hand
+    int64_t first_us; // of the first of them: before now_us when they had to wait for more
+    uint64_t next_n;  // number of the flow's next transaction; decoders take and advance it
+    bool by_proxy;    // the S2C bytes at hand are our own words
+    bool last;        // the flow is over: what is not used now is never offered again
+    bool wake;        // set by a decoder: what it left unused in the other direction is offered
+                      // again first, then the rest of this one
     const struct decoder_ops *next; // with DECODE_SWITCH
     char note[128];                 // with DECODE_LOST or DECODE_SWITCH; "" otherwise
 };
@@ -32,16 +39,19 @@ struct decode_ctx {
 struct decoder_ops {
     const char *name;
     size_t size; // of the state, zeroed before init
-    // By the first bytes of the flow in one direction. NULL: never guessed.
+    // By the first bytes of the flow in one direction, at least one. NULL: never guessed.
     enum decode_sniff (*sniff)(enum dir dir, struct view first);
     void (*init)(void *d, struct decode_ctx *ctx);
+    // in is never empty.
     enum decode_verdict (*feed)(void *d, struct decode_ctx *ctx, enum dir dir, struct view in,
                                 size_t *used);
-    void (*gap)(void *d, struct decode_ctx *ctx, enum dir dir,
-                uint64_t wire);                                 // bytes that passed unseen
-    void (*end)(void *d, struct decode_ctx *ctx, enum dir dir); // end of input in one direction
-    // The last call: ends every open transaction (msg_end CUT, txn_end) and frees what the state
-    // owns. how says whether the flow is over or another decoder follows.
+    // Bytes passed unseen: what comes next does not follow what was fed. NULL: the decoder cannot
+    // go on, and raw does. The tap tells the sink of the loss.
+    void (*gap)(void *d, struct decode_ctx *ctx, enum dir dir, uint64_t wire);
+    // End of input in one direction, when all of it was used.
+    void (*end)(void *d, struct decode_ctx *ctx, enum dir dir);
+    // The last call: ends every open transaction (msg_end CUT, txn_end with ctx->note) and frees
+    // what the state owns.
     void (*clear)(void *d, struct decode_ctx *ctx);
 };
 

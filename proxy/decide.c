@@ -1,0 +1,35 @@
+// decide: asks each decoder of the table about the first bytes of both directions.
+//
+//   a direction that is silent has no say;  NO from one: not this decoder;
+//   YES from one and NO from none: this decoder;  otherwise it may still become it.
+//
+// 1. A server that speaks first, and does not sound like any decoder's server, makes it raw at
+// once.
+// 2. The answer depends on the bytes alone: NULL turns into a decoder only when bytes come, at
+//    TAP_SNIFF_MAX, or at the end.
+#include "proxy/decide.h"
+
+static enum decode_sniff ask(const struct decoder_ops *d, struct view c2s, struct view s2c)
+{
+    enum decode_sniff client = c2s.n ? d->sniff(C2S, c2s) : SNIFF_MORE;
+    enum decode_sniff server = s2c.n ? d->sniff(S2C, s2c) : SNIFF_MORE;
+    if (client == SNIFF_NO || server == SNIFF_NO)
+        return SNIFF_NO;
+    return client == SNIFF_YES || server == SNIFF_YES ? SNIFF_YES : SNIFF_MORE;
+}
+
+const struct decoder_ops *decide_decoder(struct view c2s, struct view s2c, bool final)
+{
+    bool more = false;
+    c2s = view_head(c2s, TAP_SNIFF_MAX);
+    s2c = view_head(s2c, TAP_SNIFF_MAX);
+    for (const struct decoder_ops *const *d = decoder_table; *d; d++) {
+        enum decode_sniff answer = ask(*d, c2s, s2c);
+        if (answer == SNIFF_YES)
+            return *d;
+        more = more || answer == SNIFF_MORE;
+    }
+    if (more && !final && c2s.n < TAP_SNIFF_MAX && s2c.n < TAP_SNIFF_MAX)
+        return NULL;
+    return &decoder_raw;
+}
