@@ -16,6 +16,7 @@
 #include "proto/base/log.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 
 #define OURS       "sidecar.tapedeck.dev/"
 #define NEIGHBOURS "sidecar.speedscale.com/"
@@ -97,10 +98,15 @@ struct reading {
     char wishes[256]; // names of TLS_WISH annotations, ", "-joined
 };
 
-static int fail(struct reading *r, int e, const char *what, const char *name)
+static int fail(struct reading *r, int e, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static int fail(struct reading *r, int e, const char *format, ...)
 {
-    snprintf(r->why, WHY_MAX, "%s:%zu: %s%s%.64s", r->path, r->line, what, name[0] ? " " : "",
-             name);
+    va_list args;
+    int n = snprintf(r->why, WHY_MAX, "%s:%zu: ", r->path, r->line);
+    va_start(args, format);
+    vsnprintf(r->why + n, WHY_MAX - (size_t)n, format, args);
+    va_end(args);
     return e;
 }
 
@@ -156,7 +162,7 @@ static int unquote(struct reading *r, struct view in)
     int e = 0;
     buf_reset(&r->value);
     if (in.n == 0 || in.p[0] != '"')
-        return fail(r, E_SYNTAX, "the value must stand in double quotes", "");
+        return fail(r, E_SYNTAX, "the value must stand in double quotes");
     in = view_from(in, 1);
     while (in.n > 0 && in.p[0] != '"' && !e) {
         bool escaped = in.p[0] == '\\';
@@ -170,13 +176,12 @@ static int unquote(struct reading *r, struct view in)
             e = take_escape(&in, &r->value);
     }
     if (e == E_SYNTAX)
-        return fail(r, e, "the value has a bad escape behind a backslash", "");
+        return fail(r, e, "the value has a bad escape behind a backslash");
     if (e)
-        return fail(r, e, err_text(e), "");
+        return fail(r, e, "%s", err_text(e));
     if (in.n == 0)
-        return fail(r, E_SYNTAX, "the value's closing quote is missing", "");
-    return in.n == 1 ? 0
-                     : fail(r, E_SYNTAX, "something stands behind the value's closing quote", "");
+        return fail(r, E_SYNTAX, "the value's closing quote is missing");
+    return in.n == 1 ? 0 : fail(r, E_SYNTAX, "something stands behind the value's closing quote");
 }
 
 // ---- names
@@ -227,10 +232,10 @@ static int set(struct reading *r, const char *name, struct view value)
     for (size_t i = 0; i < r->set_count; i++)
         if (r->set[i].def == def)
             return r->set[i].by == r->pass && r->pass != PASS_OLD_SPELLING
-                       ? fail(r, E_EXISTS, "a second value of", name)
+                       ? fail(r, E_EXISTS, "a second value of %s", name)
                        : 0;
     if (r->set_count == SET_MAX)
-        return fail(r, E_LIMIT, "too many options", "");
+        return fail(r, E_LIMIT, "too many options");
     r->set[r->set_count].def = def;
     r->set[r->set_count++].by = r->pass;
 
@@ -254,7 +259,7 @@ static int set_admin_port(struct reading *r)
         if (r->set[i].def == def)
             return 0;
     if (view_number(buf_view(&r->value), 10, UINT16_MAX, &port) || port == 0)
-        return fail(r, E_RANGE, "prometheus-port takes a port number from 1 to 65535", "");
+        return fail(r, E_RANGE, "prometheus-port takes a port number from 1 to 65535");
     snprintf(text, sizeof text, "0.0.0.0:%u", (unsigned)port);
     return set(r, "admin-listen", view_of(text));
 }
@@ -294,12 +299,10 @@ static int apply_ours(struct reading *r, const char *name)
 {
     const struct option_def *def = options_def(r->o, name);
     if (!def)
-        return fail(r, E_NOTFOUND, "unknown annotation " OURS, name);
+        return fail(r, E_NOTFOUND, "unknown annotation " OURS "%s", name);
     if (!(def->flags & OPT_ANNOTATION))
         return fail(r, E_RANGE,
-                    "no annotation, but only a file, the environment or the command "
-                    "line can set",
-                    name);
+                    OURS "%s: only a file, the environment or the command line can set this", name);
     return set(r, name, buf_view(&r->value));
 }
 
@@ -314,7 +317,7 @@ static int take_line(struct reading *r, struct view line)
         return 0;
     size_t n = view_find(line, '=');
     if (n == line.n || n == 0)
-        return fail(r, E_SYNTAX, "a line NAME=\"VALUE\" is expected", "");
+        return fail(r, E_SYNTAX, "a line NAME=\"VALUE\" is expected");
     struct view name = view_head(line, n), value = view_from(line, n + 1);
     bool ours = view_starts(name, VIEW_LIT(OURS));
     if (ours != (r->pass == PASS_OURS) || (!ours && !view_starts(name, VIEW_LIT(NEIGHBOURS))))
