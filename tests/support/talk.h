@@ -29,7 +29,7 @@ struct talk {
     // What came of it: the bytes that each heard, and a line for each of the front's verdicts:
     // "go TARGET for REQUESTED[ tunnel]", "refuse REASON[ recorded]", "failed" (the dial), "done",
     // "close", "tunnel", "bad", "end" and "cut" (the server's end, in order or not), "nomem",
-    // "wait" (for bytes that do not come).
+    // "wait" (for bytes that do not come), "enough" (of exchanges).
     struct buf to_client, to_server, log, recorded;
     struct buf own_client, own_server; // the front's; empty between the runs
 };
@@ -39,8 +39,9 @@ void talk_clear(struct talk *t);
 
 void talk_run(struct talk *t); // as the fields say, once
 
-// In one piece; then cut in two at each place, in each direction; then in equal small pieces. Fails
-// the test where the outcome is another; leaves the first one's.
+// In one piece; then cut in two at each place (of a long input: at every seventh), in each
+// direction; then in equal small pieces. Ends the test where the outcome is another; leaves the
+// first one's.
 void talk_everywhere(struct talk *t);
 
 // Whether log, to_client and to_server are this; prints them where they are not.
