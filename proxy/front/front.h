@@ -36,7 +36,11 @@ struct front_out {
     char requested[HOSTPORT_TEXT]; // what the client named, "" if nothing
     bool refusal_recorded; // with FRONT_REFUSE: to_server holds the refused request's bytes for the
                            // capture
-    const char *reason; // with FRONT_REFUSE: static word for log and capture, e.g. "head-too-large"
+    // With FRONT_REFUSE: static word for log and capture. http: "ambiguous-framing", "bad-head",
+    // "head-too-large", "bad-target", "http-version", "not-http", "tls-to-http", "socks-to-http".
+    // socks: "bad-socks", "socks-method", "socks-command", "socks-address-type", "bad-target".
+    // All: "out-of-memory".
+    const char *reason;
 };
 
 enum front_pass {
@@ -61,7 +65,8 @@ struct front_ops {
     // Once after each FRONT_GO: the dial ended, or was not needed (a connection is reused): error
     // 0, or E_NOTFOUND (no such host), E_REFUSED, E_UNREACHABLE, E_TIMEOUT, E_LOOP, E_…; bound is
     // our end towards the server, or NULL. And once more when the exchange fails later: E_DAMAGED
-    // after PASS_BAD, E_TIMEOUT when the server keeps silent, E_EOF or E_RESET when it ended early.
+    // after PASS_BAD, E_TIMEOUT when the server or the rest of the request is silent for too long,
+    // E_EOF or E_RESET when the server ended early.
     // Appends what the client is to be told, which may be nothing; detail ("" or NULL) is for its
     // text. The flow closes after an error. 0, E_NOMEM or E_LIMIT: it could not be written whole;
     // the flow ends.

@@ -11,6 +11,8 @@ static const char *reason_of(unsigned status)
     switch (status) {
     case 400:
         return "Bad Request";
+    case 408:
+        return "Request Timeout";
     case 431:
         return "Request Header Fields Too Large";
     case 501:

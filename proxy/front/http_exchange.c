@@ -28,7 +28,7 @@ void http_exchange_begin(struct http_exchange *x, const struct http_head *reques
     http_body_begin(&x->request, http_request_framing(request), request->length);
 }
 
-static bool request_over(const struct http_exchange *x)
+bool http_exchange_request_over(const struct http_exchange *x)
 {
     return x->head_left == 0 && http_body_end(&x->request);
 }
@@ -60,7 +60,7 @@ static enum http_body_step pass_body(struct http_body *b, struct view in, size_t
 
 static enum front_pass pass_request(struct http_exchange *x, struct view in, size_t *n)
 {
-    if (request_over(x))
+    if (http_exchange_request_over(x))
         return PASS_MORE;
     *n = in.n < x->head_left ? in.n : x->head_left;
     x->head_left -= *n;
@@ -132,7 +132,7 @@ static enum front_pass pass_answer(struct http_exchange *x, struct view in, size
     }
     if (*n < in.n)
         return PASS_CLOSE;
-    return request_over(x) ? over(x) : PASS_MORE;
+    return http_exchange_request_over(x) ? over(x) : PASS_MORE;
 }
 
 enum front_pass http_exchange_pass(struct http_exchange *x, enum dir dir, struct view in, size_t *n)

@@ -31,6 +31,9 @@ void http_exchange_begin(struct http_exchange *x, const struct http_head *reques
 enum front_pass http_exchange_pass(struct http_exchange *x, enum dir dir, struct view in,
                                    size_t *n);
 
+// Whether the whole request has passed.
+bool http_exchange_request_over(const struct http_exchange *x);
+
 // As front_ops.server_end.
 bool http_exchange_server_end(const struct http_exchange *x);
 

@@ -286,6 +286,9 @@ static int answer_broken(struct http_proxy *f, int error, const char *target, st
         return http_answer(to_client, 502, f->x.is_head,
                            "tapedeck: the answer of %s cannot be relayed: %s", target, f->x.why);
     case E_TIMEOUT:
+        if (!http_exchange_request_over(&f->x))
+            return http_answer(to_client, 408, f->x.is_head,
+                               "tapedeck: the rest of the request did not come in time");
         return http_answer(to_client, 504, f->x.is_head, "tapedeck: no answer from %s in time",
                            target);
     case E_EOF:

@@ -484,6 +484,23 @@ static void answer_details(void **state)
     front_http.clear(f);
 }
 
+// A client that keeps the rest of its request to itself is told so.
+static void request_timeout(void **state)
+{
+    _Alignas(16) char f[4096] = {0};
+    struct front_out out = {.to_client = &t.own_client, .to_server = &t.own_server};
+    struct view in = VIEW_LIT(POST4);
+    size_t used, n;
+    (void)state;
+    front_http.init(f, &t.conf);
+    assert_int_equal(front_http.feed(f, in, &used, &out), FRONT_GO);
+    assert_int_equal(used, 0);
+    assert_int_equal(front_http.answer(f, 0, NULL, NULL, &t.to_client), 0);
+    assert_int_equal(front_http.pass(f, C2S, VIEW_LIT(POST4 "bo"), &n), PASS_MORE);
+    assert_int_equal(front_http.answer(f, E_TIMEOUT, NULL, NULL, &t.to_client), 0);
+    assert_true(view_starts(buf_view(&t.to_client), VIEW_LIT("HTTP/1.1 408 ")));
+}
+
 // Whichever allocation fails: the flow ends, and nobody hears half of something.
 static void out_of_memory(void **state)
 {
@@ -542,6 +559,7 @@ int main(void)
         REVERSE(head_has_a_limit),
         FORWARD(dial_failures_are_told),
         FORWARD(answer_details),
+        REVERSE(request_timeout),
         FORWARD(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
