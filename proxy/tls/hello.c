@@ -123,12 +123,12 @@ static int message_find(struct view in, unsigned char type, char memory[HELLO_MA
     int r = message_size(in, type, &size);
     if (r)
         return r;
-    for (bool first = true; have < size; first = false) {
+    for (unsigned records = 0; have < size; records++) {
         struct view piece;
-        r = fragment_next(&in, &piece);
+        r = records < HELLO_RECORDS_MAX ? fragment_next(&in, &piece) : E_LIMIT;
         if (r)
             return r;
-        if (first && piece.n >= size) {
+        if (records == 0 && piece.n >= size) {
             *out = (struct cursor){(const unsigned char *)piece.p + MESSAGE_HEAD,
                                    size - MESSAGE_HEAD, false};
             return 0;

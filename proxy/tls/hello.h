@@ -7,7 +7,8 @@
 #include "proto/base/err.h"
 #include "proto/base/view.h"
 
-#define HELLO_MAX 16384 // bytes of handshake message that are read; longer: E_LIMIT
+#define HELLO_MAX         16384 // bytes of handshake message that are read; longer: E_LIMIT
+#define HELLO_RECORDS_MAX 1024  // records that it may be cut into; more: E_LIMIT
 
 struct client_hello {
     char sni[HOST_MAX + 1]; // lower case, "" without

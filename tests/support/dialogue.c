@@ -2,9 +2,11 @@
 #include "tests/support/dialogue.h"
 
 #include "tests/support/alloc.h"
+#include "tests/support/hex.h"
 #include "tests/support/tmp.h"
 
 #include <ctype.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -77,6 +79,15 @@ static size_t unescape(const char *path, const char *text, char *out)
     return n;
 }
 
+static size_t from_file(const char *path, char *out)
+{
+    size_t n;
+    unsigned char *p = hex_read(path, &n);
+    memcpy(out, p, n);
+    free(p);
+    return n;
+}
+
 static void say(struct dialogue *d, const char *path, const char *line, int what, enum dir dir)
 {
     const char *text = strchr(line, line[0] == 'c' ? '>' : '<') + 1;
@@ -86,11 +97,11 @@ static void say(struct dialogue *d, const char *path, const char *line, int what
         times = strtol(text + 1, &behind, 10);
         text = behind;
     }
-    if (*text != ' ' || times < 1)
+    if ((*text != ' ' && *text != '@') || times < 1)
         bad(path, line, "a space is missing");
     char *at = d->memory + d->bytes;
     struct dialogue_step *s = step_add(d, what, dir);
-    size_t n = unescape(path, text + 1, at);
+    size_t n = *text == '@' ? from_file(text + 1, at) : unescape(path, text + 1, at);
     if (d->bytes + n * (size_t)times > BYTES_MAX)
         bad(path, line, "too many bytes");
     for (long i = 1; i < times; i++)
@@ -250,4 +261,37 @@ bool dialogue_survives(struct dialogue *d, const char *name)
     }
     d->expect = expect;
     return fine;
+}
+
+bool dialogue_each(const char *pattern, size_t least,
+                   bool (*check)(struct dialogue *, const char *))
+{
+    glob_t found;
+    size_t right = 0, count = 0;
+    if (glob(pattern, 0, NULL, &found) == 0)
+        count = found.gl_pathc;
+    for (size_t i = 0; i < count; i++) {
+        struct dialogue d;
+        dialogue_read(&d, found.gl_pathv[i]);
+        right += check(&d, found.gl_pathv[i]);
+        dialogue_clear(&d);
+    }
+    globfree(&found);
+    if (count < least)
+        fprintf(stderr, "%s: %zu files\n", pattern, count);
+    return right == count && count >= least;
+}
+
+int dialogue_print(int count, char **paths)
+{
+    for (int i = 0; i < count; i++) {
+        struct dialogue d;
+        dialogue_read(&d, paths[i]);
+        dialogue_play(&d, 0, 0);
+        printf("%s", sink_log_text(d.log));
+        if (sink_log_wrong(d.log))
+            printf("wrong: %s\n", sink_log_wrong(d.log));
+        dialogue_clear(&d);
+    }
+    return 0;
 }

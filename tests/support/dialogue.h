@@ -4,6 +4,7 @@
 //   hint http1              a decoder to begin with (http1, raw, tls); without: guess
 //   c> TEXT                 the client sends TEXT; \r \n \t \\ \xNN stand for bytes
 //   c>*300 TEXT             … TEXT 300 times
+//   c>@FILE                 … the bytes that FILE holds as hexadecimal digits
 //   s< TEXT                 the server sends
 //   own< TEXT               we answer ourselves
 //   c.   s.                 the end of the client's, of the server's bytes
@@ -59,5 +60,13 @@ bool dialogue_holds(struct dialogue *d, const char *name);
 
 // With the i-th allocation failing, for each i: the rules and the ledger must hold.
 bool dialogue_survives(struct dialogue *d, const char *name);
+
+// The check for every file of the pattern, of which there must be at least that many; prints the
+// names of those that fail.
+bool dialogue_each(const char *pattern, size_t least,
+                   bool (*check)(struct dialogue *d, const char *name));
+
+// Prints what is heard in each file, as an expectation is written. For main().
+int dialogue_print(int count, char **paths);
 
 #endif

@@ -2,8 +2,6 @@
 // allocations failing. With file names: prints what is heard in each, to write a dialogue with.
 #include "tests/support/dialogue.h"
 
-#include <glob.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 // cmocka.h wants these before it.
@@ -14,32 +12,16 @@
 
 #define FOLDER "golden/http1/*.txt"
 
-static void each_dialogue(bool (*check)(struct dialogue *, const char *))
-{
-    glob_t found;
-    int wrong = 0;
-    assert_int_equal(glob(FOLDER, 0, NULL, &found), 0);
-    assert_true(found.gl_pathc > 60);
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        struct dialogue d;
-        dialogue_read(&d, found.gl_pathv[i]);
-        wrong += !check(&d, found.gl_pathv[i]);
-        dialogue_clear(&d);
-    }
-    globfree(&found);
-    assert_int_equal(wrong, 0);
-}
-
 static void test_dialogues_in_every_cut(void **state)
 {
     (void)state;
-    each_dialogue(dialogue_holds);
+    assert_true(dialogue_each(FOLDER, 60, dialogue_holds));
 }
 
 static void test_dialogues_without_memory(void **state)
 {
     (void)state;
-    each_dialogue(dialogue_survives);
+    assert_true(dialogue_each(FOLDER, 60, dialogue_survives));
 }
 
 static size_t lines_with(const char *text, const char *part)
@@ -111,20 +93,6 @@ static void test_pipeline_without_answers(void **state)
     free(requests);
 }
 
-static int print(int count, char **paths)
-{
-    for (int i = 0; i < count; i++) {
-        struct dialogue d;
-        dialogue_read(&d, paths[i]);
-        dialogue_play(&d, 0, 0);
-        printf("%s", sink_log_text(d.log));
-        if (sink_log_wrong(d.log))
-            printf("wrong: %s\n", sink_log_wrong(d.log));
-        dialogue_clear(&d);
-    }
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +102,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_pipeline_without_answers),
     };
     if (argc > 1)
-        return print(argc - 1, argv + 1);
+        return dialogue_print(argc - 1, argv + 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -384,11 +384,13 @@ static void test_largest(void **state)
     int at = snprintf(ext, 64, "ff02 %04zx", rest);
     memset(ext + at, '0', rest * 2);
     ext[(size_t)at + rest * 2] = '\0';
-    for (size_t fragment = 1; fragment <= ONE_RECORD; fragment = fragment * 4) {
-        hello_make_client(&made, ext, fragment < 2 ? 2 : fragment);
+    for (size_t fragment = 32; fragment <= ONE_RECORD; fragment = fragment * 4) {
+        hello_make_client(&made, ext, fragment);
         assert_int_equal(read_client(hello_made(&made), &h), 0);
         assert_int_equal(read_client(view_head(hello_made(&made), made.n - 1), &h), E_AGAIN);
     }
+    hello_make_client(&made, ext, 15);
+    assert_int_equal(read_client(hello_made(&made), &h), E_LIMIT);
     free(ext);
 }
 
