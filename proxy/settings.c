@@ -1,0 +1,178 @@
+#include "proxy/settings.h"
+
+#include "proto/base/clock.h"
+#include "proto/digest.h"
+#include "proto/filter.h"
+#include "proxy/emit/filter.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WORKERS_MAX  4 // when nothing is said
+#define KEY_FILE_MIN 32
+#define KEY_FILE_MAX 65536
+
+// "*" is every address.
+static int parse_host(const char *text, uint16_t port, struct addr *out)
+{
+    if (strcmp(text, "*") == 0)
+        text = "::";
+    else if (strcmp(text, "localhost") == 0)
+        text = "127.0.0.1";
+    return addr_parse(out, view_of(text), port);
+}
+
+static int take_binds(const struct options *o, struct settings *s, char why[WHY_MAX])
+{
+    for (size_t i = 0; i < s->mode.count; i++) {
+        bool in = s->mode.listeners[i].direction == INBOUND;
+        const char *name = in ? "in-bind" : "out-bind", *text = options_text(o, name);
+        int64_t port = options_number(o, in ? "proxy-in-port" : "proxy-out-port");
+        if (parse_host(text, (uint16_t)port, &s->binds[i])) {
+            snprintf(why, WHY_MAX, "%s: \"%s\" is neither *, localhost nor a numeric address", name,
+                     text);
+            return E_SYNTAX;
+        }
+    }
+    return 0;
+}
+
+static int take_target(const struct options *o, struct settings *s, char why[WHY_MAX])
+{
+    const char *host = options_text(o, "proxy-host");
+    s->target.port = (uint16_t)options_number(o, "proxy-port");
+    if (hostport_set_host(&s->target, view_of(host)) == 0)
+        return 0;
+    snprintf(why, WHY_MAX, "proxy-host: \"%s\" is no host name and no address", host);
+    return E_SYNTAX;
+}
+
+static int take_admin(const struct options *o, struct settings *s, char why[WHY_MAX])
+{
+    const char *text = options_text(o, "admin-listen");
+    struct hostport hp;
+    if (strcmp(text, "off") == 0)
+        return 0;
+    bool any = strncmp(text, "*:", 2) == 0;
+    char wide[320];
+    snprintf(wide, sizeof wide, "%s%s", any ? "[::]" : "", any ? text + 1 : text);
+    // Port 0, which hostport_parse() takes for none, is a free one here.
+    size_t n = strlen(wide);
+    bool free_port = n > 2 && strcmp(wide + n - 2, ":0") == 0;
+    if (free_port)
+        wide[n - 1] = '1';
+    if (hostport_parse(&hp, view_of(wide), 0) == 0 &&
+        parse_host(hp.host, free_port ? 0 : hp.port, &s->admin) == 0)
+        return 0;
+    snprintf(
+        why, WHY_MAX,
+        "admin-listen: \"%s\" is not ADDR:PORT with a numeric address, localhost or *, nor off",
+        text);
+    return E_SYNTAX;
+}
+
+static int take_key(const struct options *o, struct settings *s, char why[WHY_MAX])
+{
+    const char *path = options_text(o, "redact-key-file");
+    char content[KEY_FILE_MAX];
+    if (!path) {
+        digest_random(s->redact_key, sizeof s->redact_key);
+        return 0;
+    }
+    FILE *file = fopen(path, "re");
+    size_t n = file ? fread(content, 1, sizeof content, file) : 0;
+    bool failed = !file || ferror(file);
+    if (failed)
+        snprintf(why, WHY_MAX, "redact-key-file: %s: %s", path, strerror(errno));
+    else if (n < KEY_FILE_MIN)
+        snprintf(why, WHY_MAX, "redact-key-file: %s holds %zu bytes; at least %d are needed", path,
+                 n, KEY_FILE_MIN);
+    if (file)
+        fclose(file);
+    if (failed || n < KEY_FILE_MIN)
+        return failed ? E_IO : E_RANGE;
+    digest_once(view_n(content, n), s->redact_key);
+    memset(content, 0, sizeof content);
+    return 0;
+}
+
+static int check_filter(const char *text, char why[WHY_MAX])
+{
+    struct filter *f = NULL;
+    size_t column = 0;
+    char sentence[WHY_MAX];
+    if (!text)
+        return 0;
+    int e = filter_parse(view_of(text), clock_wall_us(), &f, &column, sentence);
+    if (e) {
+        snprintf(why, WHY_MAX, "capture-filter: column %zu: %.400s", column + 1, sentence);
+        return e;
+    }
+    if (filter_fields_of(filter_root(f)) & FILTER_ROW_ONLY) {
+        snprintf(why, WHY_MAX,
+                 "capture-filter: id and flow are known only once a transaction is "
+                 "stored; any other field may be used");
+        e = E_RANGE;
+    }
+    filter_free(f);
+    return e;
+}
+
+static unsigned count_workers(int64_t asked)
+{
+    cpu_set_t set;
+    if (asked > 0)
+        return (unsigned)asked;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+static void take_reloadable(const struct options *o, struct settings *s)
+{
+    s->limits = (struct flow_limits){
+        .handshake = options_number(o, "handshake-timeout"),
+        .head = options_number(o, "head-timeout"),
+        .connect = options_number(o, "connect-timeout"),
+        .idle = options_number(o, "idle-timeout"),
+    };
+    s->drain_us = options_number(o, "drain-timeout");
+    s->max_flows = (unsigned)options_number(o, "max-flows");
+    s->max_body = (uint64_t)options_number(o, "max-body");
+    if (s->max_body == 0)
+        s->max_body = UINT64_MAX;
+    s->filter = options_text(o, "capture-filter");
+    s->redact = options_text(o, "redact");
+    s->log_topics = options_text(o, "log-topics");
+}
+
+int settings_from(const struct options *o, struct settings *out, char why[WHY_MAX])
+{
+    struct settings *s = out;
+    *s = (struct settings){.options = o};
+    const char *type = options_text(o, "proxy-type");
+    if (strcmp(type, "transparent") == 0 && options_is_set(o, "proxy-protocol"))
+        log_warn("proxy-protocol is ignored, proxy-type transparent needs none");
+    int e = mode_of(type, options_text(o, "proxy-protocol"), &s->mode, why);
+    e = e ? e : take_binds(o, s, why);
+    e = e ? e : take_target(o, s, why);
+    e = e ? e : take_admin(o, s, why);
+    e = e ? e : take_key(o, s, why);
+    take_reloadable(o, s);
+    e = e ? e : check_filter(s->filter, why);
+    if (e == 0 && log_level_parse(options_text(o, "log-level"), &s->log_level)) {
+        snprintf(why, WHY_MAX, "log-level: \"%s\"", options_text(o, "log-level"));
+        e = E_RANGE;
+    }
+    s->head_max = (size_t)options_number(o, "head-max");
+    s->workers = count_workers(options_number(o, "workers"));
+    s->user = (uint32_t)options_number(o, "user");
+    s->recorder = options_text(o, "recorder");
+    s->spool_dir = options_text(o, "spool-dir");
+    s->ready_file = options_text(o, "ready-file");
+    s->spool_size = (uint64_t)options_number(o, "spool-size");
+    s->memory = (size_t)options_number(o, "memory");
+    s->block = strcmp(options_text(o, "on-full"), "block") == 0;
+    return e;
+}

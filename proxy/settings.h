@@ -1,0 +1,41 @@
+// settings: the option values as the proxy uses them: judged together, in its own units.
+#ifndef TAPEDECK_PROXY_SETTINGS_H
+#define TAPEDECK_PROXY_SETTINGS_H
+
+#include "proto/base/log.h"
+#include "proto/base/options.h"
+#include "proxy/flow.h"
+#include "proxy/mode.h"
+
+struct settings {
+    const struct options *options; // owns all texts below
+
+    struct mode mode;
+    struct addr binds[MODE_LISTENERS]; // of the mode's listeners, in their order
+    struct hostport target;            // proxy-host:proxy-port
+    struct addr admin;                 // not set: off
+    size_t head_max;
+    unsigned workers;
+    uint32_t user;
+
+    // what SIGHUP may change
+    struct flow_limits limits;
+    int64_t drain_us;
+    unsigned max_flows;
+    uint64_t max_body; // UINT64_MAX: all
+    const char *filter;
+    const char *redact;
+    enum log_level log_level;
+    const char *log_topics;
+
+    unsigned char redact_key[32];
+    const char *recorder, *spool_dir, *ready_file; // spool_dir, ready_file: NULL without
+    uint64_t spool_size;
+    size_t memory;
+    bool block;
+};
+
+// 0; or an error told in one line: a value or a pair of values that cannot be. o outlives out.
+int settings_from(const struct options *o, struct settings *out, char why[WHY_MAX]) MUST_CHECK;
+
+#endif

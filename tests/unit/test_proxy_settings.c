@@ -1,0 +1,148 @@
+// The proxy's settings as made from options: what is taken, and what is refused with which words.
+#include "proto/config.h"
+#include "proto/settings.h"
+#include "proxy/settings.h"
+#include "tests/support/tmp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct options *options_of(char **argv)
+{
+    static char *none[] = {NULL};
+    char why[WHY_MAX] = "";
+    int argc = 0, rest;
+    while (argv[argc])
+        argc++;
+    struct options *o = options_new(settings_table, FOR_PROXY);
+    if (config_load(o, argc, argv, none, &rest, why))
+        fail_msg("%s", why);
+    return o;
+}
+
+#define ARGS(...) ((char *[]){"tapedeck-proxy", __VA_ARGS__, NULL})
+
+static void takes_the_defaults(void **state)
+{
+    struct settings s;
+    char why[WHY_MAX] = "", text[ADDR_TEXT];
+    (void)state;
+    struct options *o = options_of(ARGS("--proxy-type", "dual"));
+    assert_int_equal(settings_from(o, &s, why), 0);
+    assert_int_equal(s.mode.count, 2);
+    assert_string_equal(addr_text(&s.binds[0], text), "[::]:4143");
+    assert_string_equal(addr_text(&s.binds[1], text), "127.0.0.1:4140");
+    assert_string_equal(s.target.host, "localhost");
+    assert_int_equal(s.target.port, 80);
+    assert_string_equal(addr_text(&s.admin, text), "127.0.0.1:4145");
+    assert_true(s.workers >= 1 && s.workers <= 4);
+    assert_int_equal(s.head_max, 65536);
+    assert_int_equal(s.max_body, 64 << 20);
+    assert_false(s.block);
+    assert_null(s.spool_dir);
+    options_free(o);
+}
+
+static void takes_what_is_given(void **state)
+{
+    struct settings s;
+    char why[WHY_MAX] = "", text[ADDR_TEXT];
+    (void)state;
+    struct options *o = options_of(
+        ARGS("--proxy-type=reverse", "--proxy-protocol=tcp", "--proxy-host=Db.Example",
+             "--proxy-port=5432", "--in-bind=::1", "--proxy-in-port=0", "--admin-listen=[::1]:0",
+             "--max-body=0", "--on-full=block", "--workers=7", "--idle-timeout=0"));
+    assert_int_equal(settings_from(o, &s, why), 0);
+    assert_int_equal(s.mode.count, 1);
+    assert_string_equal(addr_text(&s.binds[0], text), "[::1]:0");
+    assert_string_equal(addr_text(&s.admin, text), "[::1]:0");
+    assert_string_equal(s.target.host, "db.example");
+    assert_true(s.max_body == UINT64_MAX);
+    assert_true(s.block);
+    assert_int_equal(s.workers, 7);
+    assert_int_equal(s.limits.idle, 0);
+    options_free(o);
+}
+
+static void admin_may_be_off_or_everywhere(void **state)
+{
+    struct settings s;
+    char why[WHY_MAX] = "", text[ADDR_TEXT];
+    (void)state;
+    struct options *o = options_of(ARGS("--proxy-type=forward", "--admin-listen=off"));
+    assert_int_equal(settings_from(o, &s, why), 0);
+    assert_false(addr_is_set(&s.admin));
+    options_free(o);
+    o = options_of(ARGS("--proxy-type=forward", "--admin-listen=*:99"));
+    assert_int_equal(settings_from(o, &s, why), 0);
+    assert_string_equal(addr_text(&s.admin, text), "[::]:99");
+    options_free(o);
+}
+
+static void refuses_with_one_line(void **state)
+{
+    static const struct {
+        const char *option, *words;
+    } cases[] = {
+        {"--proxy-type=transparent", "proxy-type transparent needs redirection rules"},
+        {"--proxy-protocol=tcp", "proxy-type forward does not go with proxy-protocol tcp"},
+        {"--out-bind=example.com", "out-bind: \"example.com\" is neither"},
+        {"--proxy-host=a b", "proxy-host: \"a b\" is no host name"},
+        {"--admin-listen=nonsense", "admin-listen: \"nonsense\" is not ADDR:PORT"},
+        {"--admin-listen=host.example:1", "admin-listen: \"host.example:1\" is not ADDR:PORT"},
+        {"--capture-filter=status >", "capture-filter: column "},
+        {"--capture-filter=id = 1", "capture-filter: id and flow are known only"},
+        {"--redact-key-file=/nonexistent/key", "redact-key-file: /nonexistent/key: "},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct settings s;
+        char why[WHY_MAX] = "", option[256];
+        snprintf(option, sizeof option, "%s", cases[i].option);
+        struct options *o = options_of(ARGS("--proxy-type=forward", option));
+        assert_int_not_equal(settings_from(o, &s, why), 0);
+        if (!strstr(why, cases[i].words) || strchr(why, '\n'))
+            fail_msg("%s: %s", cases[i].option, why);
+        options_free(o);
+    }
+}
+
+static void equal_key_files_make_equal_keys(void **state)
+{
+    struct settings a, b, c;
+    char why[WHY_MAX] = "", dir[TMP_PATH], path[TMP_PATH], option[TMP_PATH + 32];
+    (void)state;
+    tmp_make(dir);
+    tmp_path(path, dir, "key");
+    snprintf(option, sizeof option, "--redact-key-file=%s", path);
+    tmp_write(path, "short", 5);
+    struct options *o = options_of(ARGS("--proxy-type=forward", option));
+    assert_int_not_equal(settings_from(o, &a, why), 0);
+    assert_non_null(strstr(why, "holds 5 bytes; at least 32"));
+    tmp_write(path, "0123456789abcdef0123456789abcdef", 32);
+    assert_int_equal(settings_from(o, &a, why), 0);
+    assert_int_equal(settings_from(o, &b, why), 0);
+    assert_memory_equal(a.redact_key, b.redact_key, sizeof a.redact_key);
+    options_free(o);
+    o = options_of(ARGS("--proxy-type=forward"));
+    assert_int_equal(settings_from(o, &c, why), 0);
+    assert_memory_not_equal(a.redact_key, c.redact_key, sizeof a.redact_key);
+    options_free(o);
+    tmp_remove(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_the_defaults),
+        cmocka_unit_test(takes_what_is_given),
+        cmocka_unit_test(admin_may_be_off_or_everywhere),
+        cmocka_unit_test(refuses_with_one_line),
+        cmocka_unit_test(equal_key_files_make_equal_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
