@@ -1,0 +1,336 @@
+// net: looks a name up and dials its addresses, the next one when the one before fails or keeps
+// silent for a moment (RFC 8305), all within the connect timeout.
+//
+//   open ── resolve_begin ──→ start_next ── connected ──→ won ──→ flow_upstream_done
+//     └── address known ────────↑   └ failed, or HEAD_START over: the next address
+//                                   └ none left and none under way: lost ──↑
+//
+//   1. Exactly one flow_upstream_done() for each open that is not cancelled.
+//   2. A dial is forgotten at once and freed when the turn is over, since its sockets' events may
+//      be on the stack.
+#include "proxy/upstream/net.h"
+
+#include "proto/base/units.h"
+#include "proxy/upstream/resolve.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define HEAD_START_US (250 * US_PER_MS) // for an address, before the next one is tried beside it
+#define SPARE_MAX     32
+
+struct attempt {
+    struct io io; // first: its events find the attempt by it
+    struct dial *dial;
+    struct addr to;
+};
+
+struct dial {
+    struct net *net;
+    struct flow *flow; // NULL: it is over
+    struct dial *next; // of the dead or the spare
+    struct lookup *lookup;
+    struct deadline whole, head_start;
+    int64_t began_us, dns_us, connect_us;
+    size_t count, started, pending;
+    int error;
+    char detail[HOSTPORT_TEXT + 96];
+    struct hostport target;
+    struct attempt attempts[RESOLVE_MAX];
+};
+
+struct net {
+    struct upstream upstream; // first
+    struct net_conf conf;
+    struct resolver *resolver;
+    struct dial *dead, *spare;
+    size_t spares;
+};
+
+static void start_next(struct dial *d);
+
+static void bury(struct dial *d)
+{
+    if (d->lookup)
+        resolve_cancel(d->lookup);
+    d->lookup = NULL;
+    wheel_clear(&d->whole);
+    wheel_clear(&d->head_start);
+    for (size_t i = 0; i < d->started; i++)
+        io_close(&d->attempts[i].io);
+    d->flow = NULL;
+    d->next = d->net->dead;
+    d->net->dead = d;
+}
+
+static void won(struct dial *d, struct attempt *a, const struct addr *local)
+{
+    struct flow *f = d->flow;
+    struct upstream_result r = {
+        .io = &a->io, .server = a->to, .local = *local, .dns_us = d->dns_us};
+    d->flow = NULL;
+    flow_upstream_done(f, &r);
+    bury(d);
+}
+
+static void lost(struct dial *d)
+{
+    struct flow *f = d->flow;
+    struct upstream_result r = {.error = d->error, .detail = d->detail, .dns_us = d->dns_us};
+    d->flow = NULL;
+    flow_upstream_done(f, &r);
+    bury(d);
+}
+
+// Of several failures the most telling one is told: that somebody answered, then that we are it.
+static int weight(int error)
+{
+    return error == E_REFUSED || error == E_RESET ? 4
+           : error == E_LOOP                      ? 3
+           : error == E_TIMEOUT                   ? 2
+           : error == E_UNREACHABLE               ? 1
+                                                  : 0;
+}
+
+static void note(struct dial *d, const struct addr *to, int error)
+{
+    char text[ADDR_TEXT];
+    if (error == E_AGAIN)
+        error = E_IO;
+    if (d->error && weight(error) <= weight(d->error))
+        return;
+    d->error = error;
+    if (error == E_LOOP)
+        snprintf(d->detail, sizeof d->detail, "%s is this proxy itself", addr_text(to, text));
+    else
+        snprintf(d->detail, sizeof d->detail, "connection to %s: %s", addr_text(to, text),
+                 err_text(error));
+}
+
+// Only a port of ours makes it worth asking whether the address is this machine's.
+static bool is_ours(const struct net *n, const struct addr *to)
+{
+    for (size_t i = 0; i < n->conf.count; i++) {
+        const struct addr *own = &n->conf.listeners[i].bound;
+        if (addr_port(own) != addr_port(to))
+            continue;
+        if (addr_eq(own, to))
+            return true;
+        bool reached = addr_is_any(own) || addr_is_any(to);
+        if (reached && io_is_local(to))
+            return true;
+    }
+    return false;
+}
+
+// A loopback socket that is given its own target's port by chance connects to itself: nobody
+// listens there.
+static bool connected(struct dial *d, struct attempt *a)
+{
+    struct addr local;
+    io_local(&a->io, &local);
+    if (addr_eq(&local, &a->to)) {
+        io_close(&a->io);
+        note(d, &a->to, E_REFUSED);
+        return false;
+    }
+    won(d, a, &local);
+    return true;
+}
+
+static void attempt_writable(struct io *io)
+{
+    struct attempt *a = (struct attempt *)(void *)io;
+    struct dial *d = a->dial;
+    flow_env_touch(d->net->conf.env);
+    d->pending--;
+    int e = io_connect_end(io);
+    if (e)
+        note(d, &a->to, e);
+    else if (connected(d, a))
+        return;
+    start_next(d);
+}
+
+// Nothing is read before the flow has the socket.
+static void attempt_readable(struct io *io)
+{
+    io_want_read(io, false);
+}
+
+static const struct io_handler attempt_io = {attempt_readable, attempt_writable};
+
+static void start_next(struct dial *d)
+{
+    struct net *n = d->net;
+    struct flow_env *env = n->conf.env;
+    while (d->started < d->count) {
+        struct attempt *a = &d->attempts[d->started++];
+        if (is_ours(n, &a->to)) {
+            note(d, &a->to, E_LOOP);
+            continue;
+        }
+        int e = io_connect(&a->io, n->conf.base, &a->to, n->conf.mark, &attempt_io);
+        if (e == 0 && connected(d, a))
+            return;
+        if (e == E_AGAIN) {
+            d->pending++;
+            io_want_write(&a->io, true);
+            if (d->started < d->count)
+                wheel_set(&env->wheel, &d->head_start, env->now + HEAD_START_US);
+            return;
+        }
+        if (e)
+            note(d, &a->to, e);
+    }
+    if (d->pending == 0)
+        lost(d);
+}
+
+static void on_head_start(struct deadline *timer)
+{
+    start_next((struct dial *)(void *)((char *)timer - offsetof(struct dial, head_start)));
+}
+
+static void on_timeout(struct deadline *timer)
+{
+    struct dial *d = (struct dial *)(void *)((char *)timer - offsetof(struct dial, whole));
+    char target[HOSTPORT_TEXT], limit[UNITS_TEXT];
+    d->error = E_TIMEOUT;
+    snprintf(d->detail, sizeof d->detail, "%s %s: no answer within %s",
+             d->lookup ? "look-up of" : "connection to",
+             d->lookup ? d->target.host : hostport_text(&d->target, target),
+             units_duration_text(d->connect_us, limit));
+    lost(d);
+}
+
+static void on_looked_up(void *arg, int error, const char *detail, const struct addr *addrs,
+                         size_t count)
+{
+    struct dial *d = arg;
+    struct flow_env *env = d->net->conf.env;
+    d->lookup = NULL;
+    d->dns_us = flow_env_touch(env) - d->began_us;
+    if (error) {
+        d->error = error;
+        snprintf(d->detail, sizeof d->detail, "%s", detail);
+        lost(d);
+        return;
+    }
+    d->count = count;
+    for (size_t i = 0; i < count; i++)
+        d->attempts[i].to = addrs[i];
+    start_next(d);
+}
+
+static struct dial *dial_new(struct net *n)
+{
+    struct dial *d = n->spare;
+    if (d) {
+        n->spare = d->next;
+        n->spares--;
+    } else {
+        d = malloc(sizeof *d);
+        if (!d)
+            return NULL;
+    }
+    memset(d, 0, offsetof(struct dial, target));
+    for (size_t i = 0; i < RESOLVE_MAX; i++) {
+        d->attempts[i].io.open = false;
+        d->attempts[i].dial = d;
+    }
+    d->net = n;
+    deadline_init(&d->whole, on_timeout);
+    deadline_init(&d->head_start, on_head_start);
+    return d;
+}
+
+static void net_open(struct upstream *u, struct flow *f, const struct hostport *target,
+                     int64_t connect_us)
+{
+    struct net *n = (struct net *)(void *)u;
+    struct flow_env *env = n->conf.env;
+    struct addr addrs[RESOLVE_MAX];
+    struct dial *d = dial_new(n);
+    if (!d) {
+        flow_upstream_done(f, &(struct upstream_result){.error = E_NOMEM, .detail = ""});
+        return;
+    }
+    d->flow = f;
+    d->target = *target;
+    d->connect_us = connect_us;
+    d->began_us = env->now;
+    f->dial = d;
+    if (connect_us > 0)
+        wheel_set(&env->wheel, &d->whole, env->now + connect_us);
+    d->count = resolve_now(target, addrs);
+    for (size_t i = 0; i < d->count; i++)
+        d->attempts[i].to = addrs[i];
+    if (d->count > 0) {
+        start_next(d);
+        return;
+    }
+    d->lookup = resolve_begin(n->resolver, target, env->now, on_looked_up, d);
+    if (!d->lookup) {
+        d->error = E_NOMEM;
+        lost(d);
+    }
+}
+
+static void net_cancel(struct upstream *u, struct flow *f)
+{
+    struct dial *d = f->dial;
+    (void)u;
+    assert(d->flow == f);
+    bury(d);
+}
+
+static void net_reap(struct upstream *u)
+{
+    struct net *n = (struct net *)(void *)u;
+    for (struct dial *d; (d = n->dead);) {
+        n->dead = d->next;
+        if (n->spares == SPARE_MAX) {
+            free(d);
+            continue;
+        }
+        d->next = n->spare;
+        n->spare = d;
+        n->spares++;
+    }
+}
+
+static const struct upstream_ops net_ops = {
+    .name = "net", .open = net_open, .cancel = net_cancel, .reap = net_reap};
+
+struct upstream *net_new(const struct net_conf *conf)
+{
+    struct net *n = calloc(1, sizeof *n);
+    if (!n)
+        return NULL;
+    n->upstream.ops = &net_ops;
+    n->conf = *conf;
+    n->resolver =
+        resolver_new(conf->base, conf->resolv_conf ? conf->resolv_conf : "/etc/resolv.conf",
+                     conf->hosts ? conf->hosts : "/etc/hosts");
+    if (!n->resolver) {
+        free(n);
+        return NULL;
+    }
+    return &n->upstream;
+}
+
+void net_free(struct upstream *u)
+{
+    struct net *n = (struct net *)(void *)u;
+    if (!n)
+        return;
+    net_reap(u);
+    resolver_free(n->resolver);
+    for (struct dial *d; (d = n->spare);) {
+        n->spare = d->next;
+        free(d);
+    }
+    free(n);
+}

@@ -1,0 +1,20 @@
+// net: the upstream that is the network.
+#ifndef TAPEDECK_PROXY_UPSTREAM_NET_H
+#define TAPEDECK_PROXY_UPSTREAM_NET_H
+
+#include "proxy/flow.h"
+
+struct net_conf {
+    struct event_base *base;
+    struct flow_env *env;             // whose wheel it uses
+    const struct listener *listeners; // our own: a dial that leads to one of them is a loop
+    size_t count;
+    unsigned mark;                   // SO_MARK of every socket, where permitted; 0: none
+    const char *resolv_conf, *hosts; // NULL: those of /etc
+};
+
+// conf's pointers outlive it. NULL: out of memory.
+struct upstream *net_new(const struct net_conf *conf);
+void net_free(struct upstream *u); // no dial is under way any more
+
+#endif
