@@ -1,0 +1,32 @@
+// capture: what the taps of one worker lead to: redaction, the emitter, the journal and its link.
+//
+//   tap → redact → emitter → journal → link → recorder
+#ifndef TAPEDECK_PROXY_CAPTURE_H
+#define TAPEDECK_PROXY_CAPTURE_H
+
+#include "proxy/emit/link.h"
+#include "proxy/flow.h"
+#include "proxy/settings.h"
+
+struct capture;
+
+struct capture_conf {
+    unsigned worker;
+    const struct settings *settings; // copied; its texts need not outlive the call, but recorder
+    const struct link_identity *identity;
+    struct event_base *base;
+    struct flow_env *env; // gets its sinks, and its pauses with --on-full block
+    struct stats *stats;
+};
+
+// All on the worker's thread, or before it runs. NULL with why.
+struct capture *capture_new(const struct capture_conf *conf, char why[WHY_MAX]);
+// Every 100 ms or so, with env at the present time.
+void capture_tick(struct capture *c);
+// What SIGHUP may change: the largest body, the filter (NULL: all), the rules of redaction.
+void capture_apply(struct capture *c, uint64_t max_body, const char *filter, const char *redact);
+// No flow is left: sends all until finish_us, then calls done, perhaps at once.
+void capture_finish(struct capture *c, int64_t finish_us, void (*done)(void *arg), void *arg);
+void capture_free(struct capture *c);
+
+#endif
