@@ -1,0 +1,16 @@
+// privs: what a process gives up once it has what needed root, and how many descriptors it may
+// have.
+#ifndef TAPEDECK_PROXY_PRIVS_H
+#define TAPEDECK_PROXY_PRIVS_H
+
+#include "proto/base/err.h"
+#include "proto/base/options.h"
+
+// As root and with uid other than 0: goes on as that user and group, without supplementary groups
+// and without a way back. 0, or an error told in why. Before any thread is started.
+int privs_drop(uint32_t uid, char why[WHY_MAX]) MUST_CHECK;
+
+// Raises the limit of open files to at least wanted, as far as the system permits. What it is now.
+uint64_t privs_raise_files(uint64_t wanted);
+
+#endif
