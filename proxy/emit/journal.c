@@ -15,8 +15,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-// Of a ring that grew beyond this, the rest of the memory is given back when it is empty again.
-#define KEEP_BYTES (4u << 20)
+#define KEEP_BYTES (1u << 20) // of memory that journal_rest() leaves
 
 struct journal {
     struct journal_file file;
@@ -25,7 +24,7 @@ struct journal {
     uint64_t first_seq, next_seq, reserved;
     uint64_t pad_at, pad_n;                           // as in struct journal_file
     uint64_t room_at, room_n, room_reserve, room_pad; // asked for, not committed; room_n 0: none
-    uint64_t high; // bytes of the ring used since memory was last given back
+    uint64_t touched, high; // bytes of the ring used since memory was last given back, and lately
     bool said_bye;
 };
 
@@ -51,7 +50,7 @@ int journal_open(struct journal **out, const char *path, uint64_t size, int64_t 
     j->next_seq = j->file.next_seq;
     j->pad_at = j->file.pad_at;
     j->pad_n = j->file.pad_n;
-    j->high = j->head == j->tail ? 0 : j->size;
+    j->touched = j->high = j->head == j->tail ? 0 : j->size;
     *out = j;
     return 0;
 }
@@ -139,6 +138,8 @@ uint64_t journal_commit(struct journal *j, enum wire_type type, size_t n)
     j->room_n = 0;
     if (at + WIRE_HEADER + n > j->high || j->room_pad)
         j->high = j->room_pad ? j->size : at + WIRE_HEADER + n;
+    if (j->high > j->touched)
+        j->touched = j->high;
     __atomic_store_n(&j->file.header->head, j->head, __ATOMIC_RELEASE);
     __atomic_store_n(&j->file.header->next_seq, j->next_seq, __ATOMIC_RELEASE);
     return seq;
@@ -201,11 +202,21 @@ static void rewind_ring(struct journal *j)
     j->head = j->tail = j->sent = 0;
     __atomic_store_n(&h->head, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&h->tail, 0, __ATOMIC_RELEASE);
-    if (j->high > KEEP_BYTES) {
+}
+
+void journal_rest(struct journal *j)
+{
+    uint64_t keep = (j->high > KEEP_BYTES ? j->high : KEEP_BYTES) + JOURNAL_PAGE - 1;
+
+    keep -= keep % JOURNAL_PAGE;
+    if (j->head != j->tail)
+        return;
+    if (j->touched > keep) {
         // Of a file this unmaps pages only; what they hold is not needed any more either way.
-        madvise(j->ring + KEEP_BYTES, j->size - KEEP_BYTES, MADV_DONTNEED);
-        j->high = KEEP_BYTES;
+        madvise(j->ring + keep, j->touched - keep, MADV_DONTNEED);
+        j->touched = keep;
     }
+    j->high = 0;
 }
 
 bool journal_ack(struct journal *j, uint64_t seq)

@@ -76,6 +76,8 @@ void journal_sent(struct journal *j, size_t n);
 // All up to seq is committed at the recorder: forget it. False when that is more than was sent: the
 // connection is then in the midst of a forgotten frame and must be begun anew.
 bool journal_ack(struct journal *j, uint64_t seq);
+// Every 100 ms or so: when the ring is empty, gives memory back that was not used lately.
+void journal_rest(struct journal *j);
 // After a reconnect: send again everything behind seq.
 void journal_resend(struct journal *j, uint64_t seq);
 
