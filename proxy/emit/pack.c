@@ -1,0 +1,350 @@
+// pack: the generated types are filled on the stack with borrowed pointers, and packed.
+//
+// protobuf-c wants pointers to what it may write; it only reads here, hence the casts.
+#include "proxy/emit/pack.h"
+
+#include "proto/digest.h"
+#include "proto/record.pb-c.h"
+
+#include <assert.h>
+
+// A number costs at most 10 bytes and its tag 1; tags beyond 15 cost 2. A text costs its length in
+// at most 4 bytes, and a tag.
+#define NUMBER      12
+#define LENGTH      6
+#define ACCOUNT_MAX (LENGTH + 4 * NUMBER)
+
+static char *text(const char *s)
+{
+    union {
+        const char *in;
+        char *out;
+    } u = {s};
+    return u.out;
+}
+
+static ProtobufCBinaryData bytes(struct view v)
+{
+    union {
+        const char *in;
+        uint8_t *out;
+    } u = {v.p};
+    return (ProtobufCBinaryData){v.n, u.out};
+}
+
+static void fill_account(Tapedeck__Account *out, const struct pack_account *a)
+{
+    tapedeck__account__init(out);
+    out->stored_c2s = a->stored[C2S];
+    out->stored_s2c = a->stored[S2C];
+    out->omitted_c2s = a->omitted[C2S];
+    out->omitted_s2c = a->omitted[S2C];
+}
+
+static size_t half_bound(const struct pack_half *h)
+{
+    size_t n = 16 * NUMBER + DIGEST_SIZE + h->head.n + h->body.n + h->trailers.n + h->rhythm.n;
+
+    for (unsigned i = 0; i < h->interims; i++)
+        n += LENGTH + h->interim[i].n;
+    for (unsigned i = 0; i < h->rules; i++)
+        n += LENGTH + strlen(h->rule[i]);
+    return n;
+}
+
+size_t pack_txn_bound(const struct pack_txn *t)
+{
+    return 16 * NUMBER + ACCOUNT_MAX + strlen(t->protocol) + strlen(t->version) +
+           strlen(t->method) + strlen(t->scheme) + strlen(t->host) + strlen(t->path) +
+           strlen(t->query) + strlen(t->note) + half_bound(&t->half[C2S]) +
+           half_bound(&t->half[S2C]);
+}
+
+struct half_arrays {
+    ProtobufCBinaryData interim[PACK_INTERIMS_MAX];
+    char *rule[PACK_RULES_MAX];
+};
+
+static void fill_half(Tapedeck__Message *out, struct half_arrays *a, const struct pack_half *h)
+{
+    tapedeck__message__init(out);
+    out->first_us = h->first_us;
+    out->last_us = h->last_us;
+    out->head = bytes(h->head);
+    out->body = bytes(h->body);
+    out->trailers = bytes(h->trailers);
+    out->rhythm = bytes(h->rhythm);
+    out->head_wire = h->head_wire;
+    out->body_wire = h->body_wire;
+    out->body_size = h->body_size;
+    out->body_stored = h->body_stored;
+    if (h->digest)
+        out->body_digest = bytes(view_n(h->digest, DIGEST_SIZE));
+    out->parts = h->parts;
+    out->end = (Tapedeck__MessageEnd)h->end;
+    assert(h->interims <= PACK_INTERIMS_MAX && h->rules <= PACK_RULES_MAX);
+    for (unsigned i = 0; i < h->interims; i++)
+        a->interim[i] = bytes(h->interim[i]);
+    for (unsigned i = 0; i < h->rules; i++)
+        a->rule[i] = text(h->rule[i]);
+    out->n_interim = h->interims;
+    out->interim = a->interim;
+    out->n_redacted = h->rules;
+    out->redacted = a->rule;
+}
+
+size_t pack_txn(void *out, const struct pack_txn *t)
+{
+    Tapedeck__Transaction m;
+    Tapedeck__Message half[2];
+    Tapedeck__Account account;
+    struct half_arrays arrays[2];
+
+    tapedeck__transaction__init(&m);
+    m.flow = t->flow;
+    m.n = t->n;
+    m.protocol = text(t->protocol);
+    m.version = text(t->version);
+    m.method = text(t->method);
+    m.scheme = text(t->scheme);
+    m.host = text(t->host);
+    m.path = text(t->path);
+    m.query = text(t->query);
+    m.note = text(t->note);
+    m.status = t->status;
+    m.by_proxy = t->by_proxy;
+    fill_account(&account, &t->account);
+    m.account = &account;
+    if (t->half[C2S].end != MSG_ABSENT) {
+        fill_half(&half[C2S], &arrays[C2S], &t->half[C2S]);
+        m.request = &half[C2S];
+    }
+    if (t->half[S2C].end != MSG_ABSENT) {
+        fill_half(&half[S2C], &arrays[S2C], &t->half[S2C]);
+        m.response = &half[S2C];
+    }
+    return tapedeck__transaction__pack(&m, out);
+}
+
+size_t pack_txn_open_bound(const struct pack_txn *t)
+{
+    return 10 * NUMBER + strlen(t->protocol) + strlen(t->method) + strlen(t->scheme) +
+           strlen(t->host) + strlen(t->path) + strlen(t->query);
+}
+
+size_t pack_txn_open(void *out, const struct pack_txn *t)
+{
+    Tapedeck__TransactionOpen m;
+    int64_t c2s = t->half[C2S].first_us, s2c = t->half[S2C].first_us;
+
+    tapedeck__transaction_open__init(&m);
+    m.flow = t->flow;
+    m.n = t->n;
+    m.protocol = text(t->protocol);
+    m.method = text(t->method);
+    m.scheme = text(t->scheme);
+    m.host = text(t->host);
+    m.path = text(t->path);
+    m.query = text(t->query);
+    m.status = t->status;
+    m.first_us = c2s && (!s2c || c2s < s2c) ? c2s : s2c;
+    return tapedeck__transaction_open__pack(&m, out);
+}
+
+size_t pack_part_bound(const struct pack_part *p)
+{
+    return 10 * NUMBER + ACCOUNT_MAX + p->bytes.n;
+}
+
+size_t pack_part(void *out, const struct pack_part *p)
+{
+    Tapedeck__Part m;
+    Tapedeck__Account account;
+
+    tapedeck__part__init(&m);
+    tapedeck__account__init(&account);
+    m.flow = p->flow;
+    m.n = p->n;
+    m.s2c = p->dir == S2C;
+    m.offset = p->offset;
+    m.first_us = p->first_us;
+    m.last_us = p->last_us;
+    m.bytes = bytes(p->bytes);
+    if (p->dir == S2C) {
+        account.stored_s2c = p->stored;
+        account.omitted_s2c = p->omitted;
+    } else {
+        account.stored_c2s = p->stored;
+        account.omitted_c2s = p->omitted;
+    }
+    m.account = &account;
+    return tapedeck__part__pack(&m, out);
+}
+
+// s, or its beginning in room, which has max + 1 bytes; a character is never cut in two.
+static char *cut(const char *s, char *room, size_t max)
+{
+    size_t n = strnlen(s, max + 1);
+
+    if (n <= max)
+        return text(s);
+    for (n = max; n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80; n--)
+        ;
+    memcpy(room, s, n);
+    room[n] = '\0';
+    return room;
+}
+
+size_t pack_flow_open(void *out, const struct flow_facts *facts)
+{
+    Tapedeck__FlowOpen m;
+    char address[5][ADDR_TEXT], front[PACK_REASON_MAX + 1], requested[PACK_TEXT_MAX + 1],
+        target[PACK_TEXT_MAX + 1];
+
+    tapedeck__flow_open__init(&m);
+    m.at_us = facts->at_us;
+    m.direction = (Tapedeck__Direction)facts->direction;
+    m.front = cut(facts->front, front, PACK_REASON_MAX);
+    m.client = text(addr_text(&facts->client, address[0]));
+    m.local = text(addr_text(&facts->local, address[1]));
+    m.original = text(addr_text(&facts->original, address[2]));
+    m.server = text(addr_text(&facts->server, address[3]));
+    m.server_local = text(addr_text(&facts->server_local, address[4]));
+    m.requested = cut(facts->requested, requested, PACK_TEXT_MAX);
+    m.target = cut(facts->target, target, PACK_TEXT_MAX);
+    m.dial_us = facts->dial_us;
+    m.dns_us = facts->dns_us;
+    _Static_assert(4 * NUMBER + 8 * LENGTH + 5 * ADDR_TEXT + PACK_REASON_MAX + 2 * PACK_TEXT_MAX <=
+                       PACK_FLOW_OPEN_MAX,
+                   "a FlowOpen fits");
+    return tapedeck__flow_open__pack(&m, out);
+}
+
+size_t pack_flow_close(void *out, const struct pack_flow_close *c)
+{
+    Tapedeck__FlowClose m;
+    Tapedeck__Account account;
+    char reason[PACK_REASON_MAX + 1], detail[PACK_DETAIL_MAX + 1];
+
+    tapedeck__flow_close__init(&m);
+    tapedeck__account__init(&account);
+    m.flow = c->flow;
+    m.at_us = c->totals->at_us;
+    m.reason = cut(c->totals->reason, reason, PACK_REASON_MAX);
+    m.detail = cut(c->totals->detail, detail, PACK_DETAIL_MAX);
+    m.relayed_c2s = c->totals->relayed[C2S];
+    m.relayed_s2c = c->totals->relayed[S2C];
+    m.transactions = c->transactions;
+    m.filtered = c->filtered;
+    m.first_speaker = (Tapedeck__Side)c->totals->first_speaker;
+    account.omitted_c2s = c->omitted[C2S];
+    account.omitted_s2c = c->omitted[S2C];
+    m.account = &account;
+    _Static_assert(7 * NUMBER + ACCOUNT_MAX + 2 * LENGTH + PACK_REASON_MAX + PACK_DETAIL_MAX <=
+                       PACK_FLOW_CLOSE_MAX,
+                   "a FlowClose fits");
+    return tapedeck__flow_close__pack(&m, out);
+}
+
+size_t pack_tls(void *out, uint64_t flow, const struct tls_facts *t)
+{
+    Tapedeck__Tls m;
+    const char *in[7] = {t->sni,  t->alpn_offered, t->versions_offered, t->version, t->cipher,
+                         t->alpn, t->mode};
+    char **to[7] = {&m.sni,  &m.alpn_offered, &m.versions_offered, &m.version, &m.cipher,
+                    &m.alpn, &m.mode};
+    char clean[7][PACK_TEXT_ROOM(PACK_TEXT_MAX)], shortened[7][PACK_TEXT_MAX + 1];
+
+    tapedeck__tls__init(&m);
+    m.flow = flow;
+    m.at_us = t->at_us;
+    for (int i = 0; i < 7; i++) {
+        pack_text(clean[i], view_n(in[i], strnlen(in[i], PACK_TEXT_MAX)));
+        *to[i] = cut(clean[i], shortened[i], PACK_TEXT_MAX);
+    }
+    _Static_assert(2 * NUMBER + 7 * (LENGTH + PACK_TEXT_MAX) <= PACK_TLS_MAX, "a Tls fits");
+    return tapedeck__tls__pack(&m, out);
+}
+
+size_t pack_loss(void *out, const struct pack_loss *l)
+{
+    Tapedeck__Loss m;
+
+    tapedeck__loss__init(&m);
+    m.flow = l->flow;
+    m.cause = (Tapedeck__Cause)l->cause;
+    m.transactions = l->transactions;
+    m.flows = l->flows;
+    m.lost_c2s = l->bytes[C2S];
+    m.lost_s2c = l->bytes[S2C];
+    m.first_us = l->first_us;
+    m.last_us = l->last_us;
+    _Static_assert(8 * NUMBER <= PACK_LOSS_MAX, "a Loss fits");
+    return tapedeck__loss__pack(&m, out);
+}
+
+size_t pack_restart(void *out, int64_t at_us, unsigned pid)
+{
+    Tapedeck__Restart m;
+
+    tapedeck__restart__init(&m);
+    m.at_us = at_us;
+    m.pid = pid;
+    return tapedeck__restart__pack(&m, out);
+}
+
+// How many bytes the UTF-8 character at the front of v has (RFC 3629); 0: there is none.
+static size_t utf8_char(struct view v)
+{
+    const unsigned char *p = (const unsigned char *)v.p;
+    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+    if (n == 0 || n > v.n || p[0] > 0xf4 || p[0] == 0)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static bool plain_ascii(struct view v)
+{
+    for (size_t i = 0; i < v.n; i++) {
+        if ((signed char)v.p[i] <= 0)
+            return false;
+    }
+    return true;
+}
+
+size_t pack_text(char *out, struct view in)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t at = 0;
+
+    if (plain_ascii(in)) {
+        if (in.n)
+            memcpy(out, in.p, in.n);
+        out[in.n] = '\0';
+        return in.n;
+    }
+    while (in.n) {
+        size_t n = utf8_char(in);
+        if (n) {
+            memcpy(out + at, in.p, n);
+            at += n;
+        } else {
+            unsigned char c = (unsigned char)in.p[0];
+            out[at++] = '%';
+            out[at++] = digits[c >> 4];
+            out[at++] = digits[c & 15];
+            n = 1;
+        }
+        in = view_from(in, n);
+    }
+    out[at] = '\0';
+    return at;
+}
