@@ -1,0 +1,289 @@
+// emitter: its life, its flows, and what time brings.
+//
+//   flow:  WAITING ──room for its last words was set aside──→ ADMITTED
+//             └──none, when there is something to tell──────→ UNRECORDED: one line of the worker's
+//             book
+//
+// The first record of a recovered journal is a Restart; until there is room for it no flow is
+// admitted, since it ends all flows before it.
+#include "proxy/emit/emitter_state.h"
+
+#include "proto/base/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+void emitter_done(struct emitter *e)
+{
+    if (e->pool.used != e->pool_told) {
+        stat_add(&e->stats->tap_bytes, e->pool.used - e->pool_told);
+        e->pool_told = e->pool.used;
+    }
+    if (e->appended) {
+        e->appended = false;
+        e->conf.on_append(e->conf.arg);
+    }
+}
+
+uint64_t emitter_rule(struct emitter *e, const char *what)
+{
+    unsigned i = 0;
+
+    for (; i < e->rules; i++) {
+        if (e->rule[i] == what || strcmp(e->rule[i], what) == 0)
+            return (uint64_t)1 << i;
+    }
+    // The last place is for all that have none of their own.
+    char *name = i < PACK_RULES_MAX - 1 ? strdup(what) : NULL;
+    if (!name)
+        return (uint64_t)1 << (PACK_RULES_MAX - 1);
+    e->rule[e->rules++] = name;
+    return (uint64_t)1 << i;
+}
+
+// ---- flows
+
+bool flow_admit(struct emit_flow *f)
+{
+    struct emitter *e = f->e;
+    size_t held = HELD_OPEN + HELD_CLOSE + CAUSES * HELD_LOSS;
+
+    if (f->state == FLOW_WAITING) {
+        bool ready = !e->restart_due || put_restart(e, f->facts->at_us);
+        f->state = ready && journal_hold(e->journal, held) ? FLOW_ADMITTED : FLOW_UNRECORDED;
+        f->held = f->state == FLOW_ADMITTED ? held : 0;
+        if (f->state == FLOW_ADMITTED)
+            node_add(&e->young, &f->in_young);
+    }
+    return f->state == FLOW_ADMITTED;
+}
+
+static struct sink_flow *flow_open(struct sink *s, const struct flow_facts *facts)
+{
+    struct emitter *e = (struct emitter *)(void *)s;
+    struct emit_flow *f = calloc(1, sizeof *f);
+
+    if (!f) {
+        book_lost_flow(e, CAUSE_OUT_OF_MEMORY, facts->at_us);
+        return NULL;
+    }
+    f->base.ops = &emitter_ops;
+    f->e = e;
+    f->facts = facts;
+    node_init(&f->pends);
+    if (!flow_admit(f))
+        f->state = FLOW_WAITING; // nothing is lost yet: it is tried again when there is
+    emitter_done(e);
+    return &f->base;
+}
+
+void flow_close(struct sink_flow *sf, const struct flow_totals *totals)
+{
+    struct emit_flow *f = (struct emit_flow *)(void *)sf;
+    struct emitter *e = f->e;
+
+    flow_admit(f);
+    while (f->pends.next != &f->pends) {
+        f->transactions++;
+        stat_add(&e->stats->transactions, 1);
+        pend_end(NODE_OWNER(f->pends.next, struct pend, in_flow), "the flow ended");
+    }
+    for (int dir = C2S; dir <= S2C; dir++) {
+        // What nobody told of was heard by no decoder.
+        assert(f->told[dir] <= totals->relayed[dir] && f->told[dir] == f->booked[dir]);
+        if (f->told[dir] < totals->relayed[dir])
+            book_lost(f, (enum dir)dir, CAUSE_DECODE_LOST, totals->relayed[dir] - f->told[dir],
+                      totals->at_us);
+    }
+    if (f->state == FLOW_ADMITTED) {
+        put_flow_open(f);
+        put_losses(e, f, true);
+        put_flow_close(f, totals);
+        journal_unhold(e->journal, f->held);
+    } else {
+        book_lost_flow(e, CAUSE_RING_FULL, totals->at_us);
+    }
+    node_del(&f->in_young);
+    node_del(&f->in_lossy);
+    free(f->sni);
+    free(f);
+    emitter_done(e);
+}
+
+// ---- time
+
+// Once a second for each transaction that lives so long: a live view is to see it, and its content.
+static void check_age(struct pend *p, int64_t now_us)
+{
+    struct emitter *e = p->flow->e;
+
+    node_del(&p->in_age);
+    p->check_us = now_us + LONG_US;
+    node_add(&e->ages, &p->in_age);
+    if (!p->decided) {
+        enum filter_verdict verdict = filter_pend(p, false, "");
+        if (verdict == FILTER_DROP)
+            pend_drop(p, PEND_FILTERED, 0);
+        p->decided = verdict == FILTER_KEEP;
+        if (!p->decided)
+            return;
+    }
+    put_txn_open(p);
+    for (int dir = C2S; dir <= S2C; dir++) {
+        struct half *h = &p->half[dir];
+        if (p->fate == PEND_KEPT && h->body_n && h->end == MSG_ABSENT &&
+            now_us - h->gather_first >= LONG_US)
+            body_spill(p, (enum dir)dir);
+    }
+}
+
+static void end_joins(struct emitter *e, int64_t now_us)
+{
+    struct node *next;
+
+    for (struct node *n = e->gathers.next; n != &e->gathers; n = next) {
+        struct pend *p = NODE_OWNER(n, struct pend, in_gather);
+        next = n->next;
+        for (int dir = C2S; p->raw && dir <= S2C; dir++) {
+            if (p->fate == PEND_KEPT && p->half[dir].body_n &&
+                now_us - p->half[dir].gather_last >= EMIT_JOIN_US)
+                body_flush(p, (enum dir)dir);
+        }
+    }
+}
+
+static void tell_losses(struct emitter *e)
+{
+    // Not at once when an ACK makes a little room: a loss a flow each time would fill it again.
+    if (journal_free(e->journal) < e->ring_size / 16)
+        return;
+    put_losses(e, NULL, false);
+    struct node *next;
+    for (struct node *n = e->lossy.next; n != &e->lossy; n = next) {
+        next = n->next;
+        put_losses(e, NODE_OWNER(n, struct emit_flow, in_lossy), false);
+    }
+}
+
+static void hold_for_losses(struct emitter *e)
+{
+    if (e->held == 0 && journal_hold(e->journal, CAUSES * HELD_LOSS))
+        e->held = CAUSES * HELD_LOSS;
+}
+
+void emitter_tick(struct emitter *e, int64_t now_us)
+{
+    if (e->restart_due)
+        put_restart(e, now_us);
+    if (!e->restart_due)
+        hold_for_losses(e);
+    while (e->young.next != &e->young) {
+        struct emit_flow *f = NODE_OWNER(e->young.next, struct emit_flow, in_young);
+        if (now_us - f->facts->at_us < LONG_US)
+            break;
+        put_flow_open(f);
+    }
+    // One round: those that are looked at go to the end, with a later time.
+    while (e->ages.next != &e->ages) {
+        struct pend *p = NODE_OWNER(e->ages.next, struct pend, in_age);
+        if (now_us < p->check_us)
+            break;
+        check_age(p, now_us);
+    }
+    end_joins(e, now_us);
+    if (!e->restart_due)
+        tell_losses(e);
+    pool_trim(&e->pool);
+    journal_rest(e->journal);
+    emitter_done(e);
+}
+
+bool emitter_blocked(const struct emitter *e)
+{
+    if (!e->conf.block)
+        return false;
+    uint64_t needed = e->pool.used + EMIT_READ_MAX + e->part_max;
+    if (journal_free(e->journal) >= needed)
+        return false;
+    struct journal_facts facts;
+    journal_facts(e->journal, &facts);
+    return facts.used > 0;
+}
+
+// ---- life
+
+static const struct sink_factory factory = {.open = flow_open};
+
+static void no_kick(void *arg)
+{
+    (void)arg;
+}
+
+struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, struct stats *stats,
+                            int64_t now_us)
+{
+    struct emitter *e = calloc(1, sizeof *e);
+    struct journal_facts facts;
+
+    if (!e)
+        return NULL;
+    journal_facts(j, &facts);
+    e->sink.ops = &factory;
+    e->conf = *conf;
+    if (!e->conf.on_append)
+        e->conf.on_append = no_kick;
+    e->journal = j;
+    e->stats = stats;
+    e->ring_size = facts.size;
+    size_t budget = conf->budget < BUDGET_MIN ? BUDGET_MIN : conf->budget;
+    // To block is to wait for ACKs: what is held must be sure to fit when they have come.
+    if (conf->block && budget > facts.size / 4)
+        budget = facts.size / 4;
+    pool_init(&e->pool, budget);
+    e->inline_max = facts.size / 16 < EMIT_INLINE_MAX ? facts.size / 16 : EMIT_INLINE_MAX;
+    e->part_max = facts.size / 8 < EMIT_PART_MAX ? facts.size / 8 : EMIT_PART_MAX;
+    node_init(&e->young);
+    node_init(&e->lossy);
+    node_init(&e->ages);
+    node_init(&e->gathers);
+    emitter_set_filter(e, conf->filter);
+    e->restart_due = facts.recovered;
+    if (!e->restart_due || put_restart(e, now_us))
+        hold_for_losses(e);
+    emitter_done(e);
+    return e;
+}
+
+void emitter_free(struct emitter *e)
+{
+    if (!e)
+        return;
+    put_losses(e, NULL, true);
+    emitter_done(e);
+    if (e->book.due)
+        log_warn("emitter: the ring is full, so losses of %llu flows are not recorded",
+                 (unsigned long long)e->book.line[CAUSE_RING_FULL].flows);
+    journal_unhold(e->journal, e->held);
+    for (unsigned i = 0; i < e->rules; i++)
+        free(e->rule[i]);
+    pool_clear(&e->pool);
+    free(e);
+}
+
+struct sink *emitter_sink(struct emitter *e)
+{
+    return &e->sink;
+}
+
+void emitter_set_filter(struct emitter *e, const struct filter *f)
+{
+    const struct filter_node *root = f ? filter_root(f) : NULL;
+
+    e->filter = root ? f : NULL;
+    e->filter_fields = root ? filter_fields_of(root) : 0;
+}
+
+void emitter_set_max_body(struct emitter *e, uint64_t max_body)
+{
+    e->conf.max_body = max_body;
+}

@@ -1,0 +1,302 @@
+// emitter_body: content on its way from the tap to the ring.
+//
+//   gathered ──small, to the end──────────────────────────→ body of the Transaction
+//      └──spill: beyond inline_max, over the budget, or old──→ Parts: gathered while small,
+//                                                             straight from the caller if large
+//
+// 1. Wire bytes become due before anything is done with the content, so that whatever ends the
+//    transaction's being kept finds all of them.
+// 2. put_at is the offset in the content of the first gathered byte; what the limit cuts off comes
+//    behind all that is kept.
+// 3. A digest exists from the first byte on that is not in the body of the Transaction.
+#include "proxy/emit/emitter_state.h"
+
+#include <assert.h>
+
+// ---- rhythm
+
+static size_t put_varint(unsigned char *out, uint64_t v)
+{
+    size_t n = 0;
+
+    for (; v >= 0x80; v >>= 7)
+        out[n++] = (unsigned char)(v | 0x80);
+    out[n++] = (unsigned char)v;
+    return n;
+}
+
+// The piece at hand is over.
+static void rhythm_put(struct rhythm *r, struct pool *pool)
+{
+    unsigned char pair[20];
+    int64_t since = r->count ? r->at_us - r->before_us : 0;
+    size_t n = put_varint(pair, since > 0 ? (uint64_t)since : 0);
+
+    n += put_varint(pair + n, r->wire);
+    if (!pool_buf_add(pool, &r->pairs, pair, n)) {
+        r->given_up = true; // it only adorns the record
+        pool_buf_free(pool, &r->pairs);
+    }
+    r->count++;
+    r->before_us = r->at_us;
+}
+
+void rhythm_hear(struct rhythm *r, struct pool *pool, uint64_t wire, int64_t at_us)
+{
+    if (wire == 0 || r->given_up)
+        return;
+    if (!r->begun) {
+        r->begun = true;
+        r->at_us = at_us;
+    } else if (at_us != r->at_us && r->count < RHYTHM_PAIRS - 1) {
+        rhythm_put(r, pool);
+        r->at_us = at_us;
+        r->wire = 0;
+    }
+    r->wire += wire;
+}
+
+struct view rhythm_bytes(struct half *h, struct pool *pool)
+{
+    struct rhythm *r = &h->rhythm;
+
+    if (r->count && !r->given_up && r->wire) {
+        rhythm_put(r, pool);
+        r->wire = 0;
+    }
+    return view_n(r->pairs.p, r->pairs.n);
+}
+
+// ---- memory
+
+// Sends out what the transaction that began to gather first, but for p, has gathered. False: none
+// has.
+static bool relieve(struct emitter *e, const struct pend *p)
+{
+    struct node *n = e->gathers.next;
+
+    if (n != &e->gathers && NODE_OWNER(n, struct pend, in_gather) == p)
+        n = n->next;
+    if (n == &e->gathers)
+        return false;
+    struct pend *other = NODE_OWNER(n, struct pend, in_gather);
+    for (int dir = C2S; dir <= S2C; dir++) {
+        if (other->fate == PEND_KEPT && other->half[dir].body_n)
+            body_spill(other, (enum dir)dir);
+        if (other->fate == PEND_KEPT)
+            pool_buf_shrink(&e->pool, &other->half[dir].data);
+    }
+    assert(!node_listed(&other->in_gather));
+    return true;
+}
+
+bool body_room(struct pend *p, struct pool_buf *b, size_t n)
+{
+    struct emitter *e = p->flow->e;
+
+    while (!pool_buf_room(&e->pool, b, n)) {
+        if (!relieve(e, p))
+            return false;
+    }
+    return true;
+}
+
+void *body_block(struct emitter *e, size_t n, size_t *size)
+{
+    void *block;
+
+    while (!(block = pool_take(&e->pool, n, size))) {
+        if (!relieve(e, NULL))
+            return NULL;
+    }
+    return block;
+}
+
+// ---- gathering
+
+static void gathered(struct pend *p)
+{
+    bool any = p->half[C2S].body_n || p->half[S2C].body_n;
+
+    if (any && !node_listed(&p->in_gather))
+        node_add(&p->flow->e->gathers, &p->in_gather);
+    else if (!any)
+        node_del(&p->in_gather);
+}
+
+static void note_time(struct half *h, int64_t at_us)
+{
+    if (h->body_n == 0)
+        h->gather_first = at_us;
+    h->gather_last = at_us;
+}
+
+static bool gather(struct pend *p, struct half *h, struct view content, int64_t at_us)
+{
+    if (content.n == 0)
+        return true;
+    if (!body_room(p, &h->data, content.n))
+        return false;
+    note_time(h, at_us);
+    if (h->body_n == 0)
+        h->body_at = (uint32_t)h->data.n;
+    memcpy(h->data.p + h->data.n, content.p, content.n);
+    h->data.n += content.n;
+    h->body_n += (uint32_t)content.n;
+    gathered(p);
+    return true;
+}
+
+// Without memory for it the transaction is lost: parts without a digest prove nothing.
+static bool begin_digest(struct pend *p, struct half *h)
+{
+    if (h->digest || h->withheld)
+        return true;
+    h->digest = digest_new();
+    if (!h->digest) {
+        pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
+        return false;
+    }
+    if (h->body_n)
+        digest_add(h->digest, view_n(h->data.p + h->body_at, h->body_n));
+    return true;
+}
+
+// What was gathered goes out, and stands for what is due but for spare bytes.
+static void flush(struct pend *p, enum dir dir, uint64_t spare)
+{
+    struct half *h = &p->half[dir];
+
+    if (h->body_n == 0 || !filter_settle(p))
+        return;
+    put_flow_open(p->flow);
+    size_t n = h->body_n, done = 0, most = p->flow->e->part_max;
+    while (done < n) {
+        size_t now = n - done < most ? n - done : most;
+        uint64_t wire = h->due - spare;
+        if (done + now < n && now < wire)
+            wire = now;
+        put_part(p, dir, view_n(h->data.p + h->body_at + done, now), wire);
+        done += now;
+    }
+    if (h->trailers_n) {
+        memmove(h->data.p + h->body_at, h->data.p + h->trailers_at, h->trailers_n);
+        h->trailers_at = h->body_at;
+    }
+    h->data.n -= n;
+    h->body_n = 0;
+    gathered(p);
+}
+
+void body_flush(struct pend *p, enum dir dir)
+{
+    flush(p, dir, 0);
+}
+
+// Straight from the caller's memory.
+static void put_direct(struct pend *p, enum dir dir, struct view content, int64_t at_us)
+{
+    struct half *h = &p->half[dir];
+
+    if (!filter_settle(p))
+        return;
+    put_flow_open(p->flow);
+    h->gather_first = h->gather_last = at_us;
+    while (content.n) {
+        struct view now = view_head(content, p->flow->e->part_max);
+        content = view_from(content, now.n);
+        put_part(p, dir, now, content.n && now.n < h->due ? now.n : h->due);
+    }
+}
+
+// ---- Parts
+
+static void spill(struct pend *p, enum dir dir, uint64_t spare)
+{
+    struct half *h = &p->half[dir];
+
+    if (!filter_settle(p))
+        return;
+    if (!h->in_parts) {
+        if (!begin_digest(p, h))
+            return;
+        h->in_parts = true;
+        put_txn_open(p);
+    }
+    flush(p, dir, spare);
+    if (h->end == MSG_ABSENT)
+        pool_buf_shrink(&p->flow->e->pool, &h->data);
+}
+
+void body_spill(struct pend *p, enum dir dir)
+{
+    spill(p, dir, 0);
+}
+
+// spare: the wire bytes of this content, which are due already.
+static void add_to_parts(struct pend *p, enum dir dir, struct view content, uint64_t spare,
+                         int64_t at_us)
+{
+    struct half *h = &p->half[dir];
+    size_t most = p->flow->e->inline_max;
+
+    if (content.n == 0)
+        return;
+    if (p->raw) {
+        // The order of the records is the order of the conversation.
+        body_flush(p, dir == C2S ? S2C : C2S);
+        if (p->fate == PEND_KEPT && at_us - h->gather_last >= EMIT_JOIN_US)
+            flush(p, dir, spare);
+    }
+    if (p->fate == PEND_KEPT && h->body_n + content.n > most)
+        flush(p, dir, spare);
+    if (p->fate != PEND_KEPT)
+        return;
+    if (h->body_n == 0 && content.n >= (DIRECT_MIN < most ? DIRECT_MIN : most)) {
+        put_direct(p, dir, content, at_us);
+        return;
+    }
+    if (gather(p, h, content, at_us))
+        return;
+    flush(p, dir, spare);
+    if (p->fate == PEND_KEPT)
+        put_direct(p, dir, content, at_us);
+}
+
+void body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us)
+{
+    struct half *h = &p->half[dir];
+    struct emitter *e = p->flow->e;
+    uint64_t allowed = h->limit > h->size ? h->limit - h->size : 0;
+    struct view kept = content.n > allowed ? view_head(content, (size_t)allowed) : content;
+    uint64_t cut = content.p && content.n > kept.n ? content.n - kept.n : 0;
+    uint64_t left_out = cut < wire ? cut : wire;
+
+    h->body_wire += wire;
+    h->left_out += left_out;
+    wire -= left_out;
+    h->due += wire;
+    if (!content.p) {
+        if (content.n) {
+            h->withheld = true;
+            digest_free(h->digest);
+            h->digest = NULL;
+        }
+        h->size += content.n;
+        return;
+    }
+    if (!h->in_parts && (h->body_n + kept.n > e->inline_max || !body_room(p, &h->data, kept.n))) {
+        spill(p, dir, wire);
+        if (p->fate != PEND_KEPT)
+            return;
+    }
+    if ((cut || h->in_parts) && content.n && !begin_digest(p, h))
+        return;
+    if (h->digest)
+        digest_add(h->digest, content);
+    h->size += content.n;
+    if (h->in_parts)
+        add_to_parts(p, dir, kept, wire, at_us);
+    else
+        gather(p, h, kept, at_us);
+}

@@ -1,0 +1,217 @@
+// emitter_state: what the emitter's files share, and nobody else sees.
+//
+//   emitter.c         life, flows, the tick      emitter_txn.c   what the sink is told of a
+//   transaction emitter_body.c    content on its way         emitter_put.c   records and the ledger
+//   emitter_filter.c  what a filter may know
+//
+// A transaction's fate:
+//     PEND_KEPT ──filter says no, before anything was written──→ PEND_FILTERED
+//         └─────no memory for it───────────────────────────────→ PEND_LOST
+// Each wire byte that the sink is told of is, at any time, in exactly one place: due or left_out of
+// a half (or head_wire, until its Transaction), or booked: stored or omitted in a record that was
+// written, in omitted of its flow, or lost. flow.told = what waits in halves + flow.booked.
+#ifndef TAPEDECK_PROXY_EMIT_EMITTER_STATE_H
+#define TAPEDECK_PROXY_EMIT_EMITTER_STATE_H
+
+#include "proto/digest.h"
+#include "proxy/emit/emitter.h"
+#include "proxy/emit/filter.h"
+#include "proxy/emit/pack.h"
+#include "proxy/emit/pool.h"
+
+#define LONG_US       US_PER_S    // what lives longer is told of before it ends
+#define GATHER_MAX    (64 * 1024) // content bytes gathered for one Part
+#define DIRECT_MIN    (32 * 1024) // pieces from this on go straight into a Part
+#define INTERIM_BYTES (64 * 1024) // of interim heads kept with one message
+#define RHYTHM_PAIRS  256
+#define CAUSES        4 // 1 .. 4 of enum cause: those that this process can tell
+#define BUDGET_MIN    (64 * 1024)
+#define HELD_OPEN     (WIRE_HEADER + PACK_FLOW_OPEN_MAX)
+#define HELD_CLOSE    (WIRE_HEADER + PACK_FLOW_CLOSE_MAX)
+#define HELD_LOSS     (WIRE_HEADER + PACK_LOSS_MAX)
+#define NO_TEXT       UINT32_MAX
+
+// A member of a list whose head is a node too.
+struct node {
+    struct node *prev, *next;
+};
+#define NODE_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
+static inline void node_init(struct node *list)
+{
+    list->prev = list->next = list;
+}
+static inline bool node_listed(const struct node *n)
+{
+    return n->next != NULL;
+}
+static inline void node_add(struct node *list, struct node *n)
+{
+    n->prev = list->prev;
+    n->next = list;
+    list->prev->next = n;
+    list->prev = n;
+}
+static inline void node_del(struct node *n)
+{
+    if (!n->next)
+        return;
+    n->prev->next = n->next;
+    n->next->prev = n->prev;
+    n->prev = n->next = NULL;
+}
+
+// Losses that no record tells of yet.
+struct book {
+    unsigned due; // bits of causes
+    struct book_line {
+        uint64_t transactions, flows, bytes[2];
+        int64_t first_us, last_us;
+    } line[CAUSES + 1]; // by enum cause
+};
+
+// When the pieces of a message came; encoded as record.proto says.
+struct rhythm {
+    struct pool_buf pairs;
+    unsigned count; // pairs in there
+    bool begun, given_up;
+    int64_t before_us, at_us; // the piece before, and the one at hand
+    uint64_t wire;            // of the one at hand
+};
+
+struct half {
+    struct pool_buf data; // interims, head and texts │ gathered content │ trailers
+    uint32_t interims, interim_end[PACK_INTERIMS_MAX];
+    uint32_t head_at, head_n, body_at, body_n, trailers_at, trailers_n;
+    bool seen;     // anything of it
+    bool begun;    // its head, not an interim one
+    bool in_parts; // the content goes out in Parts
+    bool withheld; // of the content only the size is known
+    enum msg_end end;
+    uint32_t parts;
+    int64_t first_us, last_us, gather_first, gather_last;
+    uint64_t head_wire;           // with interims; all of it goes with the Transaction
+    uint64_t body_wire;           // told
+    uint64_t due, left_out;       // of it, not booked: to be stored, left out by max-body
+    uint64_t credit;              // of head_wire and due: left out by redaction
+    uint64_t size, stored, limit; // content: all, kept, to be kept at most
+    uint64_t put_at;              // content that went out in Parts, or was lost on the way
+    uint64_t rules;               // bits of emitter.rule
+    struct digest *digest;        // over all content so far, or NULL
+    struct rhythm rhythm;
+};
+
+enum fate { PEND_KEPT, PEND_FILTERED, PEND_LOST };
+enum { TEXT_METHOD, TEXT_SCHEME, TEXT_HOST, TEXT_PATH, TEXT_QUERY, TEXTS };
+
+struct pend { // a transaction that has not ended
+    struct node in_flow, in_age, in_gather;
+    struct emit_flow *flow;
+    size_t size; // of its block
+    uint64_t n;
+    enum fate fate;
+    enum cause cause; // of PEND_LOST
+    bool decided;     // by the filter, that it is kept
+    bool told;        // by a TransactionOpen
+    bool raw, by_proxy;
+    const char *protocol;
+    char version[8];
+    unsigned status;
+    uint32_t text[TEXTS]; // offsets in the client's half, or NO_TEXT
+    int64_t check_us;     // when to look at it again
+    struct half half[2];
+};
+
+enum flow_state { FLOW_WAITING, FLOW_ADMITTED, FLOW_UNRECORDED };
+
+struct emit_flow {
+    struct sink_flow base;
+    struct emitter *e;
+    const struct flow_facts *facts;
+    struct node in_young, in_lossy;
+    struct node pends; // of its transactions, by n
+    size_t pend_count;
+    enum flow_state state;
+    uint64_t seq; // of its FlowOpen; 0: not written
+    size_t held;  // in the journal
+    uint64_t next_n, transactions, filtered;
+    uint64_t told[2], booked[2], omitted[2];
+    int64_t passed_us; // when bytes last passed that are not kept
+    struct book book;
+    char *sni; // when the filter asks for it
+};
+
+struct emitter {
+    struct sink sink;
+    struct emitter_conf conf;
+    struct journal *journal;
+    struct stats *stats;
+    struct pool pool;
+    size_t pool_told; // of it in stats
+    size_t inline_max, part_max, ring_size;
+    const struct filter *filter;
+    uint64_t filter_fields;
+    bool restart_due, appended;
+    size_t held; // for losses of whole flows
+    struct book book;
+    struct node young, lossy;   // flows
+    struct node ages, gathers;  // transactions
+    char *rule[PACK_RULES_MAX]; // what redaction replaced; the last: what found no place here
+    unsigned rules;
+};
+
+// ---- emitter.c
+// Room for the flow's last words is set aside, or it is not recorded: false.
+bool flow_admit(struct emit_flow *f);
+void flow_close(struct sink_flow *sf, const struct flow_totals *totals);
+// After each call from outside: tells the link and the counters.
+void emitter_done(struct emitter *e);
+// The bit of a rule of redaction.
+uint64_t emitter_rule(struct emitter *e, const char *what);
+
+// ---- emitter_put.c
+void book_lost(struct emit_flow *f, enum dir dir, enum cause cause, uint64_t wire, int64_t at_us);
+void book_lost_txn(struct emit_flow *f, enum cause cause, int64_t at_us);
+void book_lost_record(struct emit_flow *f, enum cause cause, int64_t at_us); // stands for no bytes
+void book_lost_flow(struct emitter *e, enum cause cause, int64_t at_us);
+void book_omitted(struct emit_flow *f, enum dir dir, uint64_t wire);
+
+bool put_restart(struct emitter *e, int64_t now_us);
+void put_flow_open(struct emit_flow *f); // once
+void put_flow_close(struct emit_flow *f, const struct flow_totals *totals);
+bool put_tls(struct emit_flow *f, const struct tls_facts *t);
+void put_txn_open(struct pend *p); // once, when there is room
+bool put_txn(struct pend *p, const char *note);
+// Content that stands for wire bytes of what is due; without room it is lost.
+void put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire);
+// Losses that are not told yet: of the flow or, with f NULL, of whole flows. last: from what is
+// held.
+void put_losses(struct emitter *e, struct emit_flow *f, bool last);
+
+// ---- emitter_body.c
+void rhythm_hear(struct rhythm *r, struct pool *pool, uint64_t wire, int64_t at_us);
+// Encoded, when there was more than one piece; a loan until the half is freed.
+struct view rhythm_bytes(struct half *h, struct pool *pool);
+// Content, and the wire bytes that it stands for. May change the fate.
+void body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us);
+// The content from now on, and what was gathered, goes out in Parts. May change the fate.
+void body_spill(struct pend *p, enum dir dir);
+// What was gathered goes out in a Part. May change the fate.
+void body_flush(struct pend *p, enum dir dir);
+// Memory within the budget, if need be by sending out what other transactions have gathered.
+bool body_room(struct pend *p, struct pool_buf *b, size_t n);
+void *body_block(struct emitter *e, size_t n, size_t *size);
+
+// ---- emitter_txn.c
+extern const struct sink_ops emitter_ops;
+void pend_drop(struct pend *p, enum fate fate, enum cause cause); // and its memory but for itself
+void pend_end(struct pend *p, const char *note);                  // the last call about it
+int64_t pend_last_us(const struct pend *p);
+
+// ---- emitter_filter.c
+// ended: nothing more will be known.
+enum filter_verdict filter_pend(const struct pend *p, bool ended, const char *note);
+// Whether it is kept, once and for all; an undecided one is. False: it was dropped.
+bool filter_settle(struct pend *p);
+
+#endif

@@ -1,0 +1,339 @@
+// emitter_txn: what the sink is told of a transaction, from its first message to its end.
+//
+// A number that no transaction has (any more), although the flow went past it, belongs to one that
+// found no memory at its beginning: what is told of it is lost, and it is counted when it ends.
+#include "proxy/emit/emitter_state.h"
+
+static struct emit_flow *flow_of(struct sink_flow *f)
+{
+    return (struct emit_flow *)(void *)f;
+}
+
+static struct pend *find(const struct emit_flow *f, uint64_t n)
+{
+    // Requests go on with the youngest, answers with the oldest.
+    struct pend *p = NODE_OWNER(f->pends.prev, struct pend, in_flow);
+
+    if (f->pend_count && p->n == n)
+        return p;
+    for (struct node *i = f->pends.next; i != &f->pends; i = i->next) {
+        p = NODE_OWNER(i, struct pend, in_flow);
+        if (p->n >= n)
+            return p->n == n ? p : NULL;
+    }
+    return NULL;
+}
+
+int64_t pend_last_us(const struct pend *p)
+{
+    int64_t c2s = p->half[C2S].last_us, s2c = p->half[S2C].last_us;
+
+    return c2s > s2c ? c2s : s2c;
+}
+
+static struct pend *begin(struct emit_flow *f, const struct sink_msg *m)
+{
+    struct emitter *e = f->e;
+    size_t size;
+
+    if (m->n < f->next_n)
+        return NULL;
+    f->next_n = m->n + 1;
+    struct pend *p = f->pend_count < EMIT_PENDING_MAX ? body_block(e, sizeof *p, &size) : NULL;
+    if (!p)
+        return NULL;
+    memset(p, 0, sizeof *p);
+    p->flow = f;
+    p->size = size;
+    p->n = m->n;
+    p->protocol = m->protocol;
+    p->raw = m->as_parts;
+    p->decided = !e->filter;
+    p->check_us = m->at_us + LONG_US;
+    for (int i = 0; i < TEXTS; i++)
+        p->text[i] = NO_TEXT;
+    node_add(&f->pends, &p->in_flow);
+    f->pend_count++;
+    node_add(&e->ages, &p->in_age);
+    return p;
+}
+
+static void free_half(struct pend *p, struct half *h)
+{
+    struct pool *pool = &p->flow->e->pool;
+
+    pool_buf_free(pool, &h->data);
+    pool_buf_free(pool, &h->rhythm.pairs);
+    digest_free(h->digest);
+    h->digest = NULL;
+}
+
+void pend_drop(struct pend *p, enum fate fate, enum cause cause)
+{
+    struct emit_flow *f = p->flow;
+
+    for (int dir = C2S; dir <= S2C; dir++) {
+        struct half *h = &p->half[dir];
+        uint64_t here = h->head_wire + h->due;
+        uint64_t omitted = h->credit < here && fate == PEND_LOST ? h->credit : here;
+        book_omitted(f, (enum dir)dir, omitted + h->left_out);
+        book_lost(f, (enum dir)dir, cause, here - omitted, h->last_us);
+        h->head_wire = h->due = h->left_out = h->credit = 0;
+        h->body_n = 0;
+        free_half(p, h);
+    }
+    node_del(&p->in_gather);
+    node_del(&p->in_age);
+    p->fate = fate;
+    p->cause = cause;
+}
+
+static void free_pend(struct pend *p)
+{
+    struct emit_flow *f = p->flow;
+
+    free_half(p, &p->half[C2S]);
+    free_half(p, &p->half[S2C]);
+    node_del(&p->in_gather);
+    node_del(&p->in_age);
+    node_del(&p->in_flow);
+    f->pend_count--;
+    pool_give(&f->e->pool, p, p->size);
+}
+
+void pend_end(struct pend *p, const char *note)
+{
+    struct emit_flow *f = p->flow;
+
+    if (p->fate == PEND_KEPT && !p->decided && filter_pend(p, true, note) == FILTER_DROP)
+        pend_drop(p, PEND_FILTERED, 0);
+    for (int dir = C2S; dir <= S2C; dir++) {
+        if (p->fate == PEND_KEPT && p->half[dir].in_parts)
+            body_flush(p, (enum dir)dir);
+    }
+    if (p->fate == PEND_KEPT && !put_txn(p, note))
+        pend_drop(p, PEND_LOST, CAUSE_RING_FULL);
+    if (p->fate == PEND_LOST)
+        book_lost_txn(f, p->cause, pend_last_us(p));
+    if (p->fate == PEND_FILTERED) {
+        f->filtered++;
+        stat_add(&f->e->stats->filtered, 1);
+    }
+    free_pend(p);
+}
+
+// ---- what the sink is told
+
+// Wire bytes of a transaction that is not kept. False: it is kept.
+static bool passes(struct emit_flow *f, const struct pend *p, enum dir dir, uint64_t wire,
+                   int64_t at_us)
+{
+    if (p && p->fate == PEND_KEPT)
+        return false;
+    f->passed_us = at_us;
+    if (p && p->fate == PEND_FILTERED)
+        book_omitted(f, dir, wire);
+    else
+        book_lost(f, dir, p ? p->cause : CAUSE_OUT_OF_MEMORY, wire, at_us);
+    return true;
+}
+
+static bool add_text(struct pend *p, int which, struct view text)
+{
+    struct pool_buf *b = &p->half[C2S].data;
+
+    if (text.n == 0)
+        return true;
+    if (text.n > POOL_BLOCK_MAX / 4 || !body_room(p, b, PACK_TEXT_ROOM(text.n)))
+        return false;
+    p->text[which] = (uint32_t)b->n;
+    b->n += pack_text(b->p + b->n, text) + 1;
+    return true;
+}
+
+static bool add_head(struct pend *p, struct half *h, const struct sink_msg *m)
+{
+    h->head_at = (uint32_t)h->data.n;
+    h->head_n = (uint32_t)m->head.n;
+    if (!body_room(p, &h->data, m->head.n) ||
+        !pool_buf_add(&p->flow->e->pool, &h->data, m->head.p, m->head.n))
+        return false;
+    return m->dir == S2C ||
+           (add_text(p, TEXT_METHOD, m->method) && add_text(p, TEXT_SCHEME, m->scheme) &&
+            add_text(p, TEXT_HOST, m->host) && add_text(p, TEXT_PATH, m->path) &&
+            add_text(p, TEXT_QUERY, m->query));
+}
+
+static bool add_interim(struct pend *p, struct half *h, const struct sink_msg *m)
+{
+    if (h->interims == PACK_INTERIMS_MAX || h->data.n + m->head.n > INTERIM_BYTES) {
+        h->left_out += m->head_wire; // what a server repeats without end adds nothing
+        h->head_wire -= m->head_wire;
+        return true;
+    }
+    if (!body_room(p, &h->data, m->head.n) ||
+        !pool_buf_add(&p->flow->e->pool, &h->data, m->head.p, m->head.n))
+        return false;
+    h->interim_end[h->interims++] = (uint32_t)h->data.n;
+    return true;
+}
+
+static void hear_begin(struct pend *p, const struct sink_msg *m)
+{
+    struct half *h = &p->half[m->dir];
+
+    h->head_wire += m->head_wire;
+    if (!h->seen || !m->interim)
+        h->first_us = m->at_us;
+    h->last_us = m->at_us;
+    h->seen = true;
+    if (m->dir == S2C && m->by_proxy)
+        p->by_proxy = true;
+    if (m->interim) {
+        if (!add_interim(p, h, m))
+            pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
+        return;
+    }
+    h->begun = true;
+    h->limit = p->flow->e->conf.max_body;
+    h->in_parts = p->raw;
+    if (!p->raw)
+        rhythm_hear(&h->rhythm, &p->flow->e->pool, m->head_wire, m->at_us);
+    if (m->dir == S2C)
+        p->status = m->status;
+    if (m->version.n && (m->dir == C2S || !p->version[0])) {
+        struct view version = view_head(m->version, sizeof p->version - 1);
+        memcpy(p->version, version.p, version.n);
+        p->version[version.n] = '\0';
+    }
+    if (!add_head(p, h, m))
+        pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
+}
+
+static void on_begin(struct sink_flow *sf, const struct sink_msg *m)
+{
+    struct emit_flow *f = flow_of(sf);
+
+    f->told[m->dir] += m->head_wire;
+    if (!flow_admit(f)) {
+        book_lost(f, m->dir, CAUSE_RING_FULL, m->head_wire, m->at_us);
+        return;
+    }
+    struct pend *p = find(f, m->n);
+    if (!p)
+        p = begin(f, m);
+    if (!passes(f, p, m->dir, m->head_wire, m->at_us))
+        hear_begin(p, m);
+    emitter_done(f->e);
+}
+
+static void on_body(struct sink_flow *sf, uint64_t n, enum dir dir, struct view content,
+                    uint64_t wire, int64_t at_us)
+{
+    struct emit_flow *f = flow_of(sf);
+
+    f->told[dir] += wire;
+    struct pend *p = find(f, n);
+    if (!passes(f, p, dir, wire, at_us)) {
+        struct half *h = &p->half[dir];
+        h->seen = true;
+        h->last_us = at_us;
+        if (!p->raw)
+            rhythm_hear(&h->rhythm, &f->e->pool, wire, at_us);
+        body_add(p, dir, content, wire, at_us);
+    }
+    emitter_done(f->e);
+}
+
+static void on_end(struct sink_flow *sf, uint64_t n, enum dir dir, enum msg_end how,
+                   struct view trailers, uint64_t wire, int64_t at_us)
+{
+    struct emit_flow *f = flow_of(sf);
+
+    f->told[dir] += wire;
+    struct pend *p = find(f, n);
+    if (!passes(f, p, dir, wire, at_us)) {
+        struct half *h = &p->half[dir];
+        h->seen = true;
+        h->last_us = at_us;
+        h->end = how;
+        h->body_wire += wire;
+        h->due += wire;
+        if (!p->raw)
+            rhythm_hear(&h->rhythm, &f->e->pool, wire, at_us);
+        if (trailers.n && h->in_parts)
+            body_flush(p, dir);
+        if (trailers.n && p->fate == PEND_KEPT) {
+            if (body_room(p, &h->data, trailers.n)) {
+                h->trailers_at = (uint32_t)h->data.n;
+                h->trailers_n = (uint32_t)trailers.n;
+                pool_buf_add(&f->e->pool, &h->data, trailers.p, trailers.n);
+            } else {
+                pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
+            }
+        }
+    }
+    emitter_done(f->e);
+}
+
+static void on_txn_end(struct sink_flow *sf, uint64_t n, const char *note)
+{
+    struct emit_flow *f = flow_of(sf);
+    struct pend *p = find(f, n);
+
+    f->transactions++;
+    stat_add(&f->e->stats->transactions, 1);
+    if (p)
+        pend_end(p, note);
+    else
+        book_lost_txn(f, CAUSE_OUT_OF_MEMORY, f->passed_us);
+    emitter_done(f->e);
+}
+
+static void on_tls(struct sink_flow *sf, const struct tls_facts *t)
+{
+    struct emit_flow *f = flow_of(sf);
+
+    if (flow_admit(f)) {
+        put_flow_open(f);
+        if (!put_tls(f, t))
+            book_lost_record(f, CAUSE_RING_FULL, t->at_us);
+        if (!f->sni && *t->sni && (f->e->filter_fields & FILTER_BIT(FIELD_SNI)))
+            f->sni = strdup(t->sni); // without memory the filter does not know it, and keeps
+    }
+    emitter_done(f->e);
+}
+
+static void on_omitted(struct sink_flow *sf, uint64_t n, enum dir dir, const char *what,
+                       uint64_t wire)
+{
+    struct emit_flow *f = flow_of(sf);
+    struct pend *p = find(f, n);
+
+    if (!p || p->fate != PEND_KEPT)
+        return;
+    p->half[dir].credit += wire;
+    p->half[dir].rules |= emitter_rule(f->e, what);
+}
+
+static void on_lost(struct sink_flow *sf, enum dir dir, enum cause cause, uint64_t wire,
+                    int64_t at_us)
+{
+    struct emit_flow *f = flow_of(sf);
+
+    f->told[dir] += wire;
+    flow_admit(f);
+    book_lost(f, dir, cause, wire, at_us);
+    emitter_done(f->e);
+}
+
+const struct sink_ops emitter_ops = {
+    .msg_begin = on_begin,
+    .msg_body = on_body,
+    .msg_end = on_end,
+    .txn_end = on_txn_end,
+    .tls = on_tls,
+    .omitted = on_omitted,
+    .lost = on_lost,
+    .close = flow_close,
+};
