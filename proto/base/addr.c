@@ -90,7 +90,14 @@ void addr_from_sockaddr(struct addr *a, const struct sockaddr *sa)
     }
 }
 
-// "eth0" or "2" to the interface's number.
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+}
+
+// "eth0", "eth0.5" or "2" to the interface's number. The system would read more into a name: it
+// takes "eth0:1" for eth0.
 static int scope_parse(struct view text, uint32_t *scope)
 {
     uint64_t number;
@@ -99,8 +106,11 @@ static int scope_parse(struct view text, uint32_t *scope)
         *scope = (uint32_t)number;
         return 0;
     }
-    if (text.n == 0 || text.n >= sizeof name || memchr(text.p, 0, text.n))
+    if (text.n == 0 || text.n >= sizeof name)
         return E_SYNTAX;
+    for (size_t i = 0; i < text.n; i++)
+        if (!is_name_byte(text.p[i]) && text.p[i] != '.')
+            return E_SYNTAX;
     memcpy(name, text.p, text.n);
     name[text.n] = 0;
     *scope = if_nametoindex(name);
@@ -164,12 +174,6 @@ const char *addr_text(const struct addr *a, char out[ADDR_TEXT])
     return out;
 }
 
-static bool is_name_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-}
-
 static bool is_host_name(struct view host)
 {
     if (host.n > 1 && host.p[host.n - 1] == '.')
@@ -195,9 +199,10 @@ int hostport_set_host(struct hostport *hp, struct view host)
     bool v6 = view_find(host, ':') < host.n;
     if (host.n > HOST_MAX || (v6 ? addr_parse(&a, host, 0) != 0 : !is_host_name(host)))
         return E_SYNTAX;
+    size_t scope = view_find(host, '%'); // the names of interfaces have a case
     for (size_t i = 0; i < host.n; i++) {
         char c = host.p[i];
-        hp->host[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        hp->host[i] = i < scope && c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
     }
     hp->host[host.n] = 0;
     return 0;

@@ -55,9 +55,10 @@ static void numeric_addresses_are_read_and_written(void **state)
 static void what_is_no_address_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {
-        "",     "localhost", "127.1", "1.2.3.4.5",       "1.2.3.",     "256.1.1.1", "[::1]",
-        ":::1", "1.2.3.4 ",  "::1%",  "::1%no-such-if0", "1.2.3.4%lo", "0x7f.0.0.1"};
+    static const char *const wrong[] = {"",           "localhost", "127.1",           "1.2.3.4.5",
+                                        "1.2.3.",     "256.1.1.1", "[::1]",           ":::1",
+                                        "1.2.3.4 ",   "::1%",      "::1%no-such-if0", "1.2.3.4%lo",
+                                        "0x7f.0.0.1", "::1%lo:1",  "::1%lo/"};
     struct addr a;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_int_equal(addr_parse(&a, guard_fill(&guard, view_of(wrong[i])), 1), E_SYNTAX);
@@ -139,6 +140,7 @@ static void hosts_with_ports_are_read(void **state)
     host("[::1]:8080", 0, 0, "[::1]:8080");
     host("[2001:DB8::1]", 80, 0, "[2001:db8::1]:80");
     host("::1", 80, 0, "[::1]:80");
+    host("[FE80::A%lo]:1", 80, 0, "[fe80::a%lo]:1");
     host("a:", 80, 0, "a:80");
     host("[::1]:", 80, 0, "[::1]:80");
 }
@@ -155,6 +157,8 @@ static void what_is_no_host_is_refused(void **state)
         host(wrong[i], 80, E_SYNTAX, "");
     host("a:65536", 80, E_RANGE, "");
     host("a:99999999999999999999", 80, E_RANGE, "");
+    host("[::%lo::]:4]:1", 80, E_SYNTAX, "");
+    host("b::%lo::]:4b", 80, E_SYNTAX, "");
     host("a", 0, E_SYNTAX, "");
     host("a:", 0, E_SYNTAX, "");
     host("::1", 0, E_SYNTAX, "");
