@@ -1,7 +1,7 @@
 // digest: SHA-256 and what is made of it.
 //
 // libcrypto's old-style functions are used on purpose: their state lies in our memory, so that they
-// neither allocate nor fail, and a small digest costs a third of what the EVP door takes.
+// neither allocate nor fail, and a small digest costs a third of what EVP_Digest() takes.
 #define OPENSSL_API_COMPAT 0x10100000L
 #include "proto/digest.h"
 
