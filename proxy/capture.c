@@ -209,7 +209,7 @@ void capture_finish(struct capture *c, int64_t finish_us, void (*done)(void *arg
 {
     c->done = done;
     c->done_arg = arg;
-    emitter_tick(c->emitter, flow_env_wall(c->conf.env));
+    emitter_finish(c->emitter);
     c->unfinished = 1;
     for (struct left *l = c->left; l; l = l->next) {
         if (l->finished)
@@ -283,10 +283,11 @@ static int set_up(struct capture *c, char why[WHY_MAX])
         .block = s->block,
         .budget = s->memory / s->workers / 4 * 3,
         .filter = c->filter,
+        .identity = c->conf.identity,
         .on_append = on_append,
         .arg = c,
     };
-    c->emitter = emitter_new(&conf, c->journal, c->conf.stats);
+    c->emitter = emitter_new(&conf, c->journal, c->conf.stats, clock_wall_us());
     c->rules_text = strdup(s->redact);
     if (!c->emitter || !c->rules_text)
         return E_NOMEM;

@@ -250,8 +250,13 @@ struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, 
     e->restart_due = facts.recovered;
     if (!e->restart_due || put_restart(e, now_us))
         hold_for_losses(e);
-    emitter_done(e);
     return e;
+}
+
+void emitter_finish(struct emitter *e)
+{
+    put_losses(e, NULL, true);
+    emitter_done(e);
 }
 
 void emitter_free(struct emitter *e)
@@ -259,7 +264,8 @@ void emitter_free(struct emitter *e)
     if (!e)
         return;
     put_losses(e, NULL, true);
-    emitter_done(e);
+    if (e->pool_told)
+        stat_sub(&e->stats->tap_bytes, e->pool_told);
     if (e->book.due)
         log_warn("emitter: the ring is full, so losses of %llu flows are not recorded",
                  (unsigned long long)e->book.line[CAUSE_RING_FULL].flows);

@@ -36,7 +36,9 @@ struct emitter; // begins with a struct sink
 // NULL: out of memory. When the journal was recovered, the first record is a Restart.
 struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, struct stats *stats,
                             int64_t now_us);
-// All flows were closed. Tells of what was lost and not told yet, when it fits.
+// All flows were closed, and none opens any more: tells of all losses that are not told yet.
+void emitter_finish(struct emitter *e);
+// on_append is called neither here nor by emitter_new(). e may be NULL.
 void emitter_free(struct emitter *e);
 struct sink *emitter_sink(struct emitter *e);
 void emitter_set_filter(struct emitter *e, const struct filter *f);
