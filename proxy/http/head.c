@@ -224,7 +224,7 @@ static void apply_host(struct gather *g, struct view value)
     g->hosts++;
     for (size_t i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
-        if (c <= ' ' || c >= 0x7f || memchr("\"#,/<>?@\\^`{|}", c, 14))
+        if (c <= ' ' || c >= 0x7f || strchr("\"#,/<>?@\\^`{|}", c))
             g->bad_host = true;
     }
 }
