@@ -12,10 +12,9 @@
 static enum decode_sniff ask(const struct decoder_ops *d, struct view c2s, struct view s2c)
 {
     enum decode_sniff client = c2s.n ? d->sniff(C2S, c2s) : SNIFF_MORE;
-    enum decode_sniff server = s2c.n ? d->sniff(S2C, s2c) : SNIFF_MORE;
-    if (client == SNIFF_NO || server == SNIFF_NO)
-        return SNIFF_NO;
-    return client == SNIFF_YES || server == SNIFF_YES ? SNIFF_YES : SNIFF_MORE;
+    if (client != SNIFF_MORE || s2c.n == 0)
+        return client;
+    return d->sniff(S2C, s2c);
 }
 
 const struct decoder_ops *decide_decoder(struct view c2s, struct view s2c, bool final)

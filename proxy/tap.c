@@ -135,6 +135,13 @@ static void no_room(struct tap *t, int error)
                                 : "a message's beginning is too long to hold");
 }
 
+// Heeds a decoder that can go on with what is held.
+static void wake(struct tap *t)
+{
+    t->stir = t->stir || t->ctx.wake;
+    t->ctx.wake = false;
+}
+
 // Offers bytes to the decoder. How many it used.
 static size_t offer(struct tap *t, enum dir dir, struct view in, int64_t first_us, bool own)
 {
@@ -144,9 +151,7 @@ static size_t offer(struct tap *t, enum dir dir, struct view in, int64_t first_u
     ctx->by_proxy = own;
     enum decode_verdict verdict = t->decoder->feed(t->state, ctx, dir, in, &used);
     assert(used <= in.n);
-    if (ctx->wake)
-        t->stir = true;
-    ctx->wake = false;
+    wake(t);
     if (verdict == DECODE_SWITCH)
         change(t, ctx->next);
     else if (verdict == DECODE_STARTTLS)
@@ -264,7 +269,17 @@ static void tell_ends(struct tap *t)
             continue;
         t->end_told[dir] = true;
         t->decoder->end(t->state, &t->ctx, dir);
+        wake(t);
     }
+}
+
+// Brings everything as far as it can go for now.
+static void rest(struct tap *t)
+{
+    do {
+        settle(t);
+        tell_ends(t);
+    } while (t->stir);
 }
 
 static void count_lost(struct tap *t, enum cause cause, uint64_t wire)
@@ -296,8 +311,7 @@ static void hear(struct tap *t, enum dir dir, struct view in, bool own, int64_t 
         else
             pass(t, dir, &in, own);
     }
-    settle(t);
-    tell_ends(t);
+    rest(t);
 }
 
 void tap_open(struct tap *t, struct tap_env *env, const struct flow_facts *facts,
@@ -348,8 +362,7 @@ void tap_end(struct tap *t, enum dir dir, int64_t now_us)
         return;
     if (!t->decoder && (holds(t, C2S) || holds(t, S2C)))
         start(t, decide_decoder(buf_view(&t->hold[C2S]), buf_view(&t->hold[S2C]), true));
-    settle(t);
-    tell_ends(t);
+    rest(t);
 }
 
 void tap_close(struct tap *t, const char *reason, const char *detail, int64_t now_us)
@@ -361,8 +374,7 @@ void tap_close(struct tap *t, const char *reason, const char *detail, int64_t no
         settle(t);
         if (holds(t, C2S) || holds(t, S2C))
             go_raw(t, "ended within an unread message");
-        settle(t);
-        tell_ends(t);
+        rest(t);
         if (t->decoder) {
             t->decoder->clear(t->state, &t->ctx);
             state_free(t);

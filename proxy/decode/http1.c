@@ -393,6 +393,10 @@ static enum decode_verdict http1_feed(void *d, struct decode_ctx *ctx, enum dir 
     struct half *half = &h->half[dir];
     *used = 0;
     for (;;) {
+        if (dir == S2C && h->doubts && h->pending == 0 && half->phase == HEAD) {
+            lost_note(ctx, "ambiguous framing", http_fault_text(h->doubts));
+            return DECODE_LOST;
+        }
         struct view rest = view_from(in, *used);
         unsigned char phase = half->phase;
         enum decode_verdict verdict;
@@ -406,10 +410,6 @@ static enum decode_verdict http1_feed(void *d, struct decode_ctx *ctx, enum dir 
         *used += n;
         if (verdict != DECODE_MORE)
             return verdict;
-        if (dir == S2C && h->doubts && h->pending == 0 && half->phase == HEAD) {
-            lost_note(ctx, "ambiguous framing", http_fault_text(h->doubts));
-            return DECODE_LOST;
-        }
         // What waited in the other direction comes before the rest of this one.
         if (ctx->wake)
             return DECODE_MORE;

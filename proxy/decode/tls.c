@@ -46,12 +46,9 @@ static void report(struct tls *t, struct decode_ctx *ctx, const struct client_he
 static enum decode_sniff tls_sniff(enum dir dir, struct view first)
 {
     const unsigned char *p = (const unsigned char *)first.p;
-    bool handshake = p[0] == 22, alert = dir == S2C && p[0] == 21;
-    if ((!handshake && !alert) || (first.n > 1 && p[1] != 3) || (first.n > 2 && p[2] > 4))
+    // A server never begins TLS.
+    if (dir == S2C || p[0] != 22 || (first.n > 1 && p[1] != 3) || (first.n > 2 && p[2] > 4))
         return SNIFF_NO;
-    // A server alone never begins TLS.
-    if (dir == S2C)
-        return SNIFF_MORE;
     if (first.n > 5)
         return p[5] == 1 ? SNIFF_YES : SNIFF_NO;
     return SNIFF_MORE;

@@ -23,8 +23,10 @@
 
 #define DIALOGUE_STEPS 64
 
+enum { STEP_SAY, STEP_OWN, STEP_END, STEP_GAP };
+
 struct dialogue_step {
-    enum { STEP_SAY, STEP_OWN, STEP_END, STEP_GAP } what;
+    int what; // STEP_…
     enum dir dir;
     struct view bytes;
     uint64_t gap;
@@ -36,7 +38,8 @@ struct dialogue {
     size_t count, bytes; // bytes: said in all
     char reason[32];
     char *expect;
-    char *memory; // of the bytes
+    char *memory;    // of the bytes
+    char *source[2]; // by enum dir: all that passes, for the sink_log to compare with
     struct guard guard;
     struct sink_log *log;
     struct stats stats;
@@ -48,11 +51,16 @@ struct dialogue {
 void dialogue_init(struct dialogue *d);
 void dialogue_read(struct dialogue *d, const char *path);
 void dialogue_add(struct dialogue *d, enum dir dir, struct view bytes); // a loan
+struct dialogue_step *dialogue_step(struct dialogue *d, int what, enum dir dir);
+void dialogue_forget(struct dialogue *d); // all steps
 void dialogue_clear(struct dialogue *d);
 
 // Plays it once, in pieces: up to cut, from there in pieces of size (0: the rest in one). now_us
 // grows by 1000 with each piece. The log is in d->log, which was reset before.
 void dialogue_play(struct dialogue *d, size_t cut, size_t size);
+
+// Whether the last play kept the rules and the ledger, and left nothing held.
+bool dialogue_kept(const struct dialogue *d, const char *name);
 
 // Whole, at every cut, in all small sizes; each time the log must be expect and keep the rules.
 // False: it was not, and the difference is printed.

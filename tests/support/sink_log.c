@@ -20,23 +20,33 @@ struct txn {
     struct half half[2];
 };
 
+// Neighbouring bodies of one message that are not written yet.
+struct pending {
+    uint64_t n;
+    int64_t at_us;
+    size_t size;
+    char bytes[PIECES_MAX];
+};
+
+struct page {
+    char *text;
+    size_t n;
+};
+
 struct sink_log {
     struct sink sink;
     struct sink_flow flow;
     const struct flow_facts *facts;
-    bool refuse, times, opened, closed;
-    char *text;
-    size_t n, max;
+    bool refuse, times, apart, opened, closed;
+    struct page pages[3]; // by enum dir, where they are apart; the rest, or all
+    struct page *page;    // that is written to
+    size_t max;           // of each
     char wrong[160];
+    struct view source[2];
     uint64_t told[2], next;
     struct txn txns[TXN_MAX];
     size_t count;
-    // Neighbouring bodies of one message that are not written yet.
-    uint64_t body_n;
-    enum dir body_dir;
-    int64_t body_us;
-    size_t body_size;
-    char body[PIECES_MAX];
+    struct pending pending[2]; // by enum dir
 };
 
 static const char *const dirs[] = {"c2s", "s2c"};
@@ -57,12 +67,13 @@ __attribute__((format(printf, 2, 3))) static void put(struct sink_log *l, const 
 {
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(l->text + l->n, l->max - l->n, format, args);
+    struct page *page = l->page;
+    int n = vsnprintf(page->text + page->n, l->max - page->n, format, args);
     va_end(args);
-    if (n > 0 && (size_t)n < l->max - l->n)
-        l->n += (size_t)n;
+    if (n > 0 && (size_t)n < l->max - page->n)
+        page->n += (size_t)n;
     else
-        l->text[l->n] = '\0';
+        page->text[page->n] = '\0';
 }
 
 size_t sink_log_escape(struct view text, size_t max, char *out, size_t size)
@@ -99,18 +110,51 @@ static void put_time(struct sink_log *l, int64_t at_us)
     put(l, "\n");
 }
 
-static void flush(struct sink_log *l)
+static void flush(struct sink_log *l, enum dir dir)
 {
-    if (l->body_size == 0)
+    struct pending *p = &l->pending[dir];
+    if (p->size == 0)
         return;
-    size_t have = l->body_size < PIECES_MAX ? l->body_size : PIECES_MAX;
-    put(l, "body %" PRIu64 " %s ", l->body_n, dirs[l->body_dir]);
-    if (have < l->body_size)
-        put(l, "%zu bytes", l->body_size);
+    put(l, "body %" PRIu64 " %s ", p->n, dirs[dir]);
+    if (p->size > PIECES_MAX)
+        put(l, "%zu bytes", p->size);
     else
-        put_text(l, view_n(l->body, have));
-    put_time(l, l->body_us);
-    l->body_size = 0;
+        put_text(l, view_n(p->bytes, p->size));
+    put_time(l, p->at_us);
+    p->size = 0;
+}
+
+// What follows is about that direction, or (2) about both.
+static void turn_to(struct sink_log *l, int page)
+{
+    if (l->apart && page < 2) {
+        l->page = &l->pages[page];
+        flush(l, (enum dir)page);
+        return;
+    }
+    if (!l->apart) {
+        flush(l, C2S);
+        flush(l, S2C);
+    }
+    l->page = &l->pages[2];
+}
+
+// Whether part is in the next wire bytes of the source; at their end, if that is where it belongs.
+static void check_source(struct sink_log *l, uint64_t n, enum dir dir, struct view part,
+                         uint64_t wire, bool at_end)
+{
+    struct view all = l->source[dir];
+    if (all.n == 0 || part.n == 0)
+        return;
+    if (l->told[dir] + wire > all.n || part.n > wire) {
+        wrong(l, "more than was relayed", n);
+        return;
+    }
+    const char *from = all.p + l->told[dir];
+    size_t size = (size_t)wire;
+    if (at_end ? memcmp(from + size - part.n, part.p, part.n) != 0
+               : !memmem(from, size, part.p, part.n))
+        wrong(l, "other bytes than were relayed", n);
 }
 
 static struct txn *txn_find(struct sink_log *l, uint64_t n)
@@ -189,7 +233,7 @@ static void put_head(struct sink_log *l, const struct sink_msg *m)
 static void log_msg_begin(struct sink_flow *f, const struct sink_msg *m)
 {
     struct sink_log *l = log_of(f);
-    flush(l);
+    turn_to(l, m->dir);
     check_alive(l);
     struct half *h = half_begin(l, m);
     h->begun = !m->interim;
@@ -197,6 +241,7 @@ static void log_msg_begin(struct sink_flow *f, const struct sink_msg *m)
         wrong(l, "a head larger than its wire", m->n);
     if (m->http && (m->http->is_request != (m->dir == C2S)))
         wrong(l, "a head of the other direction", m->n);
+    check_source(l, m->n, m->dir, m->head, m->head_wire, true);
     l->told[m->dir] += m->head_wire;
     put_head(l, m);
 }
@@ -211,6 +256,7 @@ static void log_msg_body(struct sink_flow *f, uint64_t n, enum dir dir, struct v
         wrong(l, "a body larger than its wire", n);
     if (wire == 0)
         wrong(l, "a body of nothing", n);
+    check_source(l, n, dir, content, wire, content.n == wire);
     l->told[dir] += wire;
     if (h) {
         h->content += content.n;
@@ -218,23 +264,24 @@ static void log_msg_body(struct sink_flow *f, uint64_t n, enum dir dir, struct v
     }
     if (content.n == 0)
         return;
-    if (l->times || l->body_n != n || l->body_dir != dir)
-        flush(l);
-    l->body_n = n;
-    l->body_dir = dir;
-    l->body_us = at_us;
-    for (size_t i = 0; i < content.n && l->body_size + i < PIECES_MAX; i++)
-        l->body[l->body_size + i] = content.p[i];
-    l->body_size += content.n;
+    struct pending *p = &l->pending[dir];
+    if (l->times || p->n != n || (!l->apart && l->pending[!dir].size > 0))
+        turn_to(l, dir);
+    p->n = n;
+    p->at_us = at_us;
+    for (size_t i = 0; i < content.n && p->size + i < PIECES_MAX; i++)
+        p->bytes[p->size + i] = content.p[i];
+    p->size += content.n;
 }
 
 static void log_msg_end(struct sink_flow *f, uint64_t n, enum dir dir, enum msg_end how,
                         struct view trailers, uint64_t wire, int64_t at_us)
 {
     struct sink_log *l = log_of(f);
-    flush(l);
+    turn_to(l, dir);
     check_alive(l);
     struct half *h = half_find(l, n, dir);
+    check_source(l, n, dir, trailers, wire, false);
     l->told[dir] += wire;
     if (trailers.n > wire)
         wrong(l, "trailers larger than their wire", n);
@@ -254,7 +301,7 @@ static void log_msg_end(struct sink_flow *f, uint64_t n, enum dir dir, enum msg_
 static void log_txn_end(struct sink_flow *f, uint64_t n, const char *note)
 {
     struct sink_log *l = log_of(f);
-    flush(l);
+    turn_to(l, 2);
     check_alive(l);
     struct txn *t = txn_find(l, n);
     put(l, note[0] ? "txn %" PRIu64 " \"%s\"\n" : "txn %" PRIu64 "\n", n, note);
@@ -271,7 +318,7 @@ static void log_txn_end(struct sink_flow *f, uint64_t n, const char *note)
 static void log_tls(struct sink_flow *f, const struct tls_facts *t)
 {
     struct sink_log *l = log_of(f);
-    flush(l);
+    turn_to(l, 2);
     check_alive(l);
     put(l, "tls %s|%s|%s|%s|%s|%s|%s", t->sni, t->alpn_offered, t->versions_offered, t->version,
         t->cipher, t->alpn, t->mode);
@@ -282,7 +329,7 @@ static void log_omitted(struct sink_flow *f, uint64_t n, enum dir dir, const cha
                         uint64_t wire)
 {
     struct sink_log *l = log_of(f);
-    flush(l);
+    turn_to(l, 2);
     check_alive(l);
     put(l, "omitted %" PRIu64 " %s %s %" PRIu64 "\n", n, dirs[dir], what, wire);
 }
@@ -291,7 +338,7 @@ static void log_lost(struct sink_flow *f, enum dir dir, enum cause cause, uint64
                      int64_t at_us)
 {
     struct sink_log *l = log_of(f);
-    flush(l);
+    turn_to(l, dir);
     check_alive(l);
     l->told[dir] += wire;
     put(l, "lost %s %d %" PRIu64, dirs[dir], (int)cause, wire);
@@ -301,7 +348,9 @@ static void log_lost(struct sink_flow *f, enum dir dir, enum cause cause, uint64
 static void log_close(struct sink_flow *f, const struct flow_totals *totals)
 {
     struct sink_log *l = log_of(f);
-    flush(l);
+    turn_to(l, C2S);
+    turn_to(l, S2C);
+    turn_to(l, 2);
     check_alive(l);
     l->closed = true;
     put(l, "close %s", totals->reason);
@@ -352,20 +401,23 @@ static const struct sink_factory factory_ops = {.open = log_open};
 struct sink_log *sink_log_new(size_t text_max)
 {
     struct sink_log *l = calloc(1, sizeof *l);
-    char *text = malloc(text_max);
-    if (!l || !text)
+    if (!l)
         abort();
     l->sink.ops = &factory_ops;
-    l->text = text;
     l->max = text_max;
-    l->text[0] = '\0';
+    for (int i = 0; i < 3; i++) {
+        l->pages[i].text = calloc(1, text_max);
+        if (!l->pages[i].text)
+            abort();
+    }
+    l->page = &l->pages[2];
     return l;
 }
 
 void sink_log_free(struct sink_log *l)
 {
-    if (l)
-        free(l->text);
+    for (int i = 0; l && i < 3; i++)
+        free(l->pages[i].text);
     free(l);
 }
 
@@ -376,17 +428,26 @@ struct sink *sink_log_sink(struct sink_log *l)
 
 void sink_log_reset(struct sink_log *l)
 {
-    l->n = 0;
-    l->text[0] = l->wrong[0] = '\0';
+    for (int i = 0; i < 3; i++) {
+        l->pages[i].n = 0;
+        l->pages[i].text[0] = '\0';
+    }
+    l->wrong[0] = '\0';
     l->opened = l->closed = false;
     l->count = 0;
-    l->body_size = 0;
+    l->pending[C2S].size = l->pending[S2C].size = 0;
     l->next = l->told[C2S] = l->told[S2C] = 0;
 }
 
 void sink_log_refuse(struct sink_log *l, bool refuse)
 {
     l->refuse = refuse;
+}
+
+void sink_log_source(struct sink_log *l, struct view c2s, struct view s2c)
+{
+    l->source[C2S] = c2s;
+    l->source[S2C] = s2c;
 }
 
 void sink_log_times(struct sink_log *l, bool times)
@@ -396,7 +457,17 @@ void sink_log_times(struct sink_log *l, bool times)
 
 const char *sink_log_text(const struct sink_log *l)
 {
-    return l->text;
+    return l->pages[2].text;
+}
+
+const char *sink_log_side(const struct sink_log *l, enum dir dir)
+{
+    return l->pages[dir].text;
+}
+
+void sink_log_apart(struct sink_log *l, bool apart)
+{
+    l->apart = apart;
 }
 
 const char *sink_log_wrong(const struct sink_log *l)

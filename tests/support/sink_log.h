@@ -25,9 +25,16 @@ struct sink *sink_log_sink(struct sink_log *l);
 
 void sink_log_reset(struct sink_log *l);
 void sink_log_refuse(struct sink_log *l, bool refuse); // open() answers NULL
-void sink_log_times(struct sink_log *l, bool times);   // " @AT" behind begin, body, end, tls, lost
+// What is relayed in all: from now on heads, bodies and trailers must be found in it, in the place
+// that the wire bytes told before give them. Loans; an empty view is not looked at.
+void sink_log_source(struct sink_log *l, struct view c2s, struct view s2c);
+void sink_log_times(struct sink_log *l, bool times); // " @AT" behind begin, body, end, tls, lost
 
 const char *sink_log_text(const struct sink_log *l);
+// Each direction written down by itself, so that how they interleave does not show; sink_log_text
+// has the rest.
+void sink_log_apart(struct sink_log *l, bool apart);
+const char *sink_log_side(const struct sink_log *l, enum dir dir);
 // The first rule that was broken since the reset, or NULL.
 const char *sink_log_wrong(const struct sink_log *l);
 // Wire bytes told so far.
