@@ -80,7 +80,7 @@ void speak_body(struct speak *t, uint64_t n, enum dir dir, struct view content, 
 }
 
 void speak_end(struct speak *t, uint64_t n, enum dir dir, enum msg_end how, const char *trailers,
-              uint64_t wire)
+               uint64_t wire)
 {
     t->relayed[dir] += wire;
     if (t->flow)
@@ -101,7 +101,7 @@ void speak_lost(struct speak *t, enum dir dir, enum cause cause, uint64_t wire)
 }
 
 void speak_exchange(struct speak *t, uint64_t n, const char *request, struct view sent,
-                   const char *answer, struct view got)
+                    const char *answer, struct view got)
 {
     speak_head(t, n, request);
     if (sent.n)
