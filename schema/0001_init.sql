@@ -84,8 +84,8 @@ CREATE TABLE carried (
 
 -- The end of a flow, with its side of the ledger.
 CREATE TABLE flow_end (
-    flow          INTEGER PRIMARY KEY REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
-    id            INTEGER NOT NULL, -- record key
+    id            INTEGER PRIMARY KEY, -- record key
+    flow          INTEGER NOT NULL UNIQUE REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
     at_us         INTEGER NOT NULL,
     reason        TEXT NOT NULL,
     detail        TEXT NOT NULL,
@@ -132,6 +132,7 @@ CREATE TABLE txn (
     host         TEXT NOT NULL,       -- as the request names it; where it names none, the flow's target
     path         TEXT NOT NULL,
     route        TEXT NOT NULL,       -- path with {id} for segments that look like numbers or ids; '': the path itself
+    endpoint     INTEGER NOT NULL,    -- a hash of method, host and route: sorts faster than they do
     query        TEXT NOT NULL,       -- without '?'
     status       INTEGER,             -- NULL: never answered, or a protocol without
     version      TEXT NOT NULL,
@@ -157,8 +158,8 @@ CREATE TABLE txn (
     headed       INTEGER NOT NULL,    -- 1: it has a row in head
     sum          INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX txn_start ON txn (start_us);
-CREATE INDEX txn_host ON txn (host, start_us);
+CREATE INDEX txn_start ON txn (start_us, status);
+CREATE INDEX txn_host ON txn (host, start_us, status);
 CREATE INDEX txn_status ON txn (status, start_us);
 CREATE INDEX txn_flow ON txn (flow, n);
 

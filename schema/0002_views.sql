@@ -175,7 +175,7 @@ SELECT method,
        sum(res_size) AS res_bytes
 FROM txn
 WHERE protocol = 'http'
-GROUP BY method, host, iif(route <> '', route, path);
+GROUP BY endpoint;
 
 -- What was not kept although it should have been, with its cause.
 CREATE VIEW losses AS

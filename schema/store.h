@@ -98,7 +98,8 @@ int store_stream(struct store *s, const struct store_stream *st, uint64_t first_
 
 // A batch is one SQLite transaction. After store_commit() answers 0 its rows survive a loss of
 // power. After any error within a batch, call store_rollback(): none of its rows is there. E_FULL:
-// the disk is full; the same batch may be tried again.
+// the disk is full; the same batch may be tried again. E_BUSY: somebody else holds the database
+// locked for more than 5 s. E_EXISTS: a row of that key is there.
 int store_begin(struct store *s) MUST_CHECK;
 int store_commit(struct store *s) MUST_CHECK;
 void store_rollback(struct store *s);
@@ -121,16 +122,23 @@ int store_put_progress(struct store *s, int64_t stream, uint64_t last_seq,
 // Bytes of the file and its WAL now.
 int64_t store_file_size(const struct store *s);
 
-// Rotation: seals s (checkpoint, closed, WAL gone), renames PATH to PATH's stem with the next free
-// number ("capture.db" → "capture-000001.db"), opens PATH anew and carries over the streams and the
-// flows that have not ended. *s becomes the new file.
-int store_rotate(struct store **s, char why[WHY_MAX]) MUST_CHECK;
+// Rotation: seals the file (checkpoint, no WAL left), renames PATH to PATH's stem with the next
+// free number ("capture.db" → "capture-000001.db"), and goes on in a new PATH, with the streams and
+// the flows that have not ended carried over. Outside a batch. A rotation that is cut short at any
+// point is undone or ended by the next store_open(). sealed gets the new name of the old file;
+// NULL: not wanted.
+//   E_BUSY: somebody has the file open: it cannot be sealed now. s goes on with it; try again
+//   later. Another error: s goes on with the old file if it can be opened again, else every call
+//   fails.
+int store_rotate(struct store *s, char *sealed, size_t size) MUST_CHECK;
 
 // ---- read
 
 // A prepared statement. Values are loans until the next step.
 struct store_query;
-// sql with ?1, ?2 … bound later. read-only is enforced: a statement that writes is E_REFUSED.
+// One statement, with ?1, ?2 … bound later: E_SYNTAX with the column in store_why(). It only reads:
+// a statement that writes is E_REFUSED. Readers know the SQL functions of functions.c besides
+// SQLite's: header, headers, content_type, query_param, regexp, body_contains, body_matches.
 int store_query(struct store *s, const char *sql, struct store_query **out) MUST_CHECK;
 void store_query_free(struct store_query *q); // q may be NULL
 int store_bind_int(struct store_query *q, int i, int64_t v) MUST_CHECK;
@@ -145,13 +153,44 @@ int64_t store_int(const struct store_query *q, int i); // 0 for NULL
 double store_real(const struct store_query *q, int i);
 struct view store_bytes(const struct store_query *q, int i); // text or blob; {NULL, 0} for NULL
 
-// A query over transactions: the columns of filter_fields up to FIELD_COLUMNS, in that order, for
-// the rows that the filter takes (NULL: all), in the order given. limit 0: all. after_id: only rows
-// of a higher id (tail), 0: all. The SQL functions header(head, name), content_type(head) and
-// regexp are known to readers.
+// The columns that the next functions give: those of filter_fields up to FIELD_COLUMNS, and behind
+// them these.
+enum store_column {
+    STORE_START_US = FIELD_COLUMNS,
+    STORE_REQ_END_US,   // NULL: there was no request
+    STORE_RES_START_US, // NULL: there was no answer
+    STORE_END_US,
+    STORE_REQ_BODY, // for store_body(); NULL: no content
+    STORE_RES_BODY,
+    STORE_REQ_STORED,
+    STORE_RES_STORED,
+    STORE_DIAL_US,
+    STORE_DNS_US,
+    STORE_COLUMNS
+};
+
+// A query over transactions, for the rows that the filter takes (NULL: all; it outlives the query),
+// in the order given. limit 0: all. after_id: only rows of a higher id, 0: all.
+//
+// Where the file proves damaged under way, the query goes on with all rows that can be read, in the
+// same order, none twice; store_skipped() then tells how many places could not be read (each may
+// have held several rows). An error of store_step() is something else.
 enum store_order { STORE_OLDEST_FIRST, STORE_NEWEST_FIRST, STORE_SLOWEST_FIRST, STORE_BY_ID };
 int store_transactions(struct store *s, const struct filter *f, enum store_order order,
                        int64_t limit, int64_t after_id, struct store_query **out) MUST_CHECK;
+int64_t store_skipped(const struct store_query *q);
+
+// What is new (tail). A row's id holds its stream, so a higher id is not a later one: the marks
+// keep a place in each stream. They stay good across a rotation: close the store, open it again.
+// (An open store keeps a rotation waiting, so do that between two looks anyway.) New marks stand at
+// the beginning. NULL: out of memory.
+struct store_marks *store_marks_new(void);
+void store_marks_free(struct store_marks *m); // m may be NULL
+int store_marks_to_end(struct store *s, struct store_marks *m) MUST_CHECK;
+// The rows between the marks and the end that the filter takes, by the time of their end. The marks
+// move to the end.
+int store_new_transactions(struct store *s, const struct filter *f, struct store_marks *m,
+                           struct store_query **out) MUST_CHECK;
 
 // The WHERE clause of a filter with ?-numbers from first on, and its values bound by
 // schema/filter_sql; for stats and exports: "SELECT … FROM http AS h WHERE " + clause. clause is
@@ -168,25 +207,38 @@ int store_body(struct store *s, int64_t body, int (*take)(void *arg, struct view
 // ---- prove
 
 enum verify_finding {
-    VERIFY_DAMAGE,
-    VERIFY_HOLE,
-    VERIFY_LEDGER,
-    VERIFY_LOSS,
-    VERIFY_CUT,
+    VERIFY_DAMAGE, // a row, a page or the schema contradicts its checks
+    VERIFY_HOLE,   // numbers of a stream that have no row
+    VERIFY_LEDGER, // the sum of a flow is not what it relayed
+    VERIFY_LOSS,   // declared: bytes or records that were not kept
+    VERIFY_CUT,    // flows whose end is unknown, because the proxy's process died
     VERIFY_NOTE
 };
+#define VERIFY_FINDINGS_MAX 1000 // of a kind, but for losses, which are all told
+
 struct verify_sums {
     int64_t streams, flows, flows_open, flows_cut, transactions, parts, bodies;
     int64_t relayed[2], stored[2], omitted[2], lost[2]; // wire bytes of ended flows, C2S and S2C
-    int64_t lost_transactions, filtered, holes, damages;
+    int64_t lost_transactions, lost_flows, filtered;
+    int64_t holes, damages, unbalanced; // missing numbers; findings of damage; flows
 };
-// Recomputes everything from the rows: the file's structure, each row's sum, each body's digest,
-// the sequence of each stream, the ledger of each flow. found is called for each finding with a
-// place ("txn 1099511627777", "stream 1 seq 5..9") and a sentence; progress with 0..1000. 0: the
-// sums are made, whatever was found. E_…: it could not go on at all.
-int store_verify(struct store *s, struct verify_sums *sums,
-                 void (*found)(void *arg, enum verify_finding what, const char *place,
-                               const char *sentence),
+// Recomputes everything from the rows: the file's structure and schema, each row's sum, each body's
+// digest, the sequence of each stream, what refers to what, the ledger of each flow. found is
+// called for each finding with a place ("txn 1099511627777", "stream 1 seq 5..9") and a sentence;
+// progress with 0..1000. Either may be NULL. 0: the sums are made, whatever was found. E_…: it
+// could not go on at all. The file may be written to meanwhile: verify sees it as it was when it
+// began.
+//
+// What earlier files of the capture hold of a flow was carried over with the flow (store_rotate),
+// so a file is judged by itself, and the sums of several files add up.
+typedef void verify_found(void *arg, enum verify_finding what, const char *place,
+                          const char *sentence);
+int store_verify(struct store *s, struct verify_sums *sums, verify_found *found,
                  void (*progress)(void *arg, int permille), void *arg) MUST_CHECK;
+
+// The seam between two files of a capture that follow each other: the same capture, no file between
+// them, streams that go on at the next number, no open flow left behind.
+int store_verify_seam(struct store *earlier, struct store *later, verify_found *found,
+                      void *arg) MUST_CHECK;
 
 #endif

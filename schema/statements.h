@@ -1,0 +1,41 @@
+// statements: the SQL that the writer runs over and over, prepared once a store.
+//
+// Values are bound in the order in which the table declares its columns, without `sum`, which comes
+// last (row.h).
+#ifndef TAPEDECK_SCHEMA_STATEMENTS_H
+#define TAPEDECK_SCHEMA_STATEMENTS_H
+
+enum statement {
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_STREAM_FIND,
+    STATEMENT_STREAM_NEXT,
+    STATEMENT_STREAM_TAKE,
+    STATEMENT_STREAM_NEW,
+    STATEMENT_STREAM_KNOWN,
+    STATEMENT_PROGRESS,
+    STATEMENT_FLOW,
+    STATEMENT_FLOW_END,
+    STATEMENT_TLS,
+    STATEMENT_TXN,
+    STATEMENT_HEAD,
+    STATEMENT_BODY,
+    STATEMENT_BODY_FIND,
+    STATEMENT_BODY_NEXT,
+    STATEMENT_PART,
+    STATEMENT_PARTS_OF,
+    STATEMENT_PARTS_EMPTY,
+    STATEMENT_TXN_OPEN,
+    STATEMENT_LOSS,
+    STATEMENT_RESTART,
+    STATEMENT_UNKNOWN,
+    STATEMENT_TARGET,
+    STATEMENT_BODY_ROW,
+    STATEMENT_BODY_PARTS,
+    STATEMENTS
+};
+
+extern const char *const statement_sql[STATEMENTS];
+
+#endif

@@ -1,0 +1,78 @@
+// store_impl: what the files of the store share among themselves; nobody else includes it.
+#ifndef TAPEDECK_SCHEMA_STORE_IMPL_H
+#define TAPEDECK_SCHEMA_STORE_IMPL_H
+
+#include "proto/base/buf.h"
+#include "schema/body_cache.h"
+#include "schema/row.h"
+#include "schema/statements.h"
+#include "schema/store.h"
+
+#define STORE_APPLICATION   0x54415045 // "TAPE"
+#define STORE_PAGE_SIZE     4096
+#define STORE_BUSY_MS       5000
+#define STORE_ROUTE_MAX     (16 * 1024) // bytes of a route
+#define STORE_CACHE_KIB     16384       // SQLite's page cache
+#define STORE_WAL_KEEP      (64 << 20)  // bytes that the WAL keeps after a checkpoint
+#define STORE_WAL_PAGES     8000        // a checkpoint is due when the WAL has so many
+#define STORE_STREAM_KEEP_S (7 * 86400) // a stream that ended is carried over for so long
+
+struct store {
+    sqlite3 *db;
+    char *path;
+    enum store_mode mode;
+    int lock;                     // fd of PATH-lock; -1: none
+    bool in_batch;                // between store_begin and store_commit or store_rollback
+    bool damaged;                 // opened although its schema cannot be read whole
+    int64_t application, version; // as the file's header has them
+    sqlite3_stmt *statements[STATEMENTS];
+    struct body_cache bodies;
+    int64_t next_body;   // id; 0: to be asked
+    struct buf route;    // of the transaction at hand
+    int64_t target_flow; // flow whose target is in target; 0: none
+    struct buf target;
+    char why[WHY_MAX];
+};
+
+// SQLite's result as an E_ number; SQLITE_OK, ROW and DONE are 0.
+int store_error(sqlite3 *db, int rc);
+// Sets why to "PATH: doing: SQLite's words" and returns the E_ number.
+int store_fail(struct store *s, int rc, const char *doing);
+// The same with our own words.
+int store_refuse(struct store *s, int e, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// SQL without a result: SQLite's code.
+int store_exec(struct store *s, const char *sql);
+// One integer of the first row: SQLite's code; SQLITE_DONE without a row.
+int store_scalar(struct store *s, const char *sql, int64_t *out);
+// A statement of statements.h, prepared at its first use; NULL sets why.
+sqlite3_stmt *store_statement(struct store *s, enum statement which);
+void store_forget(struct store *s); // finalizes all statements, empties the caches
+
+// Opens s->path; s is cleared but for path, mode and lock. On an error s->db is NULL.
+int store_open_db(struct store *s);
+// Closes the database; path and lock stay.
+void store_close_db(struct store *s);
+// Creates path as an empty file with mode 0600, unless it is there.
+int store_create_file(struct store *s, const char *path);
+// Runs the migrations from version on, in one transaction.
+int store_migrate(struct store *s, int64_t version);
+int store_versions(void); // how many migrations there are
+
+// PATH-lock, held by the writer. 0, E_BUSY, E_IO ….
+int store_lock(struct store *s);
+void store_unlock(struct store *s);
+
+// Ends a rotation that was cut short between its two renames. Under the lock, before the file is
+// opened.
+int store_rotate_recover(struct store *s);
+// The condition, on a flow f, that it may still get records.
+extern const char store_open_flow[];
+
+// The SQL functions for readers.
+int functions_register(struct store *s);
+
+// store_query without the check, with a NULL-terminated text of our own.
+int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out);
+
+#endif

@@ -1,0 +1,79 @@
+// store_lock: one writer a capture, by an open-file lock on PATH-lock.
+//
+// The kernel drops the lock with its holder, so a writer that was killed leaves none behind. The
+// database file itself is not used: SQLite's own POSIX locks on it would vanish with any other
+// descriptor of ours that is closed, and a rotation renames it.
+//
+// The file is removed by the holder. Whoever then holds a lock on a file without a name tries
+// again.
+#include "schema/store_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *lock_path(const struct store *s)
+{
+    size_t n = strlen(s->path) + sizeof "-lock";
+    char *path = malloc(n);
+    if (path)
+        snprintf(path, n, "%s-lock", s->path);
+    return path;
+}
+
+// 1: fd is the file of that name.
+static int is_named(int fd, const char *path)
+{
+    struct stat mine, named;
+    return fstat(fd, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino &&
+           mine.st_dev == named.st_dev;
+}
+
+static int try_lock(struct store *s, const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        int e = errno == ENOENT ? E_NOTFOUND : err_from_errno(errno);
+        return store_refuse(s, e, "cannot make %s: %s", path, strerror(errno));
+    }
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+        int e = errno == EAGAIN || errno == EACCES ? E_BUSY : err_from_errno(errno);
+        close(fd);
+        return store_refuse(s, e, "%s",
+                            e == E_BUSY ? "another recorder writes to it" : strerror(errno));
+    }
+    if (!is_named(fd, path)) {
+        close(fd);
+        return E_AGAIN;
+    }
+    s->lock = fd;
+    return 0;
+}
+
+int store_lock(struct store *s)
+{
+    char *path = lock_path(s);
+    if (!path)
+        return store_refuse(s, E_NOMEM, "out of memory");
+    int e = E_AGAIN;
+    for (int i = 0; i < 100 && e == E_AGAIN; i++)
+        e = try_lock(s, path);
+    free(path);
+    return e == E_AGAIN ? store_refuse(s, E_BUSY, "another recorder writes to it") : e;
+}
+
+void store_unlock(struct store *s)
+{
+    if (s->lock < 0)
+        return;
+    char *path = lock_path(s);
+    if (path)
+        unlink(path);
+    free(path);
+    close(s->lock);
+    s->lock = -1;
+}

@@ -1,0 +1,436 @@
+// store_open: opening a capture, its errors, and the small tools of the store's other files.
+//
+//   writer   lock → end a rotation that was cut short → make the file → open → WAL → migrate
+//   reader   open; where the schema cannot be read, once more with what of it is left
+//
+// Names are never taken for URIs or for SQLite's special files: "./" stands before a relative path.
+#include "schema/store_impl.h"
+
+#include "proto/base/clock.h"
+#include "schema/migrations.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VERSION_SANE 9999 // a higher one is a damaged header, not a newer program
+
+int store_error(sqlite3 *db, int rc)
+{
+    int os = db ? sqlite3_system_errno(db) : 0;
+    if (os == 0) // SQLite does not keep it when a commit fails
+        os = errno;
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_NOMEM:
+        return E_NOMEM;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return E_BUSY;
+    case SQLITE_FULL:
+        return E_FULL;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return E_DAMAGED;
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_AUTH:
+        return E_REFUSED;
+    case SQLITE_TOOBIG:
+        return E_LIMIT;
+    case SQLITE_ERROR:
+        return E_SYNTAX;
+    case SQLITE_CONSTRAINT:
+        return rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_UNIQUE ||
+                       rc == SQLITE_CONSTRAINT_ROWID
+                   ? E_EXISTS
+                   : E_RANGE;
+    case SQLITE_IOERR:
+        if (rc == SQLITE_IOERR_NOMEM)
+            return E_NOMEM;
+        if (rc == SQLITE_IOERR_SHORT_READ || rc == SQLITE_IOERR_CORRUPTFS)
+            return E_DAMAGED;
+        return os == ENOSPC || os == EDQUOT || os == EFBIG ? E_FULL : E_IO;
+    case SQLITE_CANTOPEN:
+        return os == ENOSPC || os == EDQUOT    ? E_FULL
+               : os == EACCES || os == EPERM   ? E_REFUSED
+               : os == ENOENT || os == ENOTDIR ? E_NOTFOUND
+                                               : E_IO;
+    default:
+        return E_IO;
+    }
+}
+
+int store_fail(struct store *s, int rc, const char *doing)
+{
+    int e = store_error(s->db, rc);
+    const char *words =
+        s->db && sqlite3_errcode(s->db) != SQLITE_OK ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
+    if (e == E_FULL)
+        words = "no space left on its file system";
+    snprintf(s->why, sizeof s->why, "%s: %s: %s", s->path, doing, words);
+    return e;
+}
+
+int store_refuse(struct store *s, int e, const char *format, ...)
+{
+    va_list ap;
+    int n = snprintf(s->why, sizeof s->why, "%s: ", s->path);
+    size_t at = n < 0 || (size_t)n >= sizeof s->why ? 0 : (size_t)n;
+    va_start(ap, format);
+    vsnprintf(s->why + at, sizeof s->why - at, format, ap);
+    va_end(ap);
+    return e;
+}
+
+int store_exec(struct store *s, const char *sql)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+}
+
+int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out)
+{
+    return sqlite3_prepare_v2(s->db, sql, -1, out, NULL);
+}
+
+int store_scalar(struct store *s, const char *sql, int64_t *out)
+{
+    sqlite3_stmt *stmt;
+    int rc = store_prepare(s, sql, &stmt);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW) {
+        *out = sqlite3_column_int64(stmt, 0);
+        rc = SQLITE_OK;
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+sqlite3_stmt *store_statement(struct store *s, enum statement which)
+{
+    if (!s->statements[which]) {
+        int rc = sqlite3_prepare_v3(s->db, statement_sql[which], -1, SQLITE_PREPARE_PERSISTENT,
+                                    &s->statements[which], NULL);
+        if (rc != SQLITE_OK)
+            store_fail(s, rc, "preparing");
+    }
+    return s->statements[which];
+}
+
+void store_forget(struct store *s)
+{
+    for (int i = 0; i < STATEMENTS; i++) {
+        sqlite3_finalize(s->statements[i]);
+        s->statements[i] = NULL;
+    }
+    body_cache_forget(&s->bodies);
+    s->target_flow = 0;
+    s->next_body = 0;
+}
+
+int store_versions(void)
+{
+    int n = 0;
+    while (schema_migrations[n])
+        n++;
+    return n;
+}
+
+// The statement that makes the row of capture.
+static void name_capture(char *sql, size_t size)
+{
+    unsigned char name[16];
+    char hex[sizeof name * 2 + 1];
+    digest_random(name, sizeof name);
+    digest_hex(name, sizeof name, hex);
+    snprintf(sql, size,
+             "INSERT INTO capture SELECT id, name, number, previous, made_us, next_stream,"
+             " row_sum(id, name, number, previous, made_us, next_stream) FROM"
+             " (SELECT 1 AS id, x'%s' AS name, 1 AS number, '' AS previous, %lld AS made_us,"
+             " 1 AS next_stream)",
+             hex, (long long)clock_wall_us());
+}
+
+int store_migrate(struct store *s, int64_t version)
+{
+    char set_version[64], made[320];
+    int last = store_versions();
+    if (version == last)
+        return 0;
+    int rc = store_exec(s, "BEGIN IMMEDIATE");
+    for (int64_t v = version; v < last && rc == SQLITE_OK; v++)
+        rc = store_exec(s, schema_migrations[v]);
+    snprintf(set_version, sizeof set_version, "PRAGMA user_version = %d", last);
+    if (rc == SQLITE_OK)
+        rc = store_exec(s, set_version);
+    name_capture(made, sizeof made);
+    if (rc == SQLITE_OK && version == 0)
+        rc = store_exec(s, made);
+    if (rc == SQLITE_OK)
+        rc = store_exec(s, "COMMIT");
+    if (rc != SQLITE_OK) {
+        int e = store_fail(s, rc, "making its tables");
+        store_exec(s, "ROLLBACK");
+        return e;
+    }
+    s->application = STORE_APPLICATION;
+    s->version = last;
+    return 0;
+}
+
+int store_create_file(struct store *s, const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return 0;
+    if (fd < 0)
+        return store_refuse(s, err_from_errno(errno), "cannot make it: %s", strerror(errno));
+    close(fd);
+    return 0;
+}
+
+// How SQLite is to be given the path; flags that go with it. NULL: out of memory.
+static char *database_name(const char *path, bool immutable)
+{
+    struct buf b;
+    buf_init(&b, strlen(path) * 3 + 64);
+    int e = immutable ? buf_printf(&b, "file:") : 0;
+    if (e == 0 && path[0] != '/')
+        e = buf_printf(&b, "./");
+    for (const char *p = path; *p && e == 0; p++)
+        e = immutable && strchr("%?#", *p) ? buf_printf(&b, "%%%02X", (unsigned char)*p)
+                                           : buf_add(&b, p, 1);
+    if (e == 0)
+        e = buf_add(&b, immutable ? "?immutable=1" : "", immutable ? 13 : 1);
+    if (e != 0)
+        buf_clear(&b);
+    return b.p;
+}
+
+static int open_handle(struct store *s, bool immutable)
+{
+    char *name = database_name(s->path, immutable);
+    if (!name)
+        return SQLITE_NOMEM;
+    int flags = s->mode == STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    int rc = sqlite3_open_v2(name, &s->db,
+                             flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                                 (immutable ? SQLITE_OPEN_URI : 0),
+                             NULL);
+    free(name);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
+    return rc;
+}
+
+// Reads what the header says, and whether our tables are there. *tables: how many of two.
+static int inspect(struct store *s, int64_t *tables)
+{
+    int rc = store_scalar(s, "PRAGMA application_id", &s->application);
+    if (rc == SQLITE_OK)
+        rc = store_scalar(s, "PRAGMA user_version", &s->version);
+    if (rc == SQLITE_OK)
+        rc = store_scalar(s,
+                          "SELECT count(*) FROM sqlite_schema"
+                          " WHERE type = 'table' AND name IN ('stream', 'txn')",
+                          tables);
+    return rc;
+}
+
+static int check_identity(struct store *s, int64_t tables)
+{
+    if (s->version > store_versions() && s->version <= VERSION_SANE &&
+        s->application == STORE_APPLICATION)
+        return store_refuse(s, E_VERSION,
+                            "made by a newer program (schema %lld; this one knows up to %d)",
+                            (long long)s->version, store_versions());
+    if (tables == 2 || (s->damaged && (tables > 0 || s->application == STORE_APPLICATION)))
+        return 0;
+    return store_refuse(s, E_DAMAGED,
+                        s->application == STORE_APPLICATION
+                            ? "a capture without its tables"
+                            : "a database, but not a capture of Tapedeck's");
+}
+
+static int open_writer(struct store *s)
+{
+    static const char setup[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                                "PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY";
+    char sizes[160];
+    int64_t tables = 0, objects = 0;
+    int rc = inspect(s, &tables);
+    if (rc == SQLITE_OK)
+        rc = store_scalar(s, "SELECT count(*) FROM sqlite_schema", &objects);
+    if (rc != SQLITE_OK)
+        return store_fail(s, rc, "opening");
+    bool fresh = objects == 0 && s->application == 0 && s->version == 0;
+    int e = fresh ? 0 : check_identity(s, tables);
+    if (e != 0)
+        return e;
+    snprintf(sizes, sizeof sizes,
+             "PRAGMA page_size = %d; PRAGMA cache_size = -%d; PRAGMA journal_size_limit = %d;"
+             "PRAGMA wal_autocheckpoint = %d",
+             STORE_PAGE_SIZE, STORE_CACHE_KIB, STORE_WAL_KEEP, STORE_WAL_PAGES);
+    rc = store_exec(s, sizes);
+    if (rc == SQLITE_OK)
+        rc = store_exec(s, setup);
+    if (rc == SQLITE_OK)
+        rc = row_sum_register(s->db);
+    if (rc != SQLITE_OK)
+        return store_fail(s, rc, "opening");
+    return store_migrate(s, s->version);
+}
+
+// A database in WAL mode whose directory we may not write to: SQLite cannot share it. Without a WAL
+// nobody writes to it either.
+static bool stands_still(const char *path)
+{
+    size_t n = strlen(path) + sizeof "-wal";
+    char *wal = malloc(n);
+    struct stat st;
+    bool still = false;
+    if (wal) {
+        snprintf(wal, n, "%s-wal", path);
+        still = stat(wal, &st) != 0 ? errno == ENOENT : st.st_size == 0;
+    }
+    free(wal);
+    return still;
+}
+
+static int open_reader(struct store *s)
+{
+    static const char setup[] = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;"
+                                "PRAGMA cell_size_check = ON";
+    char sizes[64];
+    int64_t tables = 0;
+    int rc = inspect(s, &tables);
+    if (((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY) &&
+        stands_still(s->path)) {
+        store_close_db(s);
+        rc = open_handle(s, true);
+        if (rc == SQLITE_OK)
+            rc = inspect(s, &tables);
+    }
+    if ((rc & 0xff) == SQLITE_CORRUPT) {
+        // With this pragma SQLite takes what it can read of a schema, and a file that was cut.
+        s->damaged = true;
+        rc = store_exec(s, "PRAGMA writable_schema = ON");
+        if (rc == SQLITE_OK)
+            rc = inspect(s, &tables);
+    }
+    if (rc != SQLITE_OK)
+        return store_fail(s, rc, "opening");
+    int e = check_identity(s, tables);
+    if (e != 0)
+        return e;
+    snprintf(sizes, sizeof sizes, "PRAGMA cache_size = -%d", STORE_CACHE_KIB);
+    rc = store_exec(s, setup);
+    if (rc == SQLITE_OK)
+        rc = store_exec(s, sizes);
+    if (rc != SQLITE_OK)
+        return store_fail(s, rc, "opening");
+    return functions_register(s);
+}
+
+void store_close_db(struct store *s)
+{
+    store_forget(s);
+    sqlite3_close(s->db);
+    s->db = NULL;
+}
+
+int store_open_db(struct store *s)
+{
+    s->damaged = false;
+    int rc = open_handle(s, false);
+    int e = rc != SQLITE_OK ? store_fail(s, rc, "opening")
+                            : (s->mode == STORE_WRITE ? open_writer(s) : open_reader(s));
+    if (e != 0)
+        store_close_db(s);
+    return e;
+}
+
+static int prepare_writer(struct store *s)
+{
+    int e = store_lock(s);
+    if (e == 0)
+        e = store_rotate_recover(s);
+    return e == 0 ? store_create_file(s, s->path) : e;
+}
+
+static int check_path(struct store *s)
+{
+    struct stat st;
+    if (stat(s->path, &st) != 0)
+        return s->mode == STORE_WRITE && errno == ENOENT
+                   ? 0
+                   : store_refuse(s, err_from_errno(errno), "%s", strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return store_refuse(s, E_DAMAGED, "not a file");
+    if (s->mode == STORE_READ && st.st_size == 0)
+        return store_refuse(s, E_DAMAGED, "an empty file");
+    return 0;
+}
+
+int store_open(struct store **out, const char *path, enum store_mode mode, char why[WHY_MAX])
+{
+    struct store *s = calloc(1, sizeof *s);
+    int e = E_NOMEM;
+    snprintf(why, WHY_MAX, "%s: out of memory", path);
+    if (!s)
+        return E_NOMEM;
+    s->mode = mode;
+    s->lock = -1;
+    buf_init(&s->route, STORE_ROUTE_MAX);
+    buf_init(&s->target, 4096);
+    if (mode == STORE_WRITE)
+        body_cache_init(&s->bodies);
+    s->path = strdup(path);
+    if (s->path) {
+        e = check_path(s);
+        if (e == 0 && mode == STORE_WRITE)
+            e = prepare_writer(s);
+        if (e == 0)
+            e = store_open_db(s);
+        snprintf(why, WHY_MAX, "%s", e == 0 ? "" : s->why);
+    }
+    if (e != 0) {
+        store_close(s);
+        return e;
+    }
+    *out = s;
+    return 0;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    store_rollback(s);
+    store_close_db(s);
+    store_unlock(s);
+    body_cache_clear(&s->bodies);
+    buf_clear(&s->route);
+    buf_clear(&s->target);
+    free(s->path);
+    free(s);
+}
+
+const char *store_why(const struct store *s)
+{
+    return s->why;
+}
+
+const char *store_path(const struct store *s)
+{
+    return s->path;
+}

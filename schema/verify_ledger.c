@@ -1,0 +1,267 @@
+// verify_ledger: relayed = stored + left out + lost, for each flow that has ended and each
+// direction.
+//
+// Flows are walked in the order of their keys; what belongs to them (transactions, parts, losses,
+// what earlier files hold) comes in the order of the flow it belongs to, each from its own cursor,
+// and is taken up as its flow comes by:
+//
+//   flow       1     4     5
+//   txn        1 1 1   . 4 4   5
+//   part       1           4
+//
+// A flow without an end is open while its stream goes on; it is cut when the proxy's process died
+// behind it; in a stream that ended in good order it is damage.
+#include "schema/verify.h"
+
+#include "proto/base/clock.h"
+
+#include <stdio.h>
+
+#define PROGRESS_EVERY 1000
+
+enum { STORED, OMITTED = 2, LOST = 4, TRANSACTIONS = 6, LOST_TRANSACTIONS, TALLIES };
+typedef int64_t tally[TALLIES]; // STORED, OMITTED and LOST by direction
+
+// Rows with the flow first, then what they add to the tally.
+struct cursor {
+    const char *table, *sql;
+    sqlite3_stmt *stmt;
+    bool there;
+    int64_t flow;
+};
+
+struct ledger {
+    struct verify *v;
+    struct cursor parts[4];
+    int64_t stream, cut; // flows cut in the stream at hand
+    bool broken;         // a cursor broke off: what follows cannot be judged
+};
+
+// The columns stand in the order of the tally.
+static const struct cursor cursors[] = {
+    {"txn",
+     "SELECT flow, stored_c2s, stored_s2c, omitted_c2s, omitted_s2c, 0, 0, 1, 0 FROM txn"
+     " ORDER BY flow",
+     NULL, false, 0},
+    {"part",
+     "SELECT flow, stored_c2s, stored_s2c, omitted_c2s, omitted_s2c, 0, 0, 0, 0 FROM part"
+     " ORDER BY flow",
+     NULL, false, 0},
+    {"loss",
+     "SELECT flow, 0, 0, 0, 0, lost_c2s, lost_s2c, 0, transactions FROM loss"
+     " WHERE flow IS NOT NULL ORDER BY flow",
+     NULL, false, 0},
+    {"carried",
+     "SELECT flow, stored_c2s, stored_s2c, omitted_c2s, omitted_s2c, lost_c2s, lost_s2c,"
+     " transactions, lost_transactions FROM carried ORDER BY flow",
+     NULL, false, 0},
+};
+#define CURSORS (sizeof cursors / sizeof cursors[0])
+
+static const char flows_sql[] =
+    "SELECT f.id, e.id, e.relayed_c2s, e.relayed_s2c, e.stored_c2s, e.stored_s2c, e.omitted_c2s,"
+    " e.omitted_s2c, e.transactions, e.filtered FROM flow f LEFT JOIN flow_end e ON e.flow = f.id"
+    " ORDER BY f.id";
+
+// Damaged numbers may be of any size: a sum stays at the end of its range.
+static void add(int64_t *sum, int64_t n)
+{
+    if (__builtin_add_overflow(*sum, n, sum))
+        *sum = n > 0 ? INT64_MAX : INT64_MIN;
+}
+
+static int step(struct ledger *l, struct cursor *c)
+{
+    int rc = sqlite3_step(c->stmt);
+    c->there = rc == SQLITE_ROW;
+    if (rc == SQLITE_ROW)
+        c->flow = sqlite3_column_int64(c->stmt, 0);
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+        return 0;
+    l->broken = true;
+    return verify_error(l->v, rc, c->table);
+}
+
+// Adds what the cursor has for the flow; rows of flows that are not there were told as references.
+static int take(struct ledger *l, struct cursor *c, int64_t flow, tally sum)
+{
+    int e = 0;
+    while (e == 0 && c->there && c->flow <= flow) {
+        for (int i = 0; i < TALLIES && c->flow == flow; i++)
+            add(&sum[i], sqlite3_column_int64(c->stmt, i + 1));
+        e = step(l, c);
+    }
+    return e;
+}
+
+static void say_cut(struct ledger *l)
+{
+    if (l->cut > 0)
+        verify_say_row(l->v, VERIFY_CUT, "stream", l->stream,
+                       "%lld flow%s ended with the proxy's process; how is not known",
+                       (long long)l->cut, l->cut == 1 ? "" : "s");
+    l->v->sums->flows_cut += l->cut;
+    l->cut = 0;
+}
+
+static void judge_open(struct ledger *l, int64_t flow)
+{
+    char sql[256];
+    int64_t stream = flow >> STORE_SEQ_BITS, cut = 0, ended = 0;
+    snprintf(sql, sizeof sql, "SELECT EXISTS (SELECT 1 FROM restart WHERE id > %lld AND id < %lld)",
+             (long long)flow, (long long)store_key(stream + 1, 0));
+    if (store_scalar(l->v->s, sql, &cut) == SQLITE_OK && cut != 0) {
+        l->cut++;
+        return;
+    }
+    snprintf(sql, sizeof sql, "SELECT ended_us IS NOT NULL FROM stream WHERE id = %lld",
+             (long long)stream);
+    if (store_scalar(l->v->s, sql, &ended) == SQLITE_OK && ended != 0)
+        verify_say_row(l->v, VERIFY_DAMAGE, "flow", flow,
+                       "its stream ended in good order, but the flow has no end");
+    else
+        l->v->sums->flows_open++;
+}
+
+static void judge_direction(struct ledger *l, int64_t flow, sqlite3_stmt *stmt, const tally sum,
+                            int dir, bool *fits)
+{
+    static const char *const names[] = {"c2s", "s2c"};
+    struct verify_sums *all = l->v->sums;
+    int64_t relayed = sqlite3_column_int64(stmt, 2 + dir), counted = 0;
+    int64_t stored = sum[STORED + dir], omitted = sum[OMITTED + dir], lost = sum[LOST + dir];
+    add(&counted, stored);
+    add(&counted, omitted);
+    add(&counted, lost);
+    add(&all->relayed[dir], relayed);
+    add(&all->stored[dir], stored);
+    add(&all->omitted[dir], omitted);
+    add(&all->lost[dir], lost);
+    if (counted == relayed)
+        return;
+    *fits = false;
+    verify_say_row(l->v, VERIFY_LEDGER, "flow", flow,
+                   "%s: %lld bytes relayed, but %lld accounted for (%lld stored, %lld left out,"
+                   " %lld lost)",
+                   names[dir], (long long)relayed, (long long)counted, (long long)stored,
+                   (long long)omitted, (long long)lost);
+}
+
+static void judge_ended(struct ledger *l, int64_t flow, sqlite3_stmt *stmt, tally sum)
+{
+    bool fits = true;
+    for (int i = 0; i < 4; i++) // STORED and OMITTED of the end itself
+        add(&sum[i], sqlite3_column_int64(stmt, 4 + i));
+    judge_direction(l, flow, stmt, sum, 0, &fits);
+    judge_direction(l, flow, stmt, sum, 1, &fits);
+    int64_t told = sqlite3_column_int64(stmt, 8), filtered = sqlite3_column_int64(stmt, 9);
+    int64_t counted = sum[TRANSACTIONS];
+    add(&counted, filtered);
+    add(&counted, sum[LOST_TRANSACTIONS]);
+    add(&l->v->sums->filtered, filtered);
+    if (counted != told) {
+        fits = false;
+        verify_say_row(l->v, VERIFY_LEDGER, "flow", flow,
+                       "%lld transactions, but %lld accounted for (%lld kept, %lld filtered, %lld"
+                       " lost)",
+                       (long long)told, (long long)counted, (long long)sum[TRANSACTIONS],
+                       (long long)filtered, (long long)sum[LOST_TRANSACTIONS]);
+    }
+    if (!fits)
+        l->v->sums->unbalanced++;
+}
+
+static int judge_flow(struct ledger *l, sqlite3_stmt *stmt)
+{
+    tally sum = {0};
+    int64_t flow = sqlite3_column_int64(stmt, 0);
+    int e = 0;
+    if (flow >> STORE_SEQ_BITS != l->stream) {
+        say_cut(l);
+        l->stream = flow >> STORE_SEQ_BITS;
+    }
+    for (size_t i = 0; i < CURSORS && e == 0; i++)
+        e = take(l, &l->parts[i], flow, sum);
+    if (e != 0 || l->broken)
+        return e;
+    if (sqlite3_column_type(stmt, 1) == SQLITE_NULL)
+        judge_open(l, flow);
+    else
+        judge_ended(l, flow, stmt, sum);
+    return 0;
+}
+
+static int judge_flows(struct ledger *l)
+{
+    sqlite3_stmt *stmt;
+    int64_t done = 0;
+    int rc = store_prepare(l->v->s, flows_sql, &stmt), e = 0;
+    if (rc != SQLITE_OK)
+        return verify_error(l->v, rc, "flow");
+    while (e == 0 && !l->broken && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        e = judge_flow(l, stmt);
+        if (++done % PROGRESS_EVERY == 0)
+            verify_progress(l->v, done, l->v->sums->flows);
+    }
+    say_cut(l);
+    if (e == 0 && !l->broken && rc != SQLITE_DONE)
+        e = verify_error(l->v, rc, "flow");
+    sqlite3_finalize(stmt);
+    return e;
+}
+
+// Each declared loss. Those of a flow are in its ledger; the others add up here.
+static int tell_losses(struct verify *v)
+{
+    sqlite3_stmt *stmt;
+    int rc = store_prepare(v->s,
+                           "SELECT id, cause, transactions, flows, lost_c2s, lost_s2c, first_us,"
+                           " last_us, detail, flow FROM loss NOT INDEXED ORDER BY id",
+                           &stmt);
+    if (rc != SQLITE_OK)
+        return verify_error(v, rc, "loss");
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        char from[CLOCK_TEXT], to[CLOCK_TEXT];
+        const char *cause = (const char *)sqlite3_column_text(stmt, 1);
+        const char *detail = (const char *)sqlite3_column_text(stmt, 8);
+        int64_t n[4];
+        for (int i = 0; i < 4; i++)
+            n[i] = sqlite3_column_int64(stmt, 2 + i);
+        add(&v->sums->lost_transactions, n[0]);
+        add(&v->sums->lost_flows, n[1]);
+        for (int dir = 0; dir < 2 && sqlite3_column_type(stmt, 9) == SQLITE_NULL; dir++) {
+            add(&v->sums->relayed[dir], n[2 + dir]);
+            add(&v->sums->lost[dir], n[2 + dir]);
+        }
+        verify_say_row(v, VERIFY_LOSS, "loss", sqlite3_column_int64(stmt, 0),
+                       "%s: %lld transactions, %lld whole flows, %lld bytes c2s, %lld bytes s2c,"
+                       " from %s to %s%s%s",
+                       cause ? cause : "", (long long)n[0], (long long)n[1], (long long)n[2],
+                       (long long)n[3], clock_format(sqlite3_column_int64(stmt, 6), from),
+                       clock_format(sqlite3_column_int64(stmt, 7), to),
+                       detail && detail[0] ? ": " : "", detail ? detail : "");
+    }
+    int e = rc == SQLITE_DONE ? 0 : verify_error(v, rc, "loss");
+    sqlite3_finalize(stmt);
+    return e;
+}
+
+int verify_ledger(struct verify *v)
+{
+    struct ledger l = {.v = v};
+    int e = tell_losses(v);
+    memcpy(l.parts, cursors, sizeof cursors);
+    for (size_t i = 0; i < CURSORS && e == 0; i++) {
+        int rc = store_prepare(v->s, cursors[i].sql, &l.parts[i].stmt);
+        if (rc != SQLITE_OK)
+            l.broken = true;
+        e = rc == SQLITE_OK ? step(&l, &l.parts[i]) : verify_error(v, rc, cursors[i].table);
+    }
+    if (e == 0 && !l.broken)
+        e = judge_flows(&l);
+    for (size_t i = 0; i < CURSORS; i++)
+        sqlite3_finalize(l.parts[i].stmt);
+    if (l.broken)
+        verify_say(v, VERIFY_NOTE, "ledger", "not all flows could be judged");
+    return e;
+}

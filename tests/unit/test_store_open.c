@@ -1,0 +1,341 @@
+// Opening and ending: what becomes a capture, who may write, what survives a death or a full disk.
+#include "tests/support/alloc.h"
+#include "tests/support/ask.h"
+#include "tests/support/tape.h"
+#include "tests/support/tmp.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[TMP_PATH], path[TMP_PATH];
+
+static int setup(void **state)
+{
+    (void)state;
+    tmp_make(dir);
+    tmp_path(path, dir, "capture.db");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    tmp_remove(dir);
+    return 0;
+}
+
+// ---- opening
+
+static mode_t mode_of(const char *name)
+{
+    char file[TMP_PATH];
+    struct stat st;
+    return stat(tmp_path(file, dir, name), &st) == 0 ? st.st_mode & 0777 : 0;
+}
+
+static void only_the_owner_may_read_it(void **state)
+{
+    (void)state;
+    struct tape t;
+    mode_t before = umask(0);
+    tape_open(&t, path);
+    umask(before);
+    tape_flow(&t, "a:1");
+    assert_int_equal(mode_of("capture.db"), 0600);
+    assert_int_equal(mode_of("capture.db-wal"), 0600);
+    assert_int_equal(mode_of("capture.db-shm"), 0600);
+    assert_int_equal(mode_of("capture.db-lock"), 0600);
+    tape_close(&t);
+    assert_int_equal(mode_of("capture.db-wal"), 0);
+    assert_int_equal(mode_of("capture.db-lock"), 0);
+}
+
+static void there_is_one_writer(void **state)
+{
+    (void)state;
+    struct tape t;
+    struct store *second = NULL;
+    char why[WHY_MAX];
+    tape_open(&t, path);
+    assert_int_equal(store_open(&second, path, STORE_WRITE, why), E_BUSY);
+    assert_non_null(strstr(why, "another recorder writes to it"));
+    assert_non_null(strstr(why, "capture.db"));
+    tape_close(&t);
+    assert_int_equal(store_open(&second, path, STORE_WRITE, why), 0);
+    store_close(second);
+}
+
+static void make_foreign(const char *file, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void other_files_are_left_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text, *sql;
+        int write, read;
+    } cases[] = {
+        {"notes.txt",
+         "These are notes, long enough to be no empty database, and no capture at all. "
+         "SQLite reads a hundred bytes of them.",
+         NULL, E_DAMAGED, E_DAMAGED},
+        {"other.db", NULL, "CREATE TABLE cats (name TEXT)", E_DAMAGED, E_DAMAGED},
+        {"newer.db", NULL,
+         "PRAGMA application_id = 0x54415045; PRAGMA user_version = 99; CREATE TABLE txn (a);"
+         "CREATE TABLE stream (a)",
+         E_VERSION, E_VERSION},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char file[TMP_PATH], why[WHY_MAX];
+        struct store *s;
+        size_t n, m;
+        tmp_path(file, dir, cases[i].name);
+        if (cases[i].text)
+            tmp_write(file, cases[i].text, strlen(cases[i].text));
+        else
+            make_foreign(file, cases[i].sql);
+        void *before = tmp_read(file, &n);
+        assert_int_equal(store_open(&s, file, STORE_WRITE, why), cases[i].write);
+        assert_non_null(strstr(why, cases[i].name));
+        assert_int_equal(store_open(&s, file, STORE_READ, why), cases[i].read);
+        void *after = tmp_read(file, &m);
+        assert_int_equal(n, m);
+        assert_memory_equal(before, after, n);
+        free(before);
+        free(after);
+    }
+}
+
+static void paths_that_cannot_be(void **state)
+{
+    (void)state;
+    char file[TMP_PATH], why[WHY_MAX];
+    struct store *s;
+    assert_int_equal(store_open(&s, tmp_path(file, dir, "no/such/dir.db"), STORE_WRITE, why),
+                     E_NOTFOUND);
+    assert_int_equal(store_open(&s, tmp_path(file, dir, "none.db"), STORE_READ, why), E_NOTFOUND);
+    assert_int_equal(store_open(&s, dir, STORE_READ, why), E_DAMAGED);
+    assert_int_equal(store_open(&s, dir, STORE_WRITE, why), E_DAMAGED);
+    tmp_write(tmp_path(file, dir, "empty.db"), "", 0);
+    assert_int_equal(store_open(&s, file, STORE_READ, why), E_DAMAGED);
+    assert_int_equal(store_open(&s, file, STORE_WRITE, why), 0); // an empty file becomes a capture
+    store_close(s);
+}
+
+// A name is a name, also where SQLite would take it for something else.
+static void odd_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"file:capture.db?mode=ro", ":memory:", "a b%20'c\".db"};
+    char before[TMP_PATH], why[WHY_MAX];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(dir), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct store *s;
+        assert_int_equal(store_open(&s, names[i], STORE_WRITE, why), 0);
+        store_close(s);
+        assert_int_equal(access(names[i], F_OK), 0);
+        assert_int_equal(store_open(&s, names[i], STORE_READ, why), 0);
+        store_close(s);
+    }
+    assert_int_equal(chdir(before), 0);
+}
+
+// ---- death and a full disk
+
+static void write_until_killed(int ready)
+{
+    struct tape t;
+    char body[3000];
+    tape_open(&t, path);
+    for (int i = 0;; i++) {
+        tape_begin(&t);
+        int64_t flow = tape_flow(&t, "a:1");
+        for (int n = 0; n < 20; n++) {
+            memset(body, 'a' + (i + n) % 26, sizeof body);
+            tape_http(&t, flow, "GET", "/x", 200, view_n(body, (size_t)(i + n * 7) % sizeof body));
+        }
+        tape_end(&t, flow);
+        tape_commit(&t);
+        t.flow_count = 0;
+        if (write(ready, &t.seq, sizeof t.seq) != sizeof t.seq)
+            _exit(1);
+    }
+}
+
+static void what_was_committed_survives_a_kill(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        int pipes[2];
+        uint64_t told, seq = 0;
+        assert_int_equal(pipe(pipes), 0);
+        pid_t child = fork();
+        if (child == 0)
+            write_until_killed(pipes[1]);
+        close(pipes[1]);
+        for (int i = 0; i < 20 + round * 13; i++)
+            assert_int_equal(read(pipes[0], &seq, sizeof seq), sizeof seq);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        while (read(pipes[0], &told, sizeof told) == sizeof told)
+            seq = told; // committed before it died
+        close(pipes[0]);
+        struct tape t; // the lock is free, the file goes on
+        tape_open(&t, path);
+        assert_true(t.seq >= seq);
+        tape_close(&t);
+        ask_sound(path);
+    }
+}
+
+// In a child, since the limit is the process's. Answers as its exit status: the line that failed.
+static int fill_up(void)
+{
+#define CHECK(x)                                                                                   \
+    if (!(x))                                                                                      \
+    return __LINE__ % 200 + 1
+    struct tape t;
+    static char body[100000];
+    struct rlimit limit, old;
+    int e = 0, batches = 0;
+    signal(SIGXFSZ, SIG_IGN);
+    tape_open(&t, path);
+    getrlimit(RLIMIT_FSIZE, &old);
+    limit = (struct rlimit){3 << 20, old.rlim_max};
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    int64_t flow = tape_flow(&t, "a:1");
+    for (; e == 0 && batches < 100; batches++) {
+        memset(body, batches + 1, sizeof body);
+        struct store_part p = {.flow = flow, .bytes = view_n(body, sizeof body)};
+        e = store_begin(t.s);
+        if (e == 0)
+            e = store_put_part(t.s, store_key(t.stream, t.seq), &p);
+        if (e == 0)
+            e = store_put_progress(t.s, t.stream, t.seq, 0);
+        if (e == 0)
+            e = store_commit(t.s);
+        if (e == 0)
+            t.seq++;
+        else
+            store_rollback(t.s);
+    }
+    CHECK(e == E_FULL);
+    CHECK(strstr(store_why(t.s), "no space left"));
+    CHECK(batches > 10);
+    // Still full: the same answer, and nothing breaks. Then there is room again.
+    struct store_part p = {.flow = flow, .bytes = view_n(body, sizeof body)};
+    CHECK(store_begin(t.s) == 0);
+    e = store_put_part(t.s, store_key(t.stream, t.seq), &p);
+    CHECK(e == E_FULL || (e == 0 && store_commit(t.s) == E_FULL));
+    store_rollback(t.s);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    tape_begin(&t);
+    CHECK(store_put_part(t.s, store_key(t.stream, t.seq++), &p) == 0);
+    tape_commit(&t);
+    tape_close(&t);
+    return 0;
+#undef CHECK
+}
+
+static void a_full_disk_is_told_and_got_over(void **state)
+{
+    (void)state;
+    int status;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(fill_up());
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    ask_sound(path);
+}
+
+// Another process, with a client of its own, holds the database for a moment: the batch waits.
+static void a_foreign_lock_is_waited_for(void **state)
+{
+    (void)state;
+    struct tape t;
+    int pipes[2];
+    char held;
+    assert_int_equal(pipe(pipes), 0);
+    tape_open(&t, path);
+    pid_t child = fork();
+    if (child == 0) {
+        sqlite3 *db;
+        if (sqlite3_open(path, &db) == SQLITE_OK &&
+            sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
+            write(pipes[1], "x", 1) == 1)
+            usleep(100000);
+        _exit(0);
+    }
+    close(pipes[1]);
+    assert_int_equal(read(pipes[0], &held, 1), 1);
+    close(pipes[0]);
+    tape_flow(&t, "a:1");
+    waitpid(child, NULL, 0);
+    tape_close(&t);
+    assert_string_equal(ask(path, "SELECT count(*) FROM flow"), "1");
+}
+
+static void out_of_memory_is_an_error(void **state)
+{
+    (void)state;
+    bool failed = true;
+    for (long i = 0; failed; i++) {
+        struct store *s = NULL;
+        char why[WHY_MAX];
+        alloc_fail_at(i);
+        int e = store_open(&s, path, STORE_WRITE, why);
+        struct store_txn txn = {.protocol = "http", .path = "/a/1/b", .res = {.end = 1}};
+        int64_t id;
+        uint64_t last;
+        struct store_stream st = {.name = "x"};
+        if (e == 0)
+            e = store_stream(s, &st, 1, &id, &last);
+        if (e == 0)
+            e = store_begin(s);
+        if (e == 0) {
+            e = store_put_txn(s, store_key(id, 1), &txn);
+            store_rollback(s);
+        }
+        failed = alloc_fail_end();
+        if (!failed)
+            assert_int_equal(e, 0);
+        if (e != 0)
+            assert_int_equal(e, E_NOMEM);
+        store_close(s);
+    }
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(only_the_owner_may_read_it),
+        TEST(there_is_one_writer),
+        TEST(other_files_are_left_alone),
+        TEST(paths_that_cannot_be),
+        TEST(odd_names),
+        TEST(what_was_committed_survives_a_kill),
+        TEST(a_full_disk_is_told_and_got_over),
+        TEST(a_foreign_lock_is_waited_for),
+        TEST(out_of_memory_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
