@@ -93,6 +93,7 @@ static void list_remove(struct flow_list *list, struct flow *f)
 void flow_set_state(struct flow *f, enum flow_state to)
 {
     assert(transitions[f->state] & TO(to));
+    (void)transitions; // without assertions
     f->state = (uint8_t)to;
 }
 
@@ -126,7 +127,7 @@ static void on_deadline(struct deadline *d)
         flow_fail(f, FLOW_IDLE_TIMEOUT, NULL);
         break;
     case FLOW_DRAIN:
-        flow_close(f);
+        flow_bury(f);
         break;
     default:
         break;
@@ -241,7 +242,7 @@ void flow_fail(struct flow *f, enum flow_reason reason, const char *detail)
     else if (ending == CLIENT_RESET || ending == CLIENT_LAST)
         relay_drain(f, &f->client, ending == CLIENT_RESET);
     else
-        flow_close(f);
+        flow_bury(f);
 }
 
 static void log_end(const struct flow *f)
@@ -259,7 +260,7 @@ static void log_end(const struct flow *f)
              f->detail ? f->detail : "", f->detail ? "\"" : "");
 }
 
-void flow_close(struct flow *f)
+void flow_bury(struct flow *f)
 {
     struct flow_env *env = f->env;
     flow_set_state(f, FLOW_CLOSED);
@@ -368,7 +369,7 @@ void flow_env_end_all(struct flow_env *env)
         next = f->next;
         flow_fail(f, FLOW_DRAINED, NULL);
         if (f->state == FLOW_DRAIN)
-            flow_close(f);
+            flow_bury(f);
     }
 }
 
@@ -420,6 +421,7 @@ void flow_env_drain(struct flow_env *env)
 void flow_env_reap(struct flow_env *env)
 {
     env->turn = 0;
+    env->turns++;
     for (struct flow *f; (f = env->dead.first);) {
         list_remove(&env->dead, f);
         flow_free(env, f);

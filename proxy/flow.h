@@ -131,6 +131,7 @@ struct flow_env {
     void *blocked_arg;
     int64_t (*clock)(void); // monotonic
     int64_t now, turn;      // of the event at hand; of the loop's turn, 0: not begun
+    uint64_t turns;         // that are over
     int64_t wall_offset;    // wall clock less monotonic
     bool stalled;           // reading pauses until flow_env_resume()
     bool draining;          // no exchange begins any more

@@ -24,6 +24,8 @@ struct acceptor {
     int64_t told_us;  // when a line about refused clients was last written
     uint64_t refused; // since then
     bool any_address; // each flow asks for its own end
+    int quota;        // clients to take in one turn: it grows while they come in crowds
+    uint64_t turn;    // the last that brought some
 };
 
 static void set(int fd, int level, int option, int value)
@@ -178,21 +180,31 @@ static int accept_one(struct acceptor *a)
     }
 }
 
+static void pause_accepting(struct acceptor *a)
+{
+    log_warn("accepting pauses listener=%s pause=1s reason=\"%s\"", a->l->name, strerror(errno));
+    event_del(&a->event);
+    wheel_set(&a->env->wheel, &a->pause, a->env->now + PAUSE_US);
+}
+
+// Asking until nobody waits costs a call for every client that comes alone; so several are taken in
+// one turn only while every turn brings some.
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
     struct acceptor *a = arg;
+    int taken = 0, more = 1;
     (void)fd;
     (void)what;
     flow_env_touch(a->env);
-    for (int i = 0, more = 1; i < ACCEPTS_MAX && more > 0; i++) {
+    for (; taken < a->quota && more > 0; taken++)
         more = accept_one(a);
-        if (more >= 0)
-            continue;
-        log_warn("accepting pauses listener=%s pause=1s reason=\"%s\"", a->l->name,
-                 strerror(errno));
-        event_del(&a->event);
-        wheel_set(&a->env->wheel, &a->pause, a->env->now + PAUSE_US);
-    }
+    if (more < 0)
+        pause_accepting(a);
+    if (more <= 0 || a->env->turns != a->turn + 1)
+        a->quota = 1;
+    else if (a->quota < ACCEPTS_MAX)
+        a->quota *= 2;
+    a->turn = a->env->turns;
 }
 
 static void on_pause_over(struct deadline *d)
@@ -213,6 +225,7 @@ struct acceptor *acceptor_new(struct flow_env *env, struct listener *l, int fd)
     a->l = l;
     a->fd = fd;
     a->any_address = addr_is_any(&l->bound);
+    a->quota = 1;
     deadline_init(&a->pause, on_pause_over);
     event_assign(&a->event, env->base, fd, EV_READ | EV_PERSIST, on_accept, a);
     if (event_add(&a->event, NULL)) {

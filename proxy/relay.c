@@ -261,7 +261,7 @@ static void drain_read(struct flow *f)
         return;
     f->client.eof = true;
     if (e != E_EOF || buf_len(&f->client.out) == 0)
-        flow_close(f);
+        flow_bury(f);
     else
         flow_update(f);
 }
@@ -296,9 +296,11 @@ static void drain_step(struct flow *f, struct side *last)
         flow_expect(f, FLOW_FLUSH_US);
     } else if (f->reset) {
         io_reset(&last->io);
-        flow_close(f);
+        flow_bury(f);
     } else if (last->eof || last->broken || !last->io.open) {
-        flow_close(f);
+        flow_bury(f);
+    } else if (f->reason == FLOW_DONE && !io_has_input(&last->io)) {
+        flow_bury(f); // nobody is in the middle of a word: no need to wait for the client's end
     } else {
         side_finish(last);
         flow_expect(f, FLOW_LINGER_US);

@@ -173,6 +173,11 @@ int io_write(struct io *io, const void *p, size_t n, size_t *put)
     return 0;
 }
 
+bool io_has_input(struct io *io)
+{
+    return may_read(peer_of(io->fd));
+}
+
 void io_shutdown(struct io *io)
 {
     if (io->open)
