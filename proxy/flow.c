@@ -169,6 +169,7 @@ static bool reads_server(const struct flow *f)
         return false;
     switch (f->state) {
     case FLOW_FRONT:
+    case FLOW_DRAIN:
         return true;
     case FLOW_RELAY:
         return !f->env->stalled && buf_len(&f->client.out) == 0 && !f->client.broken;

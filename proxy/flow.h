@@ -100,6 +100,7 @@ struct flow {
     bool reused;   // this exchange goes over a kept upstream
     bool busy;     // within flow_input()
     bool spoken;   // the client was told something of our own
+    bool parting;  // the exchange was the last one, the server will end by itself
     bool reset;    // in DRAIN: the side ends by a reset
     bool timed[2]; // the first bytes of the exchange were timed, by direction
 };

@@ -154,11 +154,13 @@ int io_write(struct io *io, const void *p, size_t n, size_t *put)
     return 0;
 }
 
-bool io_has_input(struct io *io)
+int io_peek(struct io *io)
 {
     char byte;
     ssize_t r = recv(io->fd, &byte, 1, MSG_PEEK);
-    return r >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+    if (r < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? E_AGAIN : err_from_errno(errno);
+    return r == 0 ? E_EOF : 0;
 }
 
 void io_shutdown(struct io *io)

@@ -53,8 +53,8 @@ int io_read(struct io *io, void *p, size_t n, size_t *got) MUST_CHECK;
 // 0: *put bytes went out, which may be fewer than n, or none. Else an error of the socket.
 int io_write(struct io *io, const void *p, size_t n, size_t *put) MUST_CHECK;
 
-// Whether bytes, or the end, have come that are not read yet; true when the system would not tell.
-bool io_has_input(struct io *io);
+// What io_read() would say, without taking it: 0, E_AGAIN, E_EOF, E_RESET, …
+int io_peek(struct io *io);
 
 void io_shutdown(struct io *io); // no more output: the peer reads the end
 void io_close(struct io *io);    // does nothing when it is closed already

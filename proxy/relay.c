@@ -131,6 +131,7 @@ static bool step(struct flow *f, enum dir dir, struct view in, size_t *n)
         exchange_over(f);
         return true;
     case PASS_CLOSE:
+        f->parting = true;
         flow_fail(f, FLOW_DONE, NULL);
         return false;
     case PASS_BAD:
@@ -228,11 +229,40 @@ static void server_bytes(struct flow *f, struct view fresh)
         flow_input(f, (struct view){0});
 }
 
+// DRAIN is over for one side.
+static void part(struct flow *f, struct side *s)
+{
+    f->env->kept -= buf_len(&s->out);
+    side_clear(s);
+    if (!f->client.io.open && !f->server.io.open)
+        flow_bury(f);
+}
+
+// Behind our last byte: what the client still says is read and dropped, so that the system does not
+// answer it with a reset, which would take our last words from the client. Of the server its end is
+// awaited, so that it is the one who ended.
+static void drain_read(struct flow *f, struct side *s)
+{
+    struct view in;
+    int e = read_side(f, s, &in);
+    if (e == 0 || e == E_AGAIN)
+        return;
+    s->eof = true;
+    if (e != E_EOF || buf_len(&s->out) == 0)
+        part(f, s);
+    else
+        flow_update(f);
+}
+
 static void server_readable(struct io *io)
 {
     struct flow *f = flow_of_server((struct side *)(void *)io);
     struct view in;
     flow_env_touch(f->env);
+    if (f->state == FLOW_DRAIN) {
+        drain_read(f, &f->server);
+        return;
+    }
     if (must_pause(f))
         return;
     int e = read_side(f, &f->server, &in);
@@ -251,28 +281,13 @@ static void server_readable(struct io *io)
     flow_update(f);
 }
 
-// Behind our last byte: what the client still says is read and dropped, so that the system does not
-// answer it with a reset, which would take our last words from the client.
-static void drain_read(struct flow *f)
-{
-    struct view in;
-    int e = read_side(f, &f->client, &in);
-    if (e == 0 || e == E_AGAIN)
-        return;
-    f->client.eof = true;
-    if (e != E_EOF || buf_len(&f->client.out) == 0)
-        flow_bury(f);
-    else
-        flow_update(f);
-}
-
 static void client_readable(struct io *io)
 {
     struct flow *f = flow_of_client((struct side *)(void *)io);
     struct view in;
     flow_env_touch(f->env);
     if (f->state == FLOW_DRAIN) {
-        drain_read(f);
+        drain_read(f, &f->client);
         return;
     }
     if (must_pause(f))
@@ -290,30 +305,39 @@ static void client_readable(struct io *io)
     flow_input(f, in);
 }
 
+// Nobody is in the middle of a word: then the client's end need not be awaited.
+static bool may_close_now(struct flow *f, struct side *last)
+{
+    if (last->eof || last->broken || !last->io.open)
+        return true;
+    int e = f->reason == FLOW_DONE ? io_peek(&last->io) : 0;
+    return e == E_AGAIN || e == E_EOF;
+}
+
 static void drain_step(struct flow *f, struct side *last)
 {
     if (buf_len(&last->out) > 0) {
         flow_expect(f, FLOW_FLUSH_US);
     } else if (f->reset) {
         io_reset(&last->io);
-        flow_bury(f);
-    } else if (last->eof || last->broken || !last->io.open) {
-        flow_bury(f);
-    } else if (f->reason == FLOW_DONE && !io_has_input(&last->io)) {
-        flow_bury(f); // nobody is in the middle of a word: no need to wait for the client's end
+        part(f, last);
+    } else if (may_close_now(f, last)) {
+        part(f, last);
     } else {
         side_finish(last);
-        flow_expect(f, FLOW_LINGER_US);
     }
 }
 
 void relay_drain(struct flow *f, struct side *last, bool reset)
 {
     struct side *other = last->is_server ? &f->client : &f->server;
-    f->env->kept -= buf_len(&other->out);
-    side_clear(other);
-    f->reset = reset;
     flow_set_state(f, FLOW_DRAIN);
+    f->reset = reset;
+    if (!f->parting || reset || other->eof || buf_len(&other->out) > 0) {
+        f->env->kept -= buf_len(&other->out);
+        side_clear(other);
+    }
+    flow_expect(f, FLOW_LINGER_US);
     drain_step(f, last);
     flow_update(f);
 }
@@ -326,6 +350,8 @@ static void writable(struct flow *f, struct side *s)
     int e = side_flush(s, &moved);
     f->env->kept -= before - buf_len(&s->out);
     if (f->state == FLOW_DRAIN) {
+        if (moved)
+            flow_expect(f, FLOW_LINGER_US);
         if (e || moved)
             drain_step(f, s);
     } else if (e) {

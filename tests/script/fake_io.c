@@ -173,9 +173,12 @@ int io_write(struct io *io, const void *p, size_t n, size_t *put)
     return 0;
 }
 
-bool io_has_input(struct io *io)
+int io_peek(struct io *io)
 {
-    return may_read(peer_of(io->fd));
+    struct peer *peer = peer_of(io->fd);
+    if (tube_view(&peer->to_us).n > 0)
+        return 0;
+    return peer->says_reset ? E_RESET : peer->says_end ? E_EOF : E_AGAIN;
 }
 
 void io_shutdown(struct io *io)
