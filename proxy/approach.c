@@ -105,13 +105,26 @@ static bool same_target(const struct flow *f, const struct hostport *to)
     return f->target && f->target->to.port == to->port && strcmp(f->target->to.host, to->host) == 0;
 }
 
+// A server tires of waiting about when the next request comes: then its end may lie there unread.
+static bool kept_is_alive(struct flow *f)
+{
+    if (!f->server.io.open)
+        return false;
+    if (f->listener->front_conf.fixed_target || f->env->now - f->rested_us < FLOW_FRESH_US)
+        return true;
+    if (io_peek(&f->server.io) == E_AGAIN)
+        return true;
+    flow_lose_upstream(f, FLOW_SERVER_CLOSED);
+    return false;
+}
+
 // head: what of the client's bytes the front has taken.
 static void go(struct flow *f, struct view head)
 {
     struct flow_env *env = f->env;
     f->begun = false;
     f->blind = env->out.tunnel || !flow_is_exchange(f);
-    if (f->server.io.open && same_target(f, &env->out.target)) {
+    if (same_target(f, &env->out.target) && kept_is_alive(f)) {
         f->reused = true;
         begin_exchange(f, buf_view(&env->to_server));
         return;

@@ -78,7 +78,7 @@ int io_connect(struct io *io, struct event_base *base, const struct addr *to, un
     if (r && errno != EINPROGRESS && errno != EALREADY && errno != EINTR) {
         int e = err_from_errno(errno);
         close(fd);
-        return e;
+        return e == E_AGAIN ? E_IO : e; // no port is free: nothing is under way
     }
     begin(io, base, fd, handler);
     return r ? E_AGAIN : 0;

@@ -98,6 +98,7 @@ static void exchange_over(struct flow *f)
 {
     flow_set_state(f, FLOW_FRONT);
     f->begun = false;
+    f->rested_us = f->env->now;
     flow_expect(f, f->env->limits.idle);
     if (f->env->draining)
         flow_fail(f, FLOW_DRAINED, NULL);

@@ -1,11 +1,25 @@
 #include "proxy/spool.h"
 
+#include "proto/base/log.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+// Whether nothing but journals lies in dir: then it is ours alone.
+static bool is_ours(const char *dir)
+{
+    bool ours = true;
+    DIR *d = opendir(dir);
+    for (const struct dirent *entry; d && ours && (entry = readdir(d));)
+        ours = entry->d_name[0] == '.' || strncmp(entry->d_name, "journal-", 8) == 0;
+    if (d)
+        closedir(d);
+    return d && ours;
+}
 
 int spool_prepare(const char *dir, uint32_t owner, char why[WHY_MAX])
 {
@@ -19,7 +33,14 @@ int spool_prepare(const char *dir, uint32_t owner, char why[WHY_MAX])
         snprintf(why, WHY_MAX, "spool-dir %s: not a directory", dir);
         return E_IO;
     }
-    if (owner != 0 && st.st_uid != owner && chown(dir, owner, owner)) {
+    if (owner == 0 || st.st_uid == owner)
+        return 0;
+    // A directory that others use as well keeps its owner; what is empty there stays behind then.
+    if (!is_ours(dir)) {
+        log_warn("spool-dir is used by others too, empty journals stay in it path=%s", dir);
+        return 0;
+    }
+    if (chown(dir, owner, owner)) {
         snprintf(why, WHY_MAX, "spool-dir %s: cannot be given to user %u: %s", dir, owner,
                  strerror(errno));
         return err_from_errno(errno);

@@ -223,10 +223,9 @@ static int set_up_loop(struct worker *w)
     struct timeval tick = {.tv_usec = WHEEL_TICK_US};
     if (!c)
         return E_NOMEM;
-    // Jobs come through a descriptor, so the base needs no lock; changes of wanted events that
-    // cancel out within a turn cost no system call.
+    // Jobs come through a descriptor, so the base needs no lock. No list of changes either: it
+    // would speak of a descriptor after it was closed, when another worker may have it already.
     event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
-    event_config_set_flag(c, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     w->base = event_base_new_with_config(c);
     event_config_free(c);
     w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

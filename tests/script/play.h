@@ -11,6 +11,7 @@ struct play {
     int line;
     bool lenient; // an allocation fails: nothing is expected but an end
     bool whole;
+    bool later; // what is said is not heard yet
     int failures;
     struct flow_env env;
     struct stats stats;

@@ -9,6 +9,7 @@
 //   target HOST:PORT                where a fixed listener leads (default: server:80)
 //   limit handshake|head|connect|idle DURATION, head-max BYTES, block on|off, whole (see below)
 //   client> BYTES…|EOF|RST          the client says; server> likewise
+//   later client> BYTES…|EOF|RST    the same, but it is heard only with the next line
 //   client< BYTES…|EOF|RST|nothing  the client has heard exactly that next; server< likewise
 //   client< ~"text"                 … something that begins so, and is dropped up to its end
 //   client window BYTES|open        how much it takes before it stalls; server likewise
@@ -65,7 +66,6 @@ static void says(const char *who, const char *what)
         wrong("not bytes: %s", what);
     else
         tube_add(&p->to_us, v.p, v.n);
-    play_settle();
 }
 
 static void hears_bytes(const char *who, struct peer *p, const char *what)
@@ -313,6 +313,9 @@ static bool setting_line(const char *verb, char *rest)
 
 static void play_line(char *line)
 {
+    play.later = strncmp(line, "later ", 6) == 0;
+    if (play.later)
+        line += 6;
     char *rest = strchr(line, ' ');
     if (rest) {
         *rest++ = 0;
@@ -326,9 +329,11 @@ static void play_line(char *line)
     bool peer = strcmp(line, "client") == 0 || strcmp(line, "server") == 0;
     if (speech || heard)
         line[n - 1] = 0;
-    if (speech)
+    if (speech) {
         says(line, rest);
-    else if (heard)
+        if (!play.later)
+            play_settle();
+    } else if (heard)
         hears(line, rest);
     else if (peer && strncmp(rest, "window ", 7) == 0)
         window(line, rest + 7);
