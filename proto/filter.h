@@ -16,8 +16,8 @@
 //
 // Keywords and field names in any case; && || ! for and, or, not. In quotes a backslash stands for
 // itself unless a quote or a backslash follows. A test of what is absent (no answer, no such
-// header) is false; "!=" and "!~" are the opposites of "=" and "~". Several header lines of one
-// name are one value, joined by ", " (RFC 9110 5.3).
+// header) is false; "!=" and "!~" are the opposites of "=" and "~". Of several header lines of one
+// name the first counts. An empty body is absent.
 //
 // This file knows the language and the names; schema/ turns the tree into SQL, proxy/emit/filter.c
 // evaluates it.

@@ -85,13 +85,14 @@ static enum filter_verdict make_url(const struct filter_subject *s, struct scrat
     return FILTER_KEEP;
 }
 
-// The next header line of that name behind *at, or false.
-static bool next_header(struct view head, struct view name, size_t *at, struct view *value)
+// The value of the first header of that name, or false: there is none.
+static bool find_header(struct view head, struct view name, struct view *value)
 {
-    while (*at < head.n) {
-        struct view line = view_from(head, *at);
+    size_t at = view_find(head, '\n') + 1; // behind the start line
+    while (at < head.n) {
+        struct view line = view_from(head, at);
         line.n = view_find(line, '\n');
-        *at += line.n + 1;
+        at += line.n + 1;
         if (line.n > 0 && line.p[line.n - 1] == '\r')
             line.n--;
         size_t colon = view_find(line, ':');
@@ -103,48 +104,11 @@ static bool next_header(struct view head, struct view name, size_t *at, struct v
     return false;
 }
 
-// Start of the header lines: behind the first line.
-static size_t behind_start_line(struct view head)
-{
-    size_t n = view_find(head, '\n');
-    return n < head.n ? n + 1 : head.n;
-}
-
-// The header's value; several lines joined by ", ". DROP: there is none.
-static enum filter_verdict find_header(struct view head, struct view name, struct scratch *made,
-                                       struct view *out)
-{
-    size_t at = behind_start_line(head), n = 0;
-    struct view next;
-    if (!next_header(head, name, &at, out))
-        return FILTER_DROP;
-    size_t first = at;
-    while (next_header(head, name, &at, &next))
-        n += next.n + 2;
-    if (n == 0)
-        return FILTER_KEEP;
-    char *to = scratch_room(made, n + out->n);
-    if (!to)
-        return FILTER_UNDECIDED;
-    if (out->n)
-        memcpy(to, out->p, out->n);
-    size_t used = out->n;
-    for (at = first; next_header(head, name, &at, &next);) {
-        memcpy(to + used, ", ", 2);
-        if (next.n)
-            memcpy(to + used + 2, next.p, next.n);
-        used += next.n + 2;
-    }
-    *out = view_n(to, used);
-    return FILTER_KEEP;
-}
-
 // The value of Content-Type: the first, "" without one, also where there is no head at all.
 static struct view content_type(const struct filter_subject *s, enum filter_field head_field)
 {
     struct view head = text_of(s, head_field), value = {NULL, 0};
-    size_t at = behind_start_line(head);
-    if (!next_header(head, VIEW_LIT("content-type"), &at, &value))
+    if (!find_header(head, VIEW_LIT("content-type"), &value))
         value.n = 0;
     return value;
 }
@@ -170,7 +134,9 @@ static enum filter_verdict get_text(const struct filter_node *node, const struct
         return FILTER_DROP;
     *out = s->of[f].text;
     if (f == FIELD_REQ_HEADER || f == FIELD_RES_HEADER)
-        return find_header(s->of[f].text, node->key, made, out);
+        return verdict(find_header(s->of[f].text, node->key, out));
+    if (filter_fields[f].type == FILTER_BYTES && out->n == 0)
+        return FILTER_DROP; // as a row without a body
     return FILTER_KEEP;
 }
 
