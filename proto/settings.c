@@ -156,7 +156,7 @@ const struct option_def settings_table[] = {
      .initial = "unix:tapedeck.sock",
      .unit = "ADDR",
      .programs = R,
-     .sentence = "Where proxies connect: unix:PATH."},
+     .sentence = "Where proxies connect: unix:PATH, or HOST:PORT of a loopback address."},
     {.name = "spool-dir",
      .type = OPT_TEXT,
      .unit = "DIR",
@@ -378,8 +378,8 @@ const struct option_def settings_table[] = {
      .max = 4294967294,
      .unit = "UID",
      .programs = P | R | X,
-     .sentence =
-         "User and group number that a program started as root goes on with; 0 stays root."},
+     .sentence = "User and group number that a proxy started as root goes on with; 0 stays root. "
+                 "The recorder hands its socket to that user."},
     {.name = "log-level",
      .type = OPT_CHOICE,
      .initial = "info",
