@@ -1,8 +1,9 @@
 // sink: where a recorder puts records. One const object a kind: sqlite keeps, null counts and
-// forgets.
+// forgets. After it is open a sink is used by one thread, the writer's.
 #ifndef TAPEDECK_RECORDER_SINK_H
 #define TAPEDECK_RECORDER_SINK_H
 
+#include "recorder/retain.h"
 #include "schema/store.h"
 
 struct recorder_sink {
@@ -11,18 +12,35 @@ struct recorder_sink {
 
 struct recorder_sink_ops {
     const char *name;
+    // What a capture needs that goes on in new files; path is ignored by sinks without one. 0 or
+    // E_… with why.
+    int (*open)(struct recorder_sink **out, const char *path, const struct retain_conf *retain,
+                char why[WHY_MAX]);
     int (*stream)(struct recorder_sink *s, const struct store_stream *st, uint64_t first_seq,
                   int64_t *id, uint64_t *last_seq);
     int (*begin)(struct recorder_sink *s);
-    // One record; key, type and payload as in the frame. E_SYNTAX: the payload is not what its type
-    // says.
+    // One record; type and payload as in the frame. E_SYNTAX: the payload is not what its type
+    // says; nothing was put, and the batch goes on.
     int (*put)(struct recorder_sink *s, int64_t stream, uint64_t seq, unsigned type,
                struct view payload);
+    // The same record as it is, unread.
+    int (*keep)(struct recorder_sink *s, int64_t stream, uint64_t seq, unsigned type,
+                struct view payload);
     int (*progress)(struct recorder_sink *s, int64_t stream, uint64_t last_seq, int64_t ended_us);
     int (*commit)(struct recorder_sink *s); // 0: durable
     void (*rollback)(struct recorder_sink *s);
+    // Between batches, and about once a minute without any: rotation and retention.
+    void (*tend)(struct recorder_sink *s, int64_t now_us);
+    void (*set_retain)(struct recorder_sink *s, const struct retain_conf *retain);
     const char *(*why)(const struct recorder_sink *s);
     void (*close)(struct recorder_sink *s);
 };
+
+extern const struct recorder_sink_ops sink_sqlite, sink_null;
+
+extern const struct recorder_sink_ops *const sink_table[]; // NULL at the end
+
+// The one of that name; NULL: there is none.
+const struct recorder_sink_ops *sink_find(const char *name);
 
 #endif

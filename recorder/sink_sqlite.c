@@ -1,0 +1,218 @@
+// sink_sqlite: records become rows of a capture, which goes on in a new file when it is full.
+//
+// A rotation waits while somebody has the file open, and is tried again at the next tending; a
+// failed one is told at most once a minute. The store goes on with the old file meanwhile.
+#include "recorder/sink.h"
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "recorder/unpack.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#define ROTATE_EVERY_US (60 * US_PER_S) // at most so often a rotation that failed is tried and told
+
+struct sink_sqlite {
+    struct recorder_sink sink;
+    struct store *store;
+    struct unpack *unpack;
+    struct retain_conf retain;
+    int64_t made_us;             // of the live file; 0: not known
+    bool has_rows;               // the live file holds records: an empty one is not rotated
+    int64_t rotate_us, sweep_us; // not before
+};
+
+static struct sink_sqlite *self(struct recorder_sink *s)
+{
+    return (struct sink_sqlite *)s;
+}
+
+// One number from the live file; otherwise when it does not tell.
+static int64_t ask(struct sink_sqlite *q, const char *sql, int64_t otherwise)
+{
+    struct store_query *query;
+    int64_t answer = otherwise;
+    if (store_query(q->store, sql, &query) != 0)
+        return otherwise;
+    if (store_step(query) == 1)
+        answer = store_int(query, 0);
+    store_query_free(query);
+    return answer;
+}
+
+static void look_at_file(struct sink_sqlite *q)
+{
+    q->made_us = ask(q, "SELECT made_us FROM capture", 0);
+    q->has_rows = ask(q,
+                      "SELECT EXISTS (SELECT 1 FROM txn) OR EXISTS (SELECT 1 FROM part)"
+                      " OR EXISTS (SELECT 1 FROM flow_end)",
+                      1);
+}
+
+static int sqlite_open(struct recorder_sink **out, const char *path,
+                       const struct retain_conf *retain, char why[WHY_MAX])
+{
+    struct sink_sqlite *q = calloc(1, sizeof *q);
+    if (q)
+        q->unpack = unpack_new();
+    if (!q || !q->unpack) {
+        free(q);
+        snprintf(why, WHY_MAX, "out of memory");
+        return E_NOMEM;
+    }
+    int e = store_open(&q->store, path, STORE_WRITE, why);
+    if (e) {
+        unpack_free(q->unpack);
+        free(q);
+        return e;
+    }
+    q->sink.ops = &sink_sqlite;
+    q->retain = *retain;
+    look_at_file(q);
+    *out = &q->sink;
+    return 0;
+}
+
+static int sqlite_stream(struct recorder_sink *s, const struct store_stream *st, uint64_t first_seq,
+                         int64_t *id, uint64_t *last_seq)
+{
+    return store_stream(self(s)->store, st, first_seq, id, last_seq);
+}
+
+static int sqlite_begin(struct recorder_sink *s)
+{
+    return store_begin(self(s)->store);
+}
+
+static int put_row(struct store *store, int64_t key, const struct unpack_row *row)
+{
+    switch (row->type) {
+    case WIRE_FLOW_OPEN:
+        return store_put_flow(store, key, &row->flow);
+    case WIRE_FLOW_CLOSE:
+        return store_put_flow_end(store, key, &row->flow_end);
+    case WIRE_TLS:
+        return store_put_tls(store, key, &row->tls);
+    case WIRE_TRANSACTION:
+        return store_put_txn(store, key, &row->txn);
+    case WIRE_TRANSACTION_OPEN:
+        return store_put_txn_open(store, key, &row->txn_open);
+    case WIRE_PART:
+        return store_put_part(store, key, &row->part);
+    case WIRE_LOSS:
+        return store_put_loss(store, key, &row->loss);
+    default:
+        return store_put_restart(store, key, row->restart.at_us, row->restart.pid);
+    }
+}
+
+static int sqlite_put(struct recorder_sink *s, int64_t stream, uint64_t seq, unsigned type,
+                      struct view payload)
+{
+    struct sink_sqlite *q = self(s);
+    struct unpack_row row;
+    int e = unpack_record(q->unpack, stream, seq, type, payload, &row);
+    if (e)
+        return e;
+    e = put_row(q->store, store_key(stream, seq), &row);
+    return e == E_SYNTAX ? E_IO : e; // E_SYNTAX is the payload's fault alone
+}
+
+static int sqlite_keep(struct recorder_sink *s, int64_t stream, uint64_t seq, unsigned type,
+                       struct view payload)
+{
+    return store_put_unknown(self(s)->store, store_key(stream, seq), type, payload);
+}
+
+static int sqlite_progress(struct recorder_sink *s, int64_t stream, uint64_t last_seq,
+                           int64_t ended_us)
+{
+    return store_put_progress(self(s)->store, stream, last_seq, ended_us);
+}
+
+static int sqlite_commit(struct recorder_sink *s)
+{
+    int e = store_commit(self(s)->store);
+    if (e == 0)
+        self(s)->has_rows = true;
+    return e;
+}
+
+static void sqlite_rollback(struct recorder_sink *s)
+{
+    store_rollback(self(s)->store);
+}
+
+static void rotate(struct sink_sqlite *q, int64_t now_us)
+{
+    char sealed[PATH_MAX];
+    q->rotate_us = now_us + ROTATE_EVERY_US;
+    int e = store_rotate(q->store, sealed, sizeof sealed);
+    if (e == E_BUSY) {
+        log_warn("rotation waits for a reader why=\"%s\"", store_why(q->store));
+        return;
+    }
+    if (e) {
+        log_error("rotation failed, the capture goes on as it is why=\"%s\"", store_why(q->store));
+        return;
+    }
+    log_info("capture goes on in a new file sealed=%s", sealed);
+    look_at_file(q);
+    q->rotate_us = q->sweep_us = 0;
+}
+
+static void sqlite_tend(struct recorder_sink *s, int64_t now_us)
+{
+    struct sink_sqlite *q = self(s);
+    int64_t size = 0;
+    bool asks_size = q->retain.rotate_size > 0 || q->retain.keep_size > 0;
+    if (asks_size)
+        size = store_file_size(q->store);
+    if (q->has_rows && now_us >= q->rotate_us &&
+        retain_is_full(&q->retain, size, q->made_us, now_us)) {
+        rotate(q, now_us);
+        size = asks_size ? store_file_size(q->store) : 0;
+    }
+    if (now_us < q->sweep_us)
+        return;
+    q->sweep_us = now_us + ROTATE_EVERY_US;
+    int e = retain_sweep(&q->retain, store_path(q->store), size, now_us);
+    if (e < 0)
+        log_error("sealed files cannot be looked through capture=%s error=%s", store_path(q->store),
+                  err_text(e));
+}
+
+static void sqlite_set_retain(struct recorder_sink *s, const struct retain_conf *retain)
+{
+    self(s)->retain = *retain;
+    self(s)->rotate_us = self(s)->sweep_us = 0;
+}
+
+static const char *sqlite_why(const struct recorder_sink *s)
+{
+    return store_why(((const struct sink_sqlite *)s)->store);
+}
+
+static void sqlite_close(struct recorder_sink *s)
+{
+    store_close(self(s)->store);
+    unpack_free(self(s)->unpack);
+    free(self(s));
+}
+
+const struct recorder_sink_ops sink_sqlite = {
+    .name = "sqlite",
+    .open = sqlite_open,
+    .stream = sqlite_stream,
+    .begin = sqlite_begin,
+    .put = sqlite_put,
+    .keep = sqlite_keep,
+    .progress = sqlite_progress,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .tend = sqlite_tend,
+    .set_retain = sqlite_set_retain,
+    .why = sqlite_why,
+    .close = sqlite_close,
+};
