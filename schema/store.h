@@ -143,6 +143,9 @@ int store_query(struct store *s, const char *sql, struct store_query **out) MUST
 void store_query_free(struct store_query *q); // q may be NULL
 int store_bind_int(struct store_query *q, int i, int64_t v) MUST_CHECK;
 int store_bind_text(struct store_query *q, int i, struct view v) MUST_CHECK;
+// Back to the start, to be stepped again; bound values stay and may be bound anew. For a query of
+// store_query() only.
+void store_rewind(struct store_query *q);
 // 1: a row is there; 0: no more; E_….
 int store_step(struct store_query *q) MUST_CHECK;
 int store_columns(const struct store_query *q);

@@ -100,6 +100,11 @@ int store_bind_text(struct store_query *q, int i, struct view v)
         q, sqlite3_bind_text64(q->stmt, i, v.p ? v.p : "", v.n, SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
+void store_rewind(struct store_query *q)
+{
+    sqlite3_reset(q->stmt);
+}
+
 int store_step(struct store_query *q)
 {
     int rc = sqlite3_step(q->stmt);
