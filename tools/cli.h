@@ -1,5 +1,8 @@
-// cli: what every subcommand of `tapedeck` shares: its entry in the table, options, the capture to
-// open, colours, exit codes.
+// cli: what every subcommand of `tapedeck` shares: its entry in the table, its options, how errors
+// are told, exit codes.
+//
+// A command is one file or folder and one line in commands.c. Everything that is said about it
+// (--help, man page, completion) is made from its entry.
 #ifndef TAPEDECK_TOOLS_CLI_H
 #define TAPEDECK_TOOLS_CLI_H
 
@@ -15,15 +18,73 @@ enum {
 };
 
 struct command {
-    const char *name;
+    const char *name;                 // one word, or two: "export har"
     const char *sentence;             // for the list of commands
-    const char *operands;             // "[CAPTURE] [FILTER]"
+    const char *operands;             // "[CAPTURE] [FILTER]"; "a|b|c" are the words to choose from
     const char *example;              // one or more lines, shown by --help
+    const char *text;                 // paragraphs of one line each for --help and the man page,
+                                      // or NULL
     const struct option_def *options; // NULL name at the end
+    unsigned program;                 // the commands' bit in options; 0: CLI_PROGRAM
+    bool configured; // values come from --config, --annotations and the environment as well
     int (*run)(const struct command *c, struct options *o, int argc,
                char **argv); // argv: the operands
 };
 
 extern const struct command *const command_table[]; // NULL at the end
+
+// The program bit of the tools' own option tables.
+#define CLI_PROGRAM 1u
+
+// The last lines of every option table of a tool.
+#define CLI_OPTIONS_END                                                                            \
+    {.name = "color",                                                                              \
+     .type = OPT_CHOICE,                                                                           \
+     .initial = "auto",                                                                            \
+     .choices = "auto|always|never",                                                               \
+     .unit = "WHEN",                                                                               \
+     .sentence = "Colour the output; auto: on a terminal, unless NO_COLOR is set.",                \
+     .flags = OPT_CLI_ONLY,                                                                        \
+     .programs = CLI_PROGRAM},                                                                     \
+        {.name = "help",                                                                           \
+         .type = OPT_FLAG,                                                                         \
+         .sentence = "Print this text, and end.",                                                  \
+         .flags = OPT_CLI_ONLY,                                                                    \
+         .programs = CLI_PROGRAM},                                                                 \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+// A command by the words of its name; *used becomes how many words that took. NULL: there is none.
+const struct command *cli_find(int argc, char **argv, int *used);
+
+// The text of --help.
+void cli_help(FILE *out, const struct command *c, int width);
+
+// Text of which each line is a paragraph, wrapped at width; lines with a blank in front are kept.
+void cli_wrap(FILE *out, const char *text, int indent, int width);
+
+// Lines of an example, each indented by two.
+void cli_lines(FILE *out, const char *lines);
+
+// Columns of help texts on this terminal.
+int cli_width(void);
+
+// One line on stderr, "tapedeck ls: …".
+void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// The same for what could not be read while the rest could: the command goes on and its exit code
+// will be CLI_FAILED.
+void cli_damage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// CLI_OK, or CLI_FAILED after any cli_damage().
+int cli_result(void);
+
+// A wrong use of the command, told like cli_error() with a pointer to --help: CLI_USAGE.
+int cli_usage(const struct command *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// The whole program.
+int cli_main(int argc, char **argv, char **envp);
 
 #endif

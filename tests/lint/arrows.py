@@ -27,7 +27,7 @@ FENCES = {
     r"yaml\.h": ["proto/config"],
     r"event2/.*": ["proxy/", "recorder/"],
     r"jansson\.h": ["tools/", "proxy/admin", "proxy/emit/redact", "proxy/world", "recorder/"],
-    r"(zlib|zstd)\.h|brotli/.*": ["tools/"],
+    r"(zlib|zstd|zstd_errors)\.h|brotli/.*": ["tools/"],
 }
 LIBC = re.compile(
     r"(arpa|net|netinet|sys|linux)/\w+\.h|(assert|ctype|dirent|errno|fcntl|float|fnmatch|getopt|glob|grp|"

@@ -152,5 +152,7 @@ const struct command command_run = {
     .example = "tapedeck run --proxy-type dual --proxy-protocol tcp:http --proxy-port 8080\n"
                "tapedeck run --proxy-type forward --proxy-protocol socks --capture day.db",
     .options = settings_table,
+    .program = FOR_RUN,
+    .configured = true,
     .run = run,
 };

@@ -1,0 +1,316 @@
+// cli: finds the command, reads its options, runs it, and turns what happened into an exit code.
+//
+// Standard output is flushed and judged here, once: a command that prints to stdout need not look.
+#include "tools/cli.h"
+
+#include "proto/config.h"
+#include "tools/out.h"
+#include "tools/term.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define HELP_WIDTH_MAX 100
+#define ARGS_MAX       4096
+
+static char cli_name[64] = "tapedeck"; // "tapedeck ls", in front of every message
+static bool cli_damaged;
+
+// One letter for what is typed all day; a command has those whose long name is in its table.
+static const struct {
+    char letter;
+    const char *name;
+} short_names[] = {
+    {'n', "limit"}, {'o', "out"}, {'f', "follow"}, {'j', "json"}, {'c', "columns"}, {0, NULL},
+};
+
+static void message(const char *format, va_list args)
+{
+    char text[2048];
+    vsnprintf(text, sizeof text, format, args);
+    fflush(stdout);
+    fprintf(stderr, "%s: %s\n", cli_name, text);
+}
+
+void cli_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    message(format, args);
+    va_end(args);
+}
+
+void cli_damage(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    message(format, args);
+    va_end(args);
+    cli_damaged = true;
+}
+
+int cli_result(void)
+{
+    return cli_damaged ? CLI_FAILED : CLI_OK;
+}
+
+int cli_usage(const struct command *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    message(format, args);
+    va_end(args);
+    fprintf(stderr, "usage: tapedeck %s [OPTIONS] %s\n", c->name, c->operands);
+    fprintf(stderr, "       tapedeck %s --help tells more\n", c->name);
+    return CLI_USAGE;
+}
+
+static const struct command *find(const char *name)
+{
+    for (const struct command *const *c = command_table; *c; c++)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    return NULL;
+}
+
+const struct command *cli_find(int argc, char **argv, int *used)
+{
+    char name[64];
+    const struct command *c = NULL;
+    *used = 0;
+    if (argc >= 2 && snprintf(name, sizeof name, "%s %s", argv[0], argv[1]) < (int)sizeof name)
+        c = find(name);
+    *used = c ? 2 : 1;
+    return c || argc < 1 ? c : find(argv[0]);
+}
+
+// Letters that must be added, removed or changed to turn a into b.
+static int distance(const char *a, const char *b)
+{
+    int row[64];
+    int n = (int)strlen(b);
+    if (n > 62)
+        return n;
+    for (int j = 0; j <= n; j++)
+        row[j] = j;
+    for (int i = 1; *a; a++, i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int change = diagonal + (*a != b[j - 1]);
+            diagonal = row[j];
+            int least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+            row[j] = change < least ? change : least;
+        }
+    }
+    return row[n];
+}
+
+static int unknown(const char *name)
+{
+    const char *near = NULL;
+    int least = 3;
+    for (const struct command *const *c = command_table; *c; c++) {
+        int d = distance(name, (*c)->name);
+        if (d < least) {
+            least = d;
+            near = (*c)->name;
+        }
+    }
+    if (near)
+        cli_error("there is no command '%s'; did you mean '%s'?", name, near);
+    else
+        cli_error("there is no command '%s'; tapedeck help lists them all", name);
+    return CLI_USAGE;
+}
+
+void cli_wrap(FILE *out, const char *text, int indent, int width)
+{
+    while (*text) {
+        size_t line = strcspn(text, "\n"), at = 0;
+        int column = 0;
+        if (*text == ' ') {
+            fprintf(out, "%*s%.*s", indent, "", (int)line, text);
+            at = line;
+        }
+        while (at < line) {
+            size_t word = strcspn(text + at, " \n");
+            if (column > 0 && column + 1 + (int)word > width - indent) {
+                putc('\n', out);
+                column = 0;
+            }
+            fprintf(out, "%*s%.*s", column ? 1 : indent, "", (int)word, text + at);
+            column += (int)word + (column ? 1 : 0);
+            at += word;
+            while (at < line && text[at] == ' ')
+                at++;
+        }
+        putc('\n', out);
+        text += line + (text[line] == '\n');
+    }
+}
+
+static bool has_option(const struct command *c, const char *name)
+{
+    for (const struct option_def *d = c->options; d->name; d++)
+        if (strcmp(d->name, name) == 0)
+            return true;
+    return false;
+}
+
+// "Short: -n for --limit, -o for --out."
+static void help_short(FILE *out, const struct command *c)
+{
+    const char *before = "\nShort: ";
+    for (size_t i = 0; short_names[i].name; i++) {
+        if (!has_option(c, short_names[i].name) || c->configured)
+            continue;
+        fprintf(out, "%s-%c for --%s", before, short_names[i].letter, short_names[i].name);
+        before = ", ";
+    }
+    if (*before == ',')
+        fputs(".\n", out);
+}
+
+void cli_lines(FILE *out, const char *lines)
+{
+    while (*lines) {
+        size_t n = strcspn(lines, "\n");
+        fprintf(out, "  %.*s\n", (int)n, lines);
+        lines += n + (lines[n] == '\n');
+    }
+}
+
+int cli_width(void)
+{
+    int width = term_columns(STDOUT_FILENO, 80);
+    return width < HELP_WIDTH_MAX ? width : HELP_WIDTH_MAX;
+}
+
+void cli_help(FILE *out, const struct command *c, int width)
+{
+    fprintf(out, "tapedeck %s: %s\n\n", c->name, c->sentence);
+    fprintf(out, "Usage: tapedeck %s [OPTIONS]%s%s\n", c->name, *c->operands ? " " : "",
+            c->operands);
+    if (c->text) {
+        putc('\n', out);
+        cli_wrap(out, c->text, 0, width);
+    }
+    fputs("\nOptions:\n", out);
+    struct options *o = options_new(c->options, c->program ? c->program : CLI_PROGRAM);
+    if (o && options_help(o, out, width) != 0)
+        cli_error("out of memory");
+    options_free(o);
+    help_short(out, c);
+    fprintf(out, "\nExample%s:\n", strchr(c->example, '\n') ? "s" : "");
+    cli_lines(out, c->example);
+}
+
+// argv with "-n 5", "-n5" and "-j" in their long forms. The new array and its new strings are
+// freed by the caller with free_args().
+static char **lengthen(const struct command *c, int argc, char **argv)
+{
+    char **out = calloc((size_t)argc + 1, sizeof *out);
+    bool options = true;
+    for (int i = 0; out && i < argc; i++) {
+        const char *a = argv[i], *name = NULL;
+        if (options && !c->configured && i > 0 && a[0] == '-' && a[1] && a[1] != '-')
+            for (size_t k = 0; short_names[k].name; k++)
+                if (short_names[k].letter == a[1] && has_option(c, short_names[k].name))
+                    name = short_names[k].name;
+        if (i > 0 && strcmp(a, "--") == 0)
+            options = false;
+        int n = !name ? 0 : asprintf(&out[i], a[2] ? "--%s=%s" : "--%s", name, a + 2);
+        if (!name)
+            out[i] = strdup(a);
+        if (n < 0 || !out[i])
+            return NULL; // the program ends
+    }
+    return out;
+}
+
+static void free_args(char **argv)
+{
+    for (char **a = argv; a && *a; a++)
+        free(*a);
+    free(argv);
+}
+
+static int run(const struct command *c, int argc, char **argv, char **envp)
+{
+    char why[WHY_MAX];
+    int code = CLI_FAILED, rest = 0;
+    struct options *o = options_new(c->options, c->program ? c->program : CLI_PROGRAM);
+    char **args = lengthen(c, argc, argv), **kept = calloc((size_t)argc + 1, sizeof *kept);
+    if (!o || !args || !kept) {
+        cli_error("out of memory");
+        goto out;
+    }
+    memcpy(kept, args, (size_t)argc * sizeof *kept); // options_command() reorders args
+    int e = c->configured ? config_load(o, argc, args, envp, &rest, why)
+                          : options_command(o, argc, args, &rest, why);
+    if (has_option(c, "help") && options_flag(o, "help")) {
+        cli_help(stdout, c, cli_width());
+        code = CLI_OK;
+    } else if (e) {
+        cli_error("%s", why);
+        fprintf(stderr, "       tapedeck %s --help tells more\n", c->name);
+        code = CLI_USAGE;
+    } else {
+        code = c->run(c, o, argc - rest, args + rest);
+    }
+out:
+    options_free(o);
+    free_args(kept);
+    free(args);
+    return code;
+}
+
+// A reader that goes away is seen where we write; a folder of many files may be open at once.
+static void prepare_process(void)
+{
+    struct rlimit files;
+    signal(SIGPIPE, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+int cli_main(int argc, char **argv, char **envp)
+{
+    static char help_name[] = "help", version_name[] = "version";
+    static char *help[] = {help_name, NULL}, *version[] = {version_name, NULL};
+    int used;
+    setlocale(LC_CTYPE, "");
+    argc--;
+    argv++;
+    if (argc > ARGS_MAX) {
+        cli_error("%d arguments are more than %d", argc, ARGS_MAX);
+        return CLI_USAGE;
+    }
+    bool nothing = argc == 0;
+    if (nothing || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+        argc = 1;
+        argv = help;
+    } else if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0) {
+        argc = 1;
+        argv = version;
+    }
+    const struct command *c = cli_find(argc, argv, &used);
+    if (!c)
+        return unknown(argv[0]);
+    snprintf(cli_name, sizeof cli_name, "tapedeck %s", c->name);
+    if (!c->configured)
+        prepare_process();
+    int code = run(c, argc - used + 1, argv + used - 1, envp);
+    struct out out = {.f = stdout};
+    if (out_close(&out, true) != CLI_OK && code == CLI_OK)
+        code = CLI_FAILED;
+    return nothing ? CLI_USAGE : code;
+}

@@ -1,0 +1,52 @@
+// csv: see the header.
+#include "tools/csv.h"
+
+#include "tools/jsonw.h"
+
+void csv_field(FILE *out, struct view v, bool first)
+{
+    bool quoted = v.n > 0 && (v.p[0] == ' ' || v.p[v.n - 1] == ' ');
+    for (size_t i = 0; i < v.n && !quoted; i++)
+        quoted = v.p[i] == '"' || v.p[i] == ',' || v.p[i] == '\r' || v.p[i] == '\n';
+    if (!first)
+        putc_unlocked(',', out);
+    if (!quoted) {
+        fwrite_unlocked(v.p ? v.p : "", 1, v.n, out);
+        return;
+    }
+    putc_unlocked('"', out);
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] == '"')
+            putc_unlocked('"', out);
+        putc_unlocked(v.p[i], out);
+    }
+    putc_unlocked('"', out);
+}
+
+void csv_end(FILE *out)
+{
+    fputs_unlocked("\r\n", out);
+}
+
+void csv_column(FILE *out, const struct store_query *q, int i, bool first)
+{
+    struct jsonw w;
+    switch (store_column_type(q, i)) {
+    case STORE_INT:
+    case STORE_REAL:
+        if (!first)
+            putc_unlocked(',', out);
+        jsonw_init(&w, out);
+        if (store_column_type(q, i) == STORE_INT)
+            jsonw_int(&w, NULL, store_int(q, i));
+        else
+            jsonw_real(&w, NULL, store_real(q, i));
+        return;
+    case STORE_TEXT:
+    case STORE_BLOB:
+        csv_field(out, store_bytes(q, i), first);
+        return;
+    case STORE_NULL:
+        csv_field(out, (struct view){0}, first);
+    }
+}

@@ -1,0 +1,19 @@
+// topics: texts that belong to several commands: the filter language and the fields.
+#ifndef TAPEDECK_TOOLS_HELP_TOPICS_H
+#define TAPEDECK_TOOLS_HELP_TOPICS_H
+
+#include <stdio.h>
+
+struct topic {
+    const char *name, *sentence;
+    const char *text; // paragraphs of one line; lines that begin with a blank are kept as they are
+    const char *example; // as of a command
+    int fields;          // the list of all fields follows
+};
+
+extern const struct topic topics[]; // name NULL at the end
+
+// "number", "text", "duration": what stands for a value of a field.
+const char *topics_field_type(int field);
+
+#endif
