@@ -2,8 +2,6 @@
 #include "tools/commands.h"
 
 const struct command *const command_table[] = {
-    &command_run,
-    &command_help,
-    &command_version,
-    NULL,
+    &command_run,   &command_ls,     &command_show, &command_tail,    &command_query,
+    &command_stats, &command_verify, &command_help, &command_version, NULL,
 };

@@ -1,0 +1,253 @@
+// capture: names of files only; their content is the store's.
+#include "tools/capture.h"
+
+#include "proto/base/clock.h"
+#include "tools/cli.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+// "capture-000012.db" is number 12 of "capture"; the file without a number is the newest.
+struct entry {
+    char *path;
+    size_t stem; // bytes of path
+    uint64_t number;
+};
+
+static bool ends_in_db(struct view v)
+{
+    return v.n > 3 && memcmp(v.p + v.n - 3, ".db", 3) == 0;
+}
+
+static void split(struct entry *e)
+{
+    struct view v = view_of(e->path);
+    v.n -= 3;
+    e->stem = v.n;
+    e->number = UINT64_MAX;
+    size_t digits = 0;
+    while (digits < v.n && v.p[v.n - 1 - digits] >= '0' && v.p[v.n - 1 - digits] <= '9')
+        digits++;
+    if (digits < 6 || digits + 1 >= v.n || v.p[v.n - 1 - digits] != '-')
+        return;
+    if (view_number(view_from(v, v.n - digits), 10, UINT64_MAX - 1, &e->number) == 0)
+        e->stem = v.n - digits - 1;
+}
+
+static int order(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    size_t n = x->stem < y->stem ? x->stem : y->stem;
+    int d = memcmp(x->path, y->path, n);
+    if (d == 0 && x->stem != y->stem)
+        d = x->stem < y->stem ? -1 : 1;
+    if (d == 0 && x->number != y->number)
+        d = x->number < y->number ? -1 : 1;
+    return d;
+}
+
+void capture_clear(struct capture *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        free(c->paths[i]);
+    free(c->paths);
+    *c = (struct capture){0};
+}
+
+static int nomem(void)
+{
+    cli_error("out of memory");
+    return CLI_FAILED;
+}
+
+static int single(struct capture *c, const char *path)
+{
+    c->paths = calloc(1, sizeof *c->paths);
+    if (!c->paths || !(c->paths[0] = strdup(path)))
+        return nomem();
+    c->n = 1;
+    return CLI_OK;
+}
+
+// All files of a folder whose names end in ".db"; of one stem only, if only is not NULL.
+static int folder(struct capture *c, const char *path, const struct entry *only)
+{
+    struct entry *found = NULL;
+    size_t n = 0, room = 0;
+    int code = CLI_FAILED;
+    DIR *dir = opendir(path);
+    if (!dir) {
+        cli_error("%s: %s", path, strerror(errno));
+        return CLI_FAILED;
+    }
+    for (struct dirent *d; (d = readdir(dir)) != NULL;) {
+        if (!ends_in_db(view_of(d->d_name)) || d->d_name[0] == '.')
+            continue;
+        if (n == room) {
+            room = room ? 2 * room : 64;
+            struct entry *more =
+                room > CAPTURE_FILES_MAX ? NULL : realloc(found, room * sizeof *found);
+            if (!more) {
+                cli_error("%s: too many files", path);
+                goto out;
+            }
+            found = more;
+        }
+        struct entry *e = &found[n];
+        const char *slash = path[0] && path[strlen(path) - 1] == '/' ? "" : "/";
+        if (asprintf(&e->path, "%s%s%s", path, slash, d->d_name) < 0) {
+            nomem();
+            goto out;
+        }
+        split(e);
+        if (only && !view_eq(view_n(e->path, e->stem), view_n(only->path, only->stem)))
+            free(e->path);
+        else
+            n++;
+    }
+    if (n == 0) {
+        cli_error("%s: no capture (*.db) in this folder", path);
+        goto out;
+    }
+    qsort(found, n, sizeof *found, order);
+    c->paths = calloc(n, sizeof *c->paths);
+    if (!c->paths) {
+        nomem();
+        goto out;
+    }
+    for (; c->n < n; c->n++)
+        c->paths[c->n] = found[c->n].path;
+    n = 0; // handed over
+    code = CLI_OK;
+out:
+    for (size_t i = 0; i < n; i++)
+        free(found[i].path);
+    free(found);
+    closedir(dir);
+    return code;
+}
+
+int capture_find(struct capture *c, const char *path)
+{
+    struct stat st;
+    const char *from = "";
+    *c = (struct capture){0};
+    if (!path || !*path) {
+        path = getenv("TAPEDECK_CAPTURE");
+        from = " (of $TAPEDECK_CAPTURE)";
+    }
+    if (!path || !*path) {
+        path = "capture.db";
+        from = " (the default; name a capture, or set $TAPEDECK_CAPTURE)";
+    }
+    if (stat(path, &st) != 0) {
+        cli_error("%s: %s%s", path, strerror(errno), from);
+        return CLI_FAILED;
+    }
+    return S_ISDIR(st.st_mode) ? folder(c, path, NULL) : single(c, path);
+}
+
+int capture_siblings(struct capture *c, const char *path)
+{
+    *c = (struct capture){0};
+    if (!ends_in_db(view_of(path)))
+        return single(c, path);
+    // The folder's files are named as path is, so that their stems compare.
+    const char *slash = strrchr(path, '/');
+    struct entry only = {0};
+    char *dir = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    int n = slash ? asprintf(&only.path, "%s", path) : asprintf(&only.path, "./%s", path);
+    int code = CLI_FAILED;
+    if (!dir || n < 0) {
+        only.path = n < 0 ? NULL : only.path;
+        nomem();
+    } else {
+        split(&only);
+        code = folder(c, dir, &only);
+    }
+    free(only.path);
+    free(dir);
+    return code;
+}
+
+bool capture_follows(const struct capture *c, size_t i)
+{
+    if (i == 0 || !ends_in_db(view_of(c->paths[i])) || !ends_in_db(view_of(c->paths[i - 1])))
+        return false;
+    struct entry a = {.path = c->paths[i - 1]}, b = {.path = c->paths[i]};
+    split(&a);
+    split(&b);
+    return view_eq(view_n(a.path, a.stem), view_n(b.path, b.stem));
+}
+
+bool capture_names(const char *operand)
+{
+    struct stat st;
+    return stat(operand, &st) == 0 || ends_in_db(view_of(operand));
+}
+
+struct store *capture_open(const char *path)
+{
+    char why[WHY_MAX];
+    struct store *s = NULL;
+    int e = store_open(&s, path, STORE_READ, why);
+    if (e) {
+        cli_damage("%s", why);
+        return NULL;
+    }
+    return s;
+}
+
+// The words of a filter, joined by blanks.
+static char *join(int argc, char **argv)
+{
+    size_t n = 1;
+    for (int i = 0; i < argc; i++)
+        n += strlen(argv[i]) + 1;
+    char *text = calloc(1, n), *at = text;
+    for (int i = 0; text && i < argc; i++) {
+        size_t length = strlen(argv[i]);
+        if (i > 0)
+            *at++ = ' ';
+        memcpy(at, argv[i], length);
+        at += length;
+    }
+    return text;
+}
+
+int selection_parse(struct selection *s, int argc, char **argv)
+{
+    char why[WHY_MAX];
+    const char *path = NULL;
+    size_t column = 0;
+    *s = (struct selection){0};
+    if (argc > 0 && capture_names(argv[0])) {
+        path = argv[0];
+        argc--;
+        argv++;
+    }
+    s->text = join(argc, argv);
+    if (!s->text)
+        return nomem();
+    int e = filter_parse(view_of(s->text), clock_wall_us(), &s->filter, &column, why);
+    if (e == E_NOMEM)
+        return nomem();
+    if (e) {
+        fflush(stdout);
+        filter_print_error(stderr, view_of(s->text), column, why);
+        if (!path && !strpbrk(argv[0], " =<>~()"))
+            fprintf(stderr, "(and there is no file named '%s')\n", argv[0]);
+        return CLI_USAGE;
+    }
+    return capture_find(&s->capture, path);
+}
+
+void selection_clear(struct selection *s)
+{
+    filter_free(s->filter);
+    free(s->text);
+    capture_clear(&s->capture);
+    *s = (struct selection){0};
+}

@@ -1,0 +1,152 @@
+// rows: one cursor a file, merged by the order's key. Within a file the order, and going on behind
+// damage, are the store's.
+#include "tools/rows.h"
+
+#include "tools/cli.h"
+
+#include <stdlib.h>
+
+struct key {
+    int64_t number, id;
+};
+struct cursor {
+    struct store *store;
+    struct store_query *query, *heads;
+    const char *path;
+    struct key key; // of the row at hand
+    bool live;      // there is one
+};
+struct rows {
+    struct rows_spec spec;
+    struct cursor *cursors;
+    size_t n;
+    struct cursor *now;
+    int64_t given;
+};
+
+static struct key key_of(const struct rows *r, const struct store_query *q)
+{
+    struct key k = {.id = store_int(q, FIELD_ID)};
+    if (r->spec.order == STORE_SLOWEST_FIRST)
+        k.number = -store_int(q, FIELD_DURATION);
+    else if (r->spec.order == STORE_NEWEST_FIRST)
+        k = (struct key){-store_int(q, STORE_START_US), -k.id};
+    else if (r->spec.order == STORE_OLDEST_FIRST)
+        k.number = store_int(q, STORE_START_US);
+    return k;
+}
+
+static bool before(const struct key *a, const struct key *b)
+{
+    return a->number != b->number ? a->number < b->number : a->id < b->id;
+}
+
+static void advance(struct rows *r, struct cursor *c)
+{
+    int e = store_step(c->query);
+    c->live = e == 1;
+    if (c->live) {
+        c->key = key_of(r, c->query);
+        return;
+    }
+    if (e < 0)
+        cli_damage("%s", store_why(c->store));
+    int64_t skipped = store_skipped(c->query);
+    if (skipped)
+        cli_damage("%s: it is damaged: %lld places could not be read", c->path, (long long)skipped);
+}
+
+static void close_cursor(struct cursor *c)
+{
+    store_query_free(c->query);
+    store_query_free(c->heads);
+    store_close(c->store);
+    *c = (struct cursor){0};
+}
+
+static bool open_cursor(struct rows *r, struct cursor *c, const char *path)
+{
+    c->path = path;
+    c->store = capture_open(path);
+    if (!c->store)
+        return false;
+    if (store_transactions(c->store, r->spec.filter, r->spec.order, r->spec.limit, 0, &c->query)) {
+        cli_damage("%s", store_why(c->store));
+        close_cursor(c);
+        return false;
+    }
+    advance(r, c);
+    return true;
+}
+
+int rows_open(struct rows **out, const struct rows_spec *spec)
+{
+    struct rows *r = calloc(1, sizeof *r);
+    *out = r;
+    if (!r || !(r->cursors = calloc(spec->capture->n, sizeof *r->cursors))) {
+        cli_error("out of memory");
+        return CLI_FAILED;
+    }
+    r->spec = *spec;
+    for (size_t i = 0; i < spec->capture->n; i++)
+        if (open_cursor(r, &r->cursors[r->n], spec->capture->paths[i]))
+            r->n++;
+    return r->n > 0 ? CLI_OK : CLI_FAILED;
+}
+
+void rows_close(struct rows *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->n; i++)
+        close_cursor(&r->cursors[i]);
+    free(r->cursors);
+    free(r);
+}
+
+bool rows_next(struct rows *r)
+{
+    if (r->spec.limit && r->given == r->spec.limit)
+        return false;
+    if (r->now)
+        advance(r, r->now);
+    r->now = NULL;
+    for (size_t i = 0; i < r->n; i++) {
+        struct cursor *c = &r->cursors[i];
+        if (c->live && (!r->now || before(&c->key, &r->now->key)))
+            r->now = c;
+    }
+    r->given += r->now != NULL;
+    return r->now != NULL;
+}
+
+const struct store_query *rows_row(const struct rows *r)
+{
+    return r->now->query;
+}
+
+struct store *rows_store(const struct rows *r)
+{
+    return r->now->store;
+}
+
+void rows_heads(struct rows *r, struct heads *out)
+{
+    static const char sql[] = "SELECT req, res, interim, req_trailers, res_trailers, redacted"
+                              " FROM head WHERE txn = ?1";
+    struct cursor *c = r->now;
+    int e = c->heads ? 0 : store_query(c->store, sql, &c->heads);
+    *out = (struct heads){0};
+    if (c->heads)
+        store_rewind(c->heads);
+    e = e ? e : store_bind_int(c->heads, 1, store_int(c->query, FIELD_ID));
+    e = e ? e : store_step(c->heads);
+    if (e < 0)
+        cli_damage("%s", store_why(c->store));
+    if (e != 1)
+        return;
+    struct view *views[] = {&out->req,          &out->res,          &out->interim,
+                            &out->req_trailers, &out->res_trailers, &out->redacted};
+    for (int i = 0; i < 6; i++)
+        *views[i] = store_bytes(c->heads, i);
+}

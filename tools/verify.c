@@ -1,0 +1,304 @@
+// verify: proves that a capture is complete, or says what is not.
+//
+// The proof is store_verify()'s; this file adds up files, and tells.
+#include "tools/capture.h"
+#include "tools/commands.h"
+#include "tools/fields.h"
+#include "tools/jsonw.h"
+#include "tools/progress.h"
+#include "tools/term.h"
+
+// This command's own meaning of exit codes.
+enum { COMPLETE = 0, LOSSES = 1, BROKEN = 2 };
+
+static const struct option_def options[] = {
+    {.name = "json",
+     .type = OPT_FLAG,
+     .sentence = "One JSON object: sums, verdict and every finding.",
+     .programs = CLI_PROGRAM},
+    {.name = "limit",
+     .type = OPT_NUMBER,
+     .initial = "100",
+     .min = 0,
+     .max = 1000000000,
+     .unit = "N",
+     .sentence = "Print at most so many findings; the verdict is of all.",
+     .programs = CLI_PROGRAM},
+    {.name = "quiet",
+     .type = OPT_FLAG,
+     .sentence = "Print nothing; the exit code tells.",
+     .programs = CLI_PROGRAM},
+    CLI_OPTIONS_END,
+};
+
+static const struct {
+    const char *name;
+    enum style style;
+} kinds[] = {
+    [VERIFY_DAMAGE] = {"damage", STYLE_BAD}, [VERIFY_HOLE] = {"hole", STYLE_BAD},
+    [VERIFY_LEDGER] = {"ledger", STYLE_BAD}, [VERIFY_LOSS] = {"loss", STYLE_WARN},
+    [VERIFY_CUT] = {"cut", STYLE_NOTE},      [VERIFY_NOTE] = {"note", STYLE_DIM},
+};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+struct verify {
+    struct term term;
+    bool json, quiet, several; // several files
+    int64_t limit, printed, found[KINDS];
+    struct verify_sums sums;
+    const char *path;
+    struct progress progress;
+    struct jsonw w;
+};
+
+static void tell(struct verify *v, enum verify_finding what, const char *place,
+                 const char *sentence)
+{
+    v->found[what]++;
+    if (v->quiet || v->printed == v->limit)
+        return;
+    v->printed++;
+    progress_end(&v->progress);
+    if (v->json) {
+        jsonw_object(&v->w, NULL);
+        jsonw_string(&v->w, "kind", kinds[what].name);
+        jsonw_string(&v->w, "file", v->path);
+        jsonw_string(&v->w, "place", place);
+        jsonw_string(&v->w, "sentence", sentence);
+        jsonw_object_end(&v->w);
+        return;
+    }
+    term_on(&v->term, kinds[what].style);
+    fputs(kinds[what].name, stdout);
+    term_off(&v->term, kinds[what].style);
+    fputs(": ", stdout);
+    if (v->several) {
+        term_text(&v->term, view_of(v->path), false, 0);
+        fputs(": ", stdout);
+    }
+    if (*place) {
+        term_text(&v->term, view_of(place), false, 0);
+        fputs(": ", stdout);
+    }
+    term_text(&v->term, view_of(sentence), false, 0);
+    putchar('\n');
+}
+
+static void found(void *arg, enum verify_finding what, const char *place, const char *sentence)
+{
+    tell(arg, what, place, sentence);
+}
+
+static void progress(void *arg, int permille)
+{
+    struct verify *v = arg;
+    progress_permille(&v->progress, permille);
+}
+
+static void add(struct verify_sums *to, const struct verify_sums *s)
+{
+    to->streams = s->streams > to->streams ? s->streams : to->streams; // the same in all files
+    to->flows += s->flows;
+    to->flows_open += s->flows_open;
+    to->flows_cut += s->flows_cut;
+    to->transactions += s->transactions;
+    to->parts += s->parts;
+    to->bodies += s->bodies;
+    for (int d = 0; d < 2; d++) {
+        to->relayed[d] += s->relayed[d];
+        to->stored[d] += s->stored[d];
+        to->omitted[d] += s->omitted[d];
+        to->lost[d] += s->lost[d];
+    }
+    to->lost_transactions += s->lost_transactions;
+    to->lost_flows += s->lost_flows;
+    to->unbalanced += s->unbalanced;
+    to->filtered += s->filtered;
+    to->holes += s->holes;
+    to->damages += s->damages;
+}
+
+// NULL when it cannot be opened.
+static struct store *verify_file(struct verify *v, const char *path)
+{
+    char why[WHY_MAX];
+    struct store *s = NULL;
+    struct verify_sums sums = {0};
+    v->path = path;
+    int e = store_open(&s, path, STORE_READ, why);
+    if (!e) {
+        e = store_verify(s, &sums, found, progress, v);
+        if (e)
+            snprintf(why, sizeof why, "%s", store_why(s));
+        add(&v->sums, &sums);
+    }
+    if (e)
+        tell(v, VERIFY_DAMAGE, "", why);
+    progress_end(&v->progress);
+    return s;
+}
+
+// Each file, and the seams between those that follow each other.
+static void verify_all(struct verify *v, const struct capture *c)
+{
+    struct store *before = NULL;
+    for (size_t i = 0; i < c->n; i++) {
+        struct store *s = verify_file(v, c->paths[i]);
+        if (before && s && capture_follows(c, i) && store_verify_seam(before, s, found, v))
+            tell(v, VERIFY_DAMAGE, "", store_why(s));
+        store_close(before);
+        before = s;
+    }
+    store_close(before);
+}
+
+static int verdict(const struct verify *v)
+{
+    if (v->found[VERIFY_DAMAGE] || v->found[VERIFY_HOLE] || v->found[VERIFY_LEDGER] ||
+        v->sums.holes || v->sums.damages || v->sums.unbalanced)
+        return BROKEN;
+    bool lost =
+        v->found[VERIFY_LOSS] || v->sums.lost_transactions || v->sums.lost[0] || v->sums.lost[1];
+    return lost ? LOSSES : COMPLETE;
+}
+
+// ---- output
+
+static void line(const char *name)
+{
+    printf("%-18s", name);
+}
+
+static void print_direction(const struct verify *v, const char *name, int d)
+{
+    char a[FIELDS_COUNT], b[FIELDS_COUNT], c[FIELDS_COUNT], e[FIELDS_COUNT];
+    const struct verify_sums *s = &v->sums;
+    bool even = s->relayed[d] == s->stored[d] + s->omitted[d] + s->lost[d];
+    line(name);
+    printf("%s bytes relayed %s %s stored + %s left out + %s lost\n",
+           fields_count(s->relayed[d], a), even ? "=" : "!=", fields_count(s->stored[d], b),
+           fields_count(s->omitted[d], c), fields_count(s->lost[d], e));
+}
+
+static void print(const struct verify *v, int code)
+{
+    static const char *const words[] = {"complete", "losses declared", "holes or damage"};
+    static const enum style styles[] = {STYLE_GOOD, STYLE_WARN, STYLE_BAD};
+    char a[FIELDS_COUNT], b[FIELDS_COUNT];
+    const struct verify_sums *s = &v->sums;
+    int64_t all = 0;
+    for (size_t i = 0; i < KINDS; i++)
+        all += v->found[i];
+    if (all > v->printed)
+        printf("… and %s findings more\n", fields_count(all - v->printed, a));
+    line("transactions");
+    printf("%s of %s", fields_count(s->transactions, a),
+           fields_count(s->transactions + s->lost_transactions, b));
+    if (s->filtered)
+        printf("; %s more left out by the capture filter", fields_count(s->filtered, a));
+    putchar('\n');
+    line("flows");
+    printf("%s ended", fields_count(s->flows - s->flows_open - s->flows_cut, a));
+    if (s->flows_open)
+        printf(", %s open", fields_count(s->flows_open, a));
+    if (s->lost_flows)
+        printf(", %s lost whole", fields_count(s->lost_flows, a));
+    if (s->flows_cut)
+        printf(", %s cut by the death of the proxy", fields_count(s->flows_cut, a));
+    putchar('\n');
+    print_direction(v, "client to server", 0);
+    print_direction(v, "server to client", 1);
+    line("verdict");
+    term_on(&v->term, styles[code]);
+    fputs(words[code], stdout);
+    term_off(&v->term, styles[code]);
+    putchar('\n');
+}
+
+static void json_sums(struct jsonw *w, const struct verify_sums *s)
+{
+    static const char *const sides[] = {"c2s", "s2c"};
+    jsonw_int(w, "transactions", s->transactions);
+    jsonw_int(w, "lost_transactions", s->lost_transactions);
+    jsonw_int(w, "lost_flows", s->lost_flows);
+    jsonw_int(w, "filtered", s->filtered);
+    jsonw_int(w, "streams", s->streams);
+    jsonw_int(w, "flows", s->flows);
+    jsonw_int(w, "flows_open", s->flows_open);
+    jsonw_int(w, "flows_cut", s->flows_cut);
+    jsonw_int(w, "parts", s->parts);
+    jsonw_int(w, "bodies", s->bodies);
+    jsonw_int(w, "holes", s->holes);
+    jsonw_int(w, "damages", s->damages);
+    jsonw_int(w, "unbalanced", s->unbalanced);
+    for (int d = 0; d < 2; d++) {
+        jsonw_object(w, sides[d]);
+        jsonw_int(w, "relayed", s->relayed[d]);
+        jsonw_int(w, "stored", s->stored[d]);
+        jsonw_int(w, "left_out", s->omitted[d]);
+        jsonw_int(w, "lost", s->lost[d]);
+        jsonw_object_end(w);
+    }
+}
+
+static void print_json(struct verify *v, int code)
+{
+    static const char *const words[] = {"complete", "losses", "broken"};
+    jsonw_array_end(&v->w);
+    jsonw_object(&v->w, "found");
+    for (size_t i = 0; i < KINDS; i++)
+        jsonw_int(&v->w, kinds[i].name, v->found[i]);
+    jsonw_object_end(&v->w);
+    json_sums(&v->w, &v->sums);
+    jsonw_string(&v->w, "verdict", words[code]);
+    jsonw_object_end(&v->w);
+    putchar('\n');
+}
+
+static int run(const struct command *c, struct options *o, int argc, char **argv)
+{
+    struct verify v = {.json = options_flag(o, "json"),
+                       .quiet = options_flag(o, "quiet"),
+                       .limit = options_number(o, "limit")};
+    struct capture capture;
+    if (argc > 1)
+        return cli_usage(c, "one capture only, not '%s' as well", argv[1]);
+    term_init(&v.term, stdout, o);
+    progress_init(&v.progress, "verifying");
+    if (capture_find(&capture, argc ? argv[0] : NULL) != CLI_OK) {
+        capture_clear(&capture);
+        return BROKEN;
+    }
+    v.several = capture.n > 1;
+    jsonw_init(&v.w, stdout);
+    if (v.json && !v.quiet) {
+        v.w.lines = 2;
+        jsonw_object(&v.w, NULL);
+        jsonw_array(&v.w, "findings");
+    }
+    verify_all(&v, &capture);
+    int code = verdict(&v);
+    if (v.json && !v.quiet)
+        print_json(&v, code);
+    else if (!v.quiet)
+        print(&v, code);
+    capture_clear(&capture);
+    return code;
+}
+
+const struct command command_verify = {
+    .name = "verify",
+    .sentence = "prove that a capture is complete, or say what is not",
+    .operands = "[CAPTURE]",
+    .example = "tapedeck verify\n"
+               "tapedeck verify captures/ --json | jq .verdict\n"
+               "tapedeck verify --quiet capture.db || echo 'not complete'",
+    .text = "Recomputes every sum from the rows: each row's checksum, each body's digest, the "
+            "numbers of each stream, and for each connection that the bytes relayed are the bytes "
+            "stored, left out by a rule, or declared lost.\n"
+            "Exit code 0: complete. 1: losses are declared. 2: there are holes or damage, or the "
+            "capture cannot be read. Connections that were cut by the death of the proxy are told; "
+            "they are no loss by themselves.",
+    .options = options,
+    .run = run,
+};
