@@ -1,0 +1,112 @@
+// export: the driver, and the command `export` without a format, which lists the formats.
+#include "tools/export/export.h"
+
+#include "tools/commands.h"
+#include "tools/fields.h"
+#include "tools/out.h"
+#include "tools/progress.h"
+
+enum store_order export_order(const struct options *o)
+{
+    const char *word = options_text(o, "order");
+    return strcmp(word, "newest") == 0    ? STORE_NEWEST_FIRST
+           : strcmp(word, "slowest") == 0 ? STORE_SLOWEST_FIRST
+                                          : STORE_OLDEST_FIRST;
+}
+
+bool export_is_http(struct export *x)
+{
+    if (view_eq(store_bytes(rows_row(x->rows), FIELD_PROTOCOL), VIEW_LIT("http")))
+        return true;
+    x->left_out++;
+    return false;
+}
+
+static void walk(const struct format *f, struct export *x)
+{
+    struct progress progress;
+    progress_init(&progress, "transactions");
+    while (!x->code && !(x->out && ferror_unlocked(x->out)) && rows_next(x->rows)) {
+        rows_heads(x->rows, &x->heads);
+        x->given++;
+        f->row(x);
+        progress_count(&progress, x->given);
+    }
+    progress_end(&progress);
+}
+
+int export_rows(const struct format *f, struct export *x, int argc, char **argv)
+{
+    struct selection s = {0};
+    int code = selection_parse(&s, argc, argv);
+    struct rows_spec spec = {.capture = &s.capture,
+                             .filter = s.filter,
+                             .order = export_order(x->o),
+                             .limit = options_number(x->o, "limit")};
+    code = code ? code : rows_open(&x->rows, &spec);
+    if (!code) {
+        if (f->begin)
+            f->begin(x);
+        walk(f, x);
+        if (f->end && !x->code)
+            f->end(x);
+        code = x->code;
+    }
+    rows_close(x->rows);
+    x->rows = NULL;
+    selection_clear(&s);
+    if (x->left_out) {
+        char text[FIELDS_COUNT];
+        cli_error("%s %s left out", fields_count(x->left_out, text), f->left_out);
+    }
+    if (!code && x->given == 0 && options_flag(x->o, "exit-code"))
+        return CLI_NOTHING;
+    return code;
+}
+
+int export_run(const struct format *f, struct options *o, int argc, char **argv)
+{
+    struct out out;
+    struct export x = {.o = o};
+    int code = out_open(&out, options_text(o, "out"));
+    if (code)
+        return code;
+    x.out = out.f;
+    jsonw_init(&x.w, out.f);
+    code = export_rows(f, &x, argc, argv);
+    bool keep = code == CLI_OK || code == CLI_NOTHING;
+    if (out.opened) { // stdout is judged at the end of the program
+        int closed = out_close(&out, keep);
+        code = keep && closed ? closed : code;
+    }
+    return code ? code : cli_result();
+}
+
+// ---- the list of formats
+
+static const struct option_def options[] = {CLI_OPTIONS_END};
+
+static int run(const struct command *c, struct options *o, int argc, char **argv)
+{
+    (void)o;
+    if (argc > 0)
+        return cli_usage(c, "there is no format '%s'", argv[0]);
+    return cli_usage(c, "which format?");
+}
+
+const struct command command_export = {
+    .name = "export",
+    .sentence = "write transactions in the format of other programs",
+    .operands = "jsonl|har|csv|curl|raw [CAPTURE] [FILTER]",
+    .example = "tapedeck export har capture.db 'host = api.test' --out api.har\n"
+               "tapedeck export jsonl --bodies decoded | jq -r .response.body\n"
+               "tapedeck export curl 'status >= 500' -n 1 | sh",
+    .text = "jsonl: one JSON object a line, everything that is known.\n"
+            "har: HTTP Archive 1.2, for browsers and their tools.\n"
+            "csv: the fields as a table (RFC 4180).\n"
+            "curl: a shell command for each request.\n"
+            "raw: the exact bytes of requests and answers.\n"
+            "Each has options of its own: tapedeck export har --help.",
+    .options = options,
+    .run = run,
+};
