@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -84,6 +85,12 @@ void *conn_owner(const struct conn *c)
 bool conn_is_dead(const struct conn *c)
 {
     return c->dead;
+}
+
+bool conn_is_gone(const struct conn *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 struct session *conn_session(struct conn *c)

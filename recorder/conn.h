@@ -34,6 +34,8 @@ void conn_free(struct conn *c); // says its one line in the log
 uint64_t conn_id(const struct conn *c);
 void *conn_owner(const struct conn *c); // env->arg
 bool conn_is_dead(const struct conn *c);
+// The peer has hung up, though its last bytes may not be read yet.
+bool conn_is_gone(const struct conn *c);
 struct session *conn_session(struct conn *c);
 
 // Ends it; reason is static.

@@ -72,11 +72,8 @@ static void on_died(void *arg, struct conn *c)
     event_active(s->reap, EV_TIMEOUT, 0);
 }
 
-static void on_reap(evutil_socket_t fd, short what, void *arg)
+static void reap(struct server *s)
 {
-    (void)fd;
-    (void)what;
-    struct server *s = arg;
     for (unsigned i = 0; i < SERVER_CONNECTIONS_MAX; i++) {
         if (!s->conns[i] || !conn_is_dead(s->conns[i]))
             continue;
@@ -86,9 +83,28 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static void on_reap(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    reap(arg);
+}
+
+// While the writer is stuck nobody is read from, so the ends of connections are not seen: proxies
+// come again and again. What the gone ones did not get acknowledged they send again.
+static void evict(struct server *s)
+{
+    for (unsigned i = 0; i < SERVER_CONNECTIONS_MAX; i++)
+        if (s->conns[i] && conn_is_gone(s->conns[i]))
+            conn_kill(s->conns[i], "closed by the proxy while it waited");
+    reap(s);
+}
+
 static void add_conn(struct server *s, int fd)
 {
     unsigned i = 0;
+    if (s->conns_count == SERVER_CONNECTIONS_MAX)
+        evict(s);
     while (i < SERVER_CONNECTIONS_MAX && s->conns[i])
         i++;
     if (i == SERVER_CONNECTIONS_MAX) {
@@ -163,22 +179,39 @@ static int no_room(struct server *s, int e)
     return e;
 }
 
+// Ends the other connections of c's stream; an older one than another does not get it, for what
+// waited unread comes in any order. false: c itself is ended.
+static bool take_stream(struct server *s, struct conn *c, const unsigned char name[16])
+{
+    if (conn_is_gone(c)) {
+        conn_kill(c, "closed by the proxy while it waited");
+        return false;
+    }
+    for (unsigned i = 0; i < SERVER_CONNECTIONS_MAX; i++) {
+        struct conn *old = s->conns[i];
+        if (!old || old == c || conn_is_dead(old) || conn_session(old)->state == SESSION_HELLO ||
+            memcmp(conn_session(old)->name, name, 16) != 0)
+            continue;
+        bool newer = conn_id(old) > conn_id(c);
+        conn_kill(newer ? c : old, "its stream came with a new connection");
+        if (newer)
+            return false;
+    }
+    return true;
+}
+
 static int on_hello(void *arg, const unsigned char name[16], struct view payload)
 {
     struct conn *c = arg;
     struct server *s = conn_owner(c);
     if (s->stopping)
         return E_FULL;
+    if (!take_stream(s, c, name))
+        return E_REFUSED;
     bool was_empty = batch_is_empty(s->filling);
     int e = batch_add_hello(s->filling, conn_id(c), payload);
     if (e)
         return no_room(s, e);
-    for (unsigned i = 0; i < SERVER_CONNECTIONS_MAX; i++) {
-        struct conn *old = s->conns[i];
-        if (old && old != c && !conn_is_dead(old) && conn_session(old)->state != SESSION_HELLO &&
-            memcmp(conn_session(old)->name, name, 16) == 0)
-            conn_kill(old, "its stream came with a new connection");
-    }
     note_added(s, was_empty);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -464,6 +465,42 @@ static void the_capture_rotates_under_way(void **state)
     buf_clear(&out);
 }
 
+static void a_stuck_writer_does_not_use_up_connections(void **state)
+{
+    (void)state;
+    struct running r;
+    struct peer p;
+    struct buf out;
+    sqlite3 *other;
+    struct settings s = settings_of("sqlite");
+    buf_init(&out, FRAMES_MAX);
+    begin(&r, &s);
+    peer_connect(&p, server_address(r.server));
+    peer_hello(&p, 1, 1, 1);
+    // Somebody holds the file locked, for as long as proxies come, give up, and come again.
+    assert_int_equal(sqlite3_open(capture, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    put_flow(&out, 1, 8);
+    assert_true(peer_send(&p, &out));
+    for (int i = 0; i < SERVER_CONNECTIONS_MAX + 50; i++) {
+        struct peer again;
+        peer_connect(&again, server_address(r.server));
+        frames_hello(&out, 2 + i % 3, 1, 1);
+        peer_send(&again, &out);
+        peer_close(&again);
+    }
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    peer_wait_ack(&p, 10);
+    struct peer last;
+    peer_connect(&last, server_address(r.server));
+    assert_int_equal(peer_hello(&last, 2, 1, 1), 0);
+    peer_close(&last);
+    peer_close(&p);
+    end(&r);
+    buf_clear(&out);
+}
+
 // ---- where it listens
 
 static void the_ready_file_says_where(void **state)
@@ -552,6 +589,7 @@ int main(void)
         TEST(a_stream_that_goes_back_is_refused),
         TEST(large_frames_pass),
         TEST(the_capture_rotates_under_way),
+        TEST(a_stuck_writer_does_not_use_up_connections),
         TEST(the_ready_file_says_where),
         TEST(tcp_on_loopback_works),
         TEST(a_capture_that_is_not_ours_is_refused),
