@@ -358,14 +358,14 @@ static enum decode_verdict answer_feed(struct http1 *h, struct decode_ctx *ctx, 
     h->answer = n;
     h->unasked = !asked;
     half->phase = BODY;
-    if (scratch.status == 101 || (method.n == 7 && scratch.status < 300)) {
-        message_end(h, ctx, S2C, MSG_COMPLETE, view_n(NULL, 0), 0);
-        return DECODE_SWITCH;
-    }
     unsigned doubts = http1_doubts(&scratch, view_head(in, *used));
     if (doubts) {
         lost_note(ctx, "ambiguous framing", http_fault_text(doubts));
         return DECODE_LOST;
+    }
+    if (scratch.status == 101 || (method.n == 7 && scratch.status < 300)) {
+        message_end(h, ctx, S2C, MSG_COMPLETE, view_n(NULL, 0), 0);
+        return DECODE_SWITCH;
     }
     http_body_begin(&half->body, http_response_framing(&scratch, method), scratch.length);
     return DECODE_MORE;

@@ -4,8 +4,11 @@
 // LF, a space before a colon, a folded line and the like are common and mostly harmless. They
 // matter when they touch Content-Length or Transfer-Encoding: some reader may see such a header
 // where another sees none. So the head's text is searched for places where a line could begin for
-// anybody (behind CR, LF or another control character, and white space) and one of these two names
+// anybody (behind LF or another control character, and white space) and one of these two names
 // follows. Each must be a plain header that the parser read as such.
+//
+// A CR that no LF follows always matters: there are readers who end a line, or the whole head, with
+// it.
 #include "proxy/decode/http1_doubt.h"
 
 // Faults of the framing itself.
@@ -57,11 +60,24 @@ static size_t plain(const struct http_head *head)
     return count;
 }
 
+static bool has_bare_cr(struct view text)
+{
+    const char *p = text.p, *end = text.p + text.n;
+    while ((p = memchr(p, '\r', (size_t)(end - p)))) {
+        p++;
+        if (p == end || *p != '\n')
+            return true;
+    }
+    return false;
+}
+
 unsigned http1_doubts(const struct http_head *head, struct view text)
 {
     if ((head->faults & ~(unsigned)HTTP_FAULTS_BESIDE_FRAMING) == 0)
         return 0;
     if (head->faults & ALWAYS)
         return head->faults & ALWAYS;
-    return sightings(text) == plain(head) ? 0 : head->faults;
+    if (has_bare_cr(text) || sightings(text) != plain(head))
+        return head->faults;
+    return 0;
 }

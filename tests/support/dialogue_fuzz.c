@@ -59,6 +59,18 @@ static void read_steps(struct dialogue *d, struct view rest)
     }
 }
 
+void dialogue_from_bytes(struct dialogue *d, struct view input)
+{
+    static const struct decoder_ops *const hints[] = {NULL, &decoder_http1, &decoder_tls,
+                                                      &decoder_raw};
+    dialogue_forget(d);
+    d->env.max = ROOM_DEFAULT;
+    if (input.n == 0)
+        return;
+    d->hint = hints[(unsigned char)input.p[0] & 3];
+    read_steps(d, view_from(input, 1));
+}
+
 // Whether the server's words and ours may share a message: then it depends on the pieces whose it
 // is.
 static bool words_mix(const struct dialogue *d)
@@ -89,8 +101,6 @@ static void heard(const struct dialogue *d, char out[SHOW_MAX])
 
 void dialogue_fuzz(struct view input, const struct decoder_ops *hint)
 {
-    static const struct decoder_ops *const hints[] = {NULL, &decoder_http1, &decoder_tls,
-                                                      &decoder_raw};
     static struct dialogue d;
     static char whole[SHOW_MAX], pieces[SHOW_MAX];
     if (input.n == 0)
@@ -98,15 +108,14 @@ void dialogue_fuzz(struct view input, const struct decoder_ops *hint)
     if (!d.log)
         dialogue_init(&d);
     sink_log_apart(d.log, true);
-    dialogue_forget(&d);
-    unsigned char first = (unsigned char)input.p[0];
-    d.hint = hint ? hint : hints[first & 3];
-    d.env.max = ROOM_DEFAULT;
-    read_steps(&d, view_from(input, 1));
+    dialogue_from_bytes(&d, input);
+    if (hint)
+        d.hint = hint;
+    size_t size = (unsigned char)input.p[0] >> 2;
     dialogue_play(&d, 0, 0);
     bool kept = dialogue_kept(&d, "whole");
     heard(&d, whole);
-    dialogue_play(&d, 0, first >> 2 ? first >> 2 : 64);
+    dialogue_play(&d, 0, size ? size : 64);
     kept = dialogue_kept(&d, "in pieces") && kept;
     heard(&d, pieces);
     if (kept && (d.env.max < ROOM_DEFAULT || strcmp(whole, pieces) == 0))

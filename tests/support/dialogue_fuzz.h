@@ -11,6 +11,9 @@
 
 #include "tests/support/dialogue.h"
 
+// Reads it into d, which dialogue_init made.
+void dialogue_from_bytes(struct dialogue *d, struct view input);
+
 // Plays it whole and in pieces; both must keep the rules and the ledger, and where nothing limits
 // what may be held, they must be heard as the same. Aborts otherwise. hint: NULL to let the first
 // byte say.
