@@ -51,7 +51,8 @@ struct http1 {
     unsigned char kinds[PENDING_MAX / 4];
 };
 
-// Heads are parsed here: too large for each flow's state, and done with before feed() returns.
+// Heads are parsed here: too large for each flow's state. What is needed of a head behind
+// message_begin() is taken out before: a sink may come here again, for another flow.
 static _Thread_local struct http_head scratch;
 
 static void lost_note(struct decode_ctx *ctx, const char *what, const char *why)
@@ -331,11 +332,11 @@ static enum decode_verdict request_feed(struct http1 *h, struct decode_ctx *ctx,
     h->pending++;
     kind_set(h, h->newest, kind_of(scratch.method));
     h->blocked = scratch.upgrade || kind_of(scratch.method) == KIND_CONNECT;
-    message_begin(ctx, h->newest, C2S, in, *used, false);
+    h->doubts = http1_doubts(&scratch, view_head(in, *used), true);
     half->phase = BODY;
-    h->doubts = http1_doubts(&scratch, view_head(in, *used));
     http_body_begin(&half->body, h->doubts ? HTTP_UNTIL_CLOSE : http_request_framing(&scratch),
                     scratch.length);
+    message_begin(ctx, h->newest, C2S, in, *used, false);
     return DECODE_MORE;
 }
 
@@ -348,27 +349,27 @@ static enum decode_verdict answer_feed(struct http1 *h, struct decode_ctx *ctx, 
         return verdict;
     bool asked = h->pending > 0, interim = scratch.status < 200 && scratch.status != 101;
     uint64_t n = asked ? h->newest - h->pending + 1 : ctx->next_n++;
-    message_begin(ctx, n, S2C, in, *used, interim);
-    if (interim) {
-        if (!asked)
-            txn_end(ctx, n, "");
-        return DECODE_MORE;
-    }
     struct view method = asked ? method_of(h, n) : view_n(NULL, 0);
-    h->answer = n;
-    h->unasked = !asked;
-    half->phase = BODY;
-    unsigned doubts = http1_doubts(&scratch, view_head(in, *used));
-    if (doubts) {
+    enum http_framing framing = http_response_framing(&scratch, method);
+    unsigned doubts = http1_doubts(&scratch, view_head(in, *used), framing != HTTP_NO_BODY);
+    bool over = scratch.status == 101 || (method.n == 7 && scratch.status < 300);
+    http_body_begin(&half->body, framing, scratch.length);
+    message_begin(ctx, n, S2C, in, *used, interim);
+    if (doubts)
         lost_note(ctx, "ambiguous framing", http_fault_text(doubts));
+    if (interim && !asked)
+        txn_end(ctx, n, ctx->note);
+    if (!interim) {
+        h->answer = n;
+        h->unasked = !asked;
+        half->phase = BODY;
+    }
+    if (doubts)
         return DECODE_LOST;
-    }
-    if (scratch.status == 101 || (method.n == 7 && scratch.status < 300)) {
-        message_end(h, ctx, S2C, MSG_COMPLETE, view_n(NULL, 0), 0);
-        return DECODE_SWITCH;
-    }
-    http_body_begin(&half->body, http_response_framing(&scratch, method), scratch.length);
-    return DECODE_MORE;
+    if (!over || interim)
+        return DECODE_MORE;
+    message_end(h, ctx, S2C, MSG_COMPLETE, view_n(NULL, 0), 0);
+    return DECODE_SWITCH;
 }
 
 // What in holds cannot be used, and no more is coming.

@@ -71,13 +71,15 @@ static bool has_bare_cr(struct view text)
     return false;
 }
 
-unsigned http1_doubts(const struct http_head *head, struct view text)
+unsigned http1_doubts(const struct http_head *head, struct view text, bool body)
 {
     if ((head->faults & ~(unsigned)HTTP_FAULTS_BESIDE_FRAMING) == 0)
         return 0;
+    if ((head->faults & HTTP_BARE_LF) && has_bare_cr(text))
+        return HTTP_BARE_LF;
+    if (!body)
+        return 0;
     if (head->faults & ALWAYS)
         return head->faults & ALWAYS;
-    if (has_bare_cr(text) || sightings(text) != plain(head))
-        return head->faults;
-    return 0;
+    return sightings(text) == plain(head) ? 0 : head->faults;
 }

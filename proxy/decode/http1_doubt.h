@@ -5,8 +5,8 @@
 #include "proxy/decode/decode.h"
 #include "proxy/http/head.h"
 
-// The faults of the head (its text as it came) that make two readers disagree about the body's end;
-// 0: the framing is certain, whatever else may be wrong.
-unsigned http1_doubts(const struct http_head *head, struct view text);
+// The faults of the head (its text as it came) that make two readers disagree about where its
+// message ends; 0: the framing is certain, whatever else may be wrong. body: one may follow.
+unsigned http1_doubts(const struct http_head *head, struct view text, bool body);
 
 #endif

@@ -156,6 +156,9 @@ static void our_end(struct sink_flow *f, uint64_t n, enum dir dir, enum msg_end 
 static void our_txn_end(struct sink_flow *f, uint64_t n, const char *note)
 {
     (void)f, (void)n;
+    // The end of an interim head can be in doubt as well.
+    if (strncmp(note, "ambiguous", 9) == 0 && said_last(&ours) && !ours.raw)
+        said_last(&ours)->whole = false;
     if (note[0] && strncmp(note, "http: ended", 11) != 0 &&
         strncmp(note, "http: an empty", 14) != 0)
         refuse(&ours, note);
@@ -312,7 +315,9 @@ static const char *difference(struct view stream)
         bool b_stopped = theirs.refusal && i + 1 == theirs.count;
         if ((a_stopped && !a->whole) || (b_stopped && !b->whole))
             return NULL;
-        if (strncmp(a->start, b->start, 300) != 0)
+        // Without a target, what follows is one for them.
+        bool target = a->start[0] < 'A' || strchr(a->start, ' ');
+        if (strncmp(a->start, b->start, target ? 300 : strlen(a->start)) != 0)
             return "start line";
         if (no_body(a) && (buf_len(&b->body) > 0 || !b->whole))
             return NULL;
