@@ -85,7 +85,8 @@ struct sink_factory {
 struct sink_ops {
     void (*msg_begin)(struct sink_flow *f, const struct sink_msg *m);
     // content: bytes of the body; wire: bytes on the wire that they stand for (framing included;
-    // content may be empty).
+    // content may be empty). content.p NULL with content.n > 0: so many bytes that a sink before
+    // withholds; they count in the body's size alone, and the body has no digest then.
     void (*msg_body)(struct sink_flow *f, uint64_t n, enum dir dir, struct view content,
                      uint64_t wire, int64_t at_us);
     // trailers: exact bytes of the trailer section without its last empty line. wire: bytes not yet

@@ -1,0 +1,197 @@
+// redact_body: bodies that may be JSON are gathered until they are whole.
+//
+//   SNIFF ──first byte is { or [──→ GATHER ──whole, and JSON──→ handed on, changed
+//     └──any other──→ passes          └──encoded, too large, cut, no JSON──→ OUT
+//
+// What is left out is told of by its size alone: content without bytes, and a loss of its wire
+// bytes.
+#include "proxy/emit/redact_state.h"
+
+#include <stdlib.h>
+
+static const struct http_header *header(const struct sink_msg *m, struct view name)
+{
+    return m->http ? http_head_find(m->http, name) : NULL;
+}
+
+static bool contains(struct view v, struct view word)
+{
+    for (size_t i = 0; i + word.n <= v.n; i++) {
+        if (view_ieq(view_n(v.p + i, word.n), word))
+            return true;
+    }
+    return false;
+}
+
+// Types that say nothing about what the content is like.
+static bool says_little(struct view type)
+{
+    static const struct view vague[] = {VIEW_LIT("text/plain"),
+                                        VIEW_LIT("application/octet-stream"),
+                                        VIEW_LIT("application/x-www-form-urlencoded")};
+
+    type = view_trim(view_head(type, view_find(type, ';')));
+    for (size_t i = 0; i < sizeof vague / sizeof *vague; i++) {
+        if (view_ieq(type, vague[i]))
+            return true;
+    }
+    return type.n == 0;
+}
+
+static bool is_encoded(const struct sink_msg *m)
+{
+    const struct http_header *content = header(m, VIEW_LIT("content-encoding"));
+    const struct http_header *transfer = header(m, VIEW_LIT("transfer-encoding"));
+
+    return (content && content->value.n && !view_ieq(content->value, VIEW_LIT("identity"))) ||
+           (transfer && !view_ieq(transfer->value, VIEW_LIT("chunked")));
+}
+
+static void forget(struct redact_flow *f, struct redact_msg *m)
+{
+    struct redact *r = f->r;
+    struct redact_msg **at = &f->msgs;
+
+    while (*at != m)
+        at = &(*at)->next;
+    *at = m->next;
+    r->held -= buf_len(&m->body);
+    buf_clear(&m->body);
+    if (r->spares == REDACT_SPARE_MAX) {
+        free(m);
+        return;
+    }
+    m->next = r->spare;
+    r->spare = m;
+    r->spares++;
+}
+
+void redact_body_begin(struct redact_flow *f, const struct sink_msg *m)
+{
+    const struct http_header *type = header(m, VIEW_LIT("content-type"));
+    bool json = type && contains(type->value, VIEW_LIT("json"));
+    struct redact *r = f->r;
+
+    if (!json && type && !says_little(type->value))
+        return;
+    struct redact_msg *msg = r->spare;
+    if (msg) {
+        r->spare = msg->next;
+        r->spares--;
+    } else {
+        msg = malloc(sizeof *msg);
+    }
+    if (!msg) {
+        f->all_out = true;
+        return;
+    }
+    *msg = (struct redact_msg){.next = f->msgs, .n = m->n, .dir = m->dir, .why = "json (encoded)"};
+    msg->mode = is_encoded(m) ? BODY_OUT : json ? BODY_GATHER : BODY_SNIFF;
+    buf_init(&msg->body, REDACT_BODY_MAX);
+    f->msgs = msg;
+}
+
+static struct redact_msg *find(const struct redact_flow *f, uint64_t n, enum dir dir)
+{
+    struct redact_msg *m = f->msgs;
+
+    while (m && (m->n != n || m->dir != dir))
+        m = m->next;
+    return m;
+}
+
+static void leave_out(struct redact_flow *f, uint64_t n, enum dir dir, size_t size, uint64_t wire,
+                      int64_t at_us, const char *why)
+{
+    const struct sink_ops *next = f->next->ops;
+
+    next->omitted(f->next, n, dir, why, 0);
+    if (size)
+        next->msg_body(f->next, n, dir, view_n(NULL, size), 0, at_us);
+    if (wire)
+        next->lost(f->next, dir, CAUSE_REDACTION_FAILED, wire, at_us);
+}
+
+static void give_up(struct redact_flow *f, struct redact_msg *m, const char *why)
+{
+    leave_out(f, m->n, m->dir, buf_len(&m->body), m->wire, m->at_us, why);
+    f->r->held -= buf_len(&m->body);
+    buf_clear(&m->body);
+    m->wire = 0;
+    m->mode = BODY_OUT;
+    m->why = why;
+}
+
+// The bytes in front of JSON, a byte order mark among them.
+static size_t blanks(struct view v)
+{
+    static const char blank[] = {' ', '\t', '\r', '\n', '\xef', '\xbb', '\xbf'};
+    size_t i = 0;
+
+    while (i < v.n && memchr(blank, v.p[i], sizeof blank))
+        i++;
+    return i;
+}
+
+bool redact_body_hear(struct redact_flow *f, uint64_t n, enum dir dir, struct view content,
+                      uint64_t wire, int64_t at_us)
+{
+    struct redact_msg *m = find(f, n, dir);
+    struct redact *r = f->r;
+
+    if (!m && !f->all_out)
+        return false;
+    if (m && m->mode == BODY_SNIFF) {
+        size_t skip = blanks(content);
+        if (skip == content.n)
+            return false;
+        if (content.p[skip] != '{' && content.p[skip] != '[') {
+            forget(f, m);
+            return f->all_out ? redact_body_hear(f, n, dir, content, wire, at_us) : false;
+        }
+        m->mode = BODY_GATHER;
+    }
+    if (!m || m->mode == BODY_OUT) {
+        leave_out(f, n, dir, content.n, wire, at_us, m ? m->why : "json (out of memory)");
+        return true;
+    }
+    m->at_us = at_us;
+    m->wire += wire;
+    if (r->held + content.n <= REDACT_HELD_MAX && buf_add_view(&m->body, content) == 0) {
+        r->held += content.n;
+        return true;
+    }
+    give_up(f, m, "json (too large)");
+    leave_out(f, n, dir, content.n, 0, at_us, m->why);
+    return true;
+}
+
+void redact_body_end(struct redact_flow *f, uint64_t n, enum dir dir, bool whole)
+{
+    struct redact_msg *m = find(f, n, dir);
+    struct redact_edit e;
+
+    if (!m)
+        return;
+    if (m->mode == BODY_GATHER && !whole) {
+        give_up(f, m, "json (cut off)");
+    } else if (m->mode == BODY_GATHER) {
+        redact_edit_begin(&e, f->r, &f->r->text, buf_view(&m->body));
+        bool fine = redact_json(&e);
+        struct view out = redact_edit_end(&e);
+        if (!fine || e.failed) {
+            f->r->touched = 0;
+            give_up(f, m, fine ? "json (out of memory)" : "json (unreadable)");
+        } else {
+            redact_tell_omitted(f, n, dir);
+            f->next->ops->msg_body(f->next, n, dir, out, m->wire, m->at_us);
+        }
+    }
+    forget(f, m);
+}
+
+void redact_body_clear(struct redact_flow *f)
+{
+    while (f->msgs)
+        forget(f, f->msgs);
+}

@@ -1,0 +1,264 @@
+// redact_head: heads, trailers and queries.
+//
+// Whether a head is concerned is asked of its parsed form; what is replaced is found in the bytes
+// themselves, since a head with faults may hold lines that its parsed form has not. So lines are
+// cut where any reader might cut them, behind LF and behind a lone CR, while a secret value reaches
+// to its LF, with all lines that continue it.
+#include "proxy/emit/redact_state.h"
+
+// Faults with which the parsed headers may not be all that there are.
+#define ODD                                                                                        \
+    (HTTP_BARE_LF | HTTP_OBS_FOLD | HTTP_NUL | HTTP_SPACE_BEFORE_COLON | HTTP_BAD_NAME |           \
+     HTTP_TOO_MANY)
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static unsigned header_rule(const struct redact *r, struct view name)
+{
+    if (!(r->lengths & (uint64_t)1 << name.n % 64))
+        return REDACT_NO_RULE;
+    for (unsigned i = 0; i < r->rules; i++) {
+        if (r->rule[i].kind == REDACT_HEADER && view_ieq(name, r->rule[i].name))
+            return i;
+    }
+    return REDACT_NO_RULE;
+}
+
+static bool holds_url(struct view name)
+{
+    return view_ieq(name, VIEW_LIT("referer")) || view_ieq(name, VIEW_LIT("location"));
+}
+
+bool redact_head_concerns(const struct redact *r, const struct sink_msg *m)
+{
+    const struct http_head *h = m->http;
+
+    if (m->head.n == 0 || !(r->headers || r->queries))
+        return false;
+    if (!h || h->faults & ODD)
+        return true;
+    if (r->queries && memchr(h->target.p ? h->target.p : "", '?', h->target.n))
+        return true;
+    for (size_t i = 0; i < h->count; i++) {
+        struct view name = h->headers[i].name;
+        if (r->headers && header_rule(r, name) != REDACT_NO_RULE)
+            return true;
+        if (r->queries && (name.n == 7 || name.n == 8) && holds_url(name))
+            return true;
+    }
+    return false;
+}
+
+// ---- values
+
+// The schemes of credentials: what is in front of a blank and is none of these may be a secret.
+static bool is_scheme(struct view word)
+{
+    static const struct view known[] = {
+        VIEW_LIT("basic"),       VIEW_LIT("bearer"),
+        VIEW_LIT("digest"),      VIEW_LIT("dpop"),
+        VIEW_LIT("gnap"),        VIEW_LIT("hawk"),
+        VIEW_LIT("hoba"),        VIEW_LIT("mutual"),
+        VIEW_LIT("negotiate"),   VIEW_LIT("ntlm"),
+        VIEW_LIT("oauth"),       VIEW_LIT("privatetoken"),
+        VIEW_LIT("token"),       VIEW_LIT("vapid"),
+        VIEW_LIT("scram-sha-1"), VIEW_LIT("apikey"),
+        VIEW_LIT("signature"),   VIEW_LIT("scram-sha-256"),
+        VIEW_LIT("concealed"),   VIEW_LIT("aws4-hmac-sha256"),
+    };
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (view_ieq(word, known[i]))
+            return true;
+    }
+    return false;
+}
+
+// Offsets are into the edited bytes; [at, end) has no blanks at its ends.
+static void put_credentials(struct redact_edit *e, size_t at, size_t end, unsigned rule)
+{
+    size_t word = at;
+
+    while (word < end && !is_space(e->in.p[word]))
+        word++;
+    if (word < end && is_scheme(view_n(e->in.p + at, word - at))) {
+        at = word;
+        while (is_space(e->in.p[at]))
+            at++;
+    }
+    redact_edit_put(e, at, end - at, rule);
+}
+
+static void trim(const struct redact_edit *e, size_t *at, size_t *end)
+{
+    while (*at < *end && is_space(e->in.p[*at]))
+        (*at)++;
+    while (*at < *end && is_space(e->in.p[*end - 1]))
+        (*end)--;
+}
+
+// name=value; name=value … Of Set-Cookie only the first is a cookie, the others say how to keep it.
+static void put_cookies(struct redact_edit *e, size_t at, size_t end, unsigned rule,
+                        bool first_only)
+{
+    while (at < end) {
+        size_t stop = at + view_find(view_n(e->in.p + at, end - at), ';');
+        size_t next = stop < end ? stop + 1 : stop;
+        size_t equals = at + view_find(view_n(e->in.p + at, stop - at), '=');
+        if (equals < stop)
+            at = equals + 1;
+        trim(e, &at, &stop);
+        if (at < stop)
+            redact_edit_put(e, at, stop - at, rule);
+        if (first_only)
+            return;
+        at = next;
+    }
+}
+
+// The parameters in [at, end).
+static void put_query(struct redact_edit *e, size_t at, size_t end)
+{
+    const struct redact *r = e->r;
+
+    while (at < end) {
+        size_t stop = at;
+        while (stop < end && e->in.p[stop] != '&' && e->in.p[stop] != ';' && e->in.p[stop] != '#')
+            stop++;
+        size_t equals = at + view_find(view_n(e->in.p + at, stop - at), '=');
+        for (unsigned i = 0; i < r->rules && equals + 1 < stop; i++) {
+            if (r->rule[i].kind == REDACT_QUERY &&
+                redact_name_is(view_n(e->in.p + at, equals - at), &r->rule[i], true)) {
+                redact_edit_put(e, equals + 1, stop - equals - 1, i);
+                break;
+            }
+        }
+        at = stop + 1;
+    }
+}
+
+static void put_url(struct redact_edit *e, size_t at, size_t end)
+{
+    while (at < end && e->in.p[at] != '?' && e->in.p[at] != '#')
+        at++;
+    put_query(e, at + 1, end);
+}
+
+// ---- lines
+
+// Where the line ends that begins at `at`: at its CR or LF. *next: the line behind it.
+static size_t line_end(struct view in, size_t at, size_t *next)
+{
+    while (at < in.n && in.p[at] != '\r' && in.p[at] != '\n')
+        at++;
+    *next = at + (at < in.n);
+    if (*next < in.n && in.p[at] == '\r' && in.p[*next] == '\n')
+        (*next)++;
+    return at;
+}
+
+// The end of a secret value that begins at `at`: its LF, with the lines that continue it.
+static size_t value_end(struct view in, size_t at, size_t *next)
+{
+    for (;;) {
+        at += view_find(view_from(in, at), '\n');
+        *next = at + (at < in.n);
+        if (*next >= in.n || !is_space(in.p[*next]))
+            break;
+        at = *next;
+    }
+    while (at > 0 && (in.p[at - 1] == '\r' || in.p[at - 1] == '\n'))
+        at--;
+    return at;
+}
+
+static void put_value(struct redact_edit *e, struct view name, size_t at, size_t end, unsigned rule)
+{
+    struct view value = view_n(e->in.p + at, end - at);
+    bool broken = view_find(value, '\n') < value.n || view_find(value, '\r') < value.n;
+
+    if (broken)
+        redact_edit_put(e, at, end - at, rule);
+    else if (view_ieq(name, VIEW_LIT("cookie")) || view_ieq(name, VIEW_LIT("set-cookie")))
+        put_cookies(e, at, end, rule, name.n == 10);
+    else if (view_ieq(name, VIEW_LIT("authorization")) ||
+             view_ieq(name, VIEW_LIT("proxy-authorization")))
+        put_credentials(e, at, end, rule);
+    else
+        redact_edit_put(e, at, end - at, rule);
+}
+
+static void put_lines(struct redact_edit *e, size_t at)
+{
+    struct view in = e->in;
+
+    while (at < in.n) {
+        size_t next, end = line_end(in, at, &next);
+        size_t colon = at + view_find(view_n(in.p + at, end - at), ':');
+        size_t name_at = at, name_end = colon, value = colon + 1;
+        trim(e, &name_at, &name_end);
+        struct view name = view_n(in.p + name_at, name_end - name_at);
+        if (colon < end) {
+            unsigned rule = header_rule(e->r, name);
+            if (rule != REDACT_NO_RULE) {
+                end = value_end(in, value, &next);
+                while (value < end &&
+                       (is_space(in.p[value]) || in.p[value] == '\r' || in.p[value] == '\n'))
+                    value++;
+                trim(e, &value, &end);
+                if (value < end)
+                    put_value(e, name, value, end, rule);
+            } else if (e->r->queries && holds_url(name)) {
+                put_url(e, value, end);
+            }
+        }
+        at = next;
+    }
+}
+
+struct view redact_head(struct redact *r, struct view head, bool request, bool *failed)
+{
+    struct redact_edit e;
+    size_t at = 0, next = 0, end = 0;
+
+    redact_edit_begin(&e, r, &r->head, head);
+    while (next < head.n && end == at) { // empty lines may stand before it
+        at = next;
+        end = line_end(head, at, &next);
+    }
+    if (request) {
+        // What is behind the last blank is the version.
+        const char *blank = end > at ? memrchr(head.p + at, ' ', end - at) : NULL;
+        put_url(&e, at, blank ? (size_t)(blank - head.p) : end);
+    }
+    put_lines(&e, next);
+    struct view out = redact_edit_end(&e);
+    *failed |= e.failed;
+    return out;
+}
+
+struct view redact_trailers(struct redact *r, struct view trailers, bool *failed)
+{
+    struct redact_edit e;
+
+    redact_edit_begin(&e, r, &r->head, trailers);
+    put_lines(&e, 0);
+    struct view out = redact_edit_end(&e);
+    *failed |= e.failed;
+    return out;
+}
+
+struct view redact_query(struct redact *r, struct view query, bool *failed)
+{
+    struct redact_edit e;
+
+    redact_edit_begin(&e, r, &r->query, query);
+    e.again = true; // the head has it too
+    put_query(&e, 0, query.n);
+    struct view out = redact_edit_end(&e);
+    *failed |= e.failed;
+    return out;
+}
