@@ -83,14 +83,23 @@ static void lost(struct dial *d)
     bury(d);
 }
 
-// Of several failures the most telling one is told: that somebody answered, then that we are it.
+// Of several failures the most telling one is told: that we are it ourselves, then that somebody
+// answered.
 static int weight(int error)
 {
-    return error == E_REFUSED || error == E_RESET ? 4
-           : error == E_LOOP                      ? 3
-           : error == E_TIMEOUT                   ? 2
-           : error == E_UNREACHABLE               ? 1
-                                                  : 0;
+    switch (error) {
+    case E_LOOP:
+        return 4;
+    case E_REFUSED:
+    case E_RESET:
+        return 3;
+    case E_TIMEOUT:
+        return 2;
+    case E_UNREACHABLE:
+        return 1;
+    default:
+        return 0;
+    }
 }
 
 static void note(struct dial *d, const struct addr *to, int error)
