@@ -156,6 +156,8 @@ static void drain_job(struct worker *w, void *arg)
         for (size_t i = 0; i < w->conf.count; i++)
             acceptor_finish(w->acceptors[i]);
         flow_env_drain(&w->env);
+        if (w->env.live.count == 0)
+            finish(w);
     }
     free(ends);
 }
