@@ -94,6 +94,8 @@ void flow_set_state(struct flow *f, enum flow_state to)
 {
     assert(transitions[f->state] & TO(to));
     (void)transitions; // without assertions
+    log_trace("flow", "flow state id=%llu from=%s to=%s", (unsigned long long)f->id,
+              states[f->state], states[to]);
     f->state = (uint8_t)to;
 }
 

@@ -10,6 +10,7 @@
 //      be on the stack.
 #include "proxy/upstream/net.h"
 
+#include "proto/base/log.h"
 #include "proto/base/units.h"
 #include "proxy/upstream/resolve.h"
 
@@ -170,6 +171,14 @@ static void attempt_readable(struct io *io)
 
 static const struct io_handler attempt_io = {attempt_readable, attempt_writable};
 
+static void trace_attempt(const struct dial *d, const struct addr *to)
+{
+    char text[ADDR_TEXT], target[HOSTPORT_TEXT];
+    log_trace("dial", "dial attempt id=%llu target=%s address=%s number=%zu of=%zu",
+              (unsigned long long)d->flow->id, hostport_text(&d->target, target),
+              addr_text(to, text), d->started, d->count);
+}
+
 static void start_next(struct dial *d)
 {
     struct net *n = d->net;
@@ -180,6 +189,8 @@ static void start_next(struct dial *d)
             note(d, &a->to, E_LOOP);
             continue;
         }
+        if (log_traces("dial"))
+            trace_attempt(d, &a->to);
         int e = io_connect(&a->io, n->conf.base, &a->to, n->conf.mark, &attempt_io);
         if (e == 0 && connected(d, a))
             return;
