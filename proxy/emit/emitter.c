@@ -61,12 +61,10 @@ bool flow_admit(struct emit_flow *f)
 static struct sink_flow *flow_open(struct sink *s, const struct flow_facts *facts)
 {
     struct emitter *e = (struct emitter *)(void *)s;
-    struct emit_flow *f = calloc(1, sizeof *f);
+    struct emit_flow *f = facts ? calloc(1, sizeof *f) : NULL;
 
-    if (!f) {
-        book_lost_flow(e, CAUSE_OUT_OF_MEMORY, facts->at_us);
-        return NULL;
-    }
+    if (!f)
+        return &e->nobody;
     f->base.ops = &emitter_ops;
     f->e = e;
     f->facts = facts;
@@ -101,7 +99,7 @@ void flow_close(struct sink_flow *sf, const struct flow_totals *totals)
         put_flow_close(f, totals);
         journal_unhold(e->journal, f->held);
     } else {
-        book_lost_flow(e, CAUSE_RING_FULL, totals->at_us);
+        book_lost_flow(e, CAUSE_RING_FULL, (uint64_t[2]){0, 0}, 0, totals->at_us);
     }
     node_del(&f->in_young);
     node_del(&f->in_lossy);
@@ -242,6 +240,7 @@ struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, 
     pool_init(&e->pool, budget);
     e->inline_max = facts.size / 16 < EMIT_INLINE_MAX ? facts.size / 16 : EMIT_INLINE_MAX;
     e->part_max = facts.size / 8 < EMIT_PART_MAX ? facts.size / 8 : EMIT_PART_MAX;
+    e->nobody.ops = &emitter_nobody_ops;
     node_init(&e->young);
     node_init(&e->lossy);
     node_init(&e->ages);

@@ -68,6 +68,8 @@ static void know_request(struct filter_subject *s, const struct pend *p)
 
     for (int i = 0; i < TEXTS; i++)
         know(s, names[i], p->text[i] == NO_TEXT ? "" : p->half[C2S].data.p + p->text[i]);
+    if (p->text[TEXT_HOST] == NO_TEXT)
+        know(s, FIELD_HOST, p->flow->facts->target);
     know(s, FIELD_VERSION, p->version);
 }
 

@@ -57,9 +57,17 @@ void book_lost_record(struct emit_flow *f, enum cause cause, int64_t at_us)
     flow_line(f, &cause, at_us);
 }
 
-void book_lost_flow(struct emitter *e, enum cause cause, int64_t at_us)
+void book_lost_flow(struct emitter *e, enum cause cause, const uint64_t bytes[2],
+                    uint64_t transactions, int64_t at_us)
 {
-    line_of(&e->book, cause, at_us)->flows++;
+    struct book_line *l = line_of(&e->book, cause, at_us);
+
+    l->flows++;
+    l->bytes[C2S] += bytes[C2S];
+    l->bytes[S2C] += bytes[S2C];
+    l->transactions += transactions;
+    stat_add(&e->stats->lost_bytes[cause], bytes[C2S] + bytes[S2C]);
+    stat_add(&e->stats->lost_transactions[cause], transactions);
 }
 
 void book_omitted(struct emit_flow *f, enum dir dir, uint64_t wire)

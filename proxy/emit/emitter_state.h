@@ -3,6 +3,7 @@
 //   emitter.c         life, flows, the tick      emitter_txn.c   what the sink is told of a
 //   transaction emitter_body.c    content on its way         emitter_put.c   records and the ledger
 //   emitter_filter.c  what a filter may know
+//   emitter_nobody.c  flows without memory
 //
 // A transaction's fate:
 //     PEND_KEPT ──filter says no, before anything was written──→ PEND_FILTERED
@@ -154,6 +155,8 @@ struct emitter {
     bool restart_due, appended;
     size_t held; // for losses of whole flows
     struct book book;
+    struct sink_flow nobody;    // of flows without memory
+    uint64_t nobody_txns;       // that ended there
     struct node young, lossy;   // flows
     struct node ages, gathers;  // transactions
     char *rule[PACK_RULES_MAX]; // what redaction replaced; the last: what found no place here
@@ -173,7 +176,9 @@ uint64_t emitter_rule(struct emitter *e, const char *what);
 void book_lost(struct emit_flow *f, enum dir dir, enum cause cause, uint64_t wire, int64_t at_us);
 void book_lost_txn(struct emit_flow *f, enum cause cause, int64_t at_us);
 void book_lost_record(struct emit_flow *f, enum cause cause, int64_t at_us); // stands for no bytes
-void book_lost_flow(struct emitter *e, enum cause cause, int64_t at_us);
+// A whole flow, with what is not booked of it: bytes by enum dir.
+void book_lost_flow(struct emitter *e, enum cause cause, const uint64_t bytes[2],
+                    uint64_t transactions, int64_t at_us);
 void book_omitted(struct emit_flow *f, enum dir dir, uint64_t wire);
 
 bool put_restart(struct emitter *e, int64_t now_us);
@@ -207,6 +212,9 @@ extern const struct sink_ops emitter_ops;
 void pend_drop(struct pend *p, enum fate fate, enum cause cause); // and its memory but for itself
 void pend_end(struct pend *p, const char *note);                  // the last call about it
 int64_t pend_last_us(const struct pend *p);
+
+// ---- emitter_nobody.c
+extern const struct sink_ops emitter_nobody_ops;
 
 // ---- emitter_filter.c
 // ended: nothing more will be known.

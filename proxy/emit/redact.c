@@ -226,7 +226,7 @@ static struct sink_flow *on_open(struct sink *s, const struct flow_facts *facts)
     struct redact_flow *f = calloc(1, sizeof *f);
 
     if (!f)
-        return NULL;
+        return r->next->ops->open(r->next, NULL);
     f->base.ops = &ops;
     f->r = r;
     f->next = r->next->ops->open(r->next, facts);

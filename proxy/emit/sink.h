@@ -78,7 +78,8 @@ struct sink {
 };
 
 struct sink_factory {
-    // NULL: out of memory; the caller counts the flow as lost by calling nothing more on it.
+    // facts NULL: a sink before found no memory for the flow, which is to be counted only. NULL:
+    // out of memory, and nobody counts (the emitter always does); nothing more is called on it.
     struct sink_flow *(*open)(struct sink *s, const struct flow_facts *facts);
 };
 

@@ -98,6 +98,25 @@ static void test_filter_facts(void **state)
     speak_close(&stage.speak);
 }
 
+// Where a transaction names no host its row has the flow's target.
+static void test_filter_target(void **state)
+{
+    struct filter *f = stage_filter("host = 'backend:8080'");
+
+    (void)state;
+    emitter_set_filter(stage.emitter, f);
+    speak_exchange(&stage.speak, 0, STAGE_GET, VIEW_LIT(""), STAGE_OK, VIEW_LIT("no"));
+    speak_raw_begin(&stage.speak, 1, C2S);
+    speak_raw(&stage.speak, 1, C2S, VIEW_LIT("yes"));
+    speak_txn_end(&stage.speak, 1, "");
+    speak_close(&stage.speak);
+    stage_drain();
+    assert_int_equal(stage.ledger.txns, 1);
+    assert_int_equal(stage.ledger.txn[0]->n, 1);
+    emitter_set_filter(stage.emitter, NULL);
+    filter_free(f);
+}
+
 static void test_omitted(void **state)
 {
     (void)state;
@@ -187,8 +206,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_filter), TEST(test_filter_facts), TEST(test_omitted),
-        TEST(test_lost),   TEST(test_tls),
+        TEST(test_filter),  TEST(test_filter_facts), TEST(test_filter_target),
+        TEST(test_omitted), TEST(test_lost),         TEST(test_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
