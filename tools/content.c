@@ -37,6 +37,8 @@ struct step {
     };
     bool begun, ended; // some input was read; the coding's own end was seen
     bool raw;          // deflate without zlib's wrapping
+    bool skippable;    // zstd: the frame at hand
+    unsigned magic;    // zstd: see zstd_magic()
 };
 
 struct content {
@@ -161,8 +163,27 @@ static int zstd_start(struct step *s)
                : 0;
 }
 
+// A frame of RFC 8878, or one to be skipped. The library may know older formats, which are no
+// content coding. s->magic: bytes of the frame's magic number that were read.
+static bool zstd_magic(const struct step *s, struct view in)
+{
+    static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd},
+                               skipped[] = {0x50, 0x2a, 0x4d, 0x18};
+    bool is_frame = s->magic == 0 || !s->skippable, is_skipped = s->magic == 0 || s->skippable;
+    for (size_t i = 0; i < in.n && s->magic + i < 4; i++) {
+        unsigned char c = (unsigned char)in.p[i];
+        is_frame = is_frame && c == frame[s->magic + i];
+        is_skipped = is_skipped && (s->magic + i == 0 ? c & 0xf0 : c) == skipped[s->magic + i];
+    }
+    return is_frame || is_skipped;
+}
+
 static int zstd_turn(struct step *s, struct view *in, unsigned char *out, size_t *n)
 {
+    if (!zstd_magic(s, *in))
+        return E_DAMAGED;
+    if (s->magic == 0 && in->n > 0)
+        s->skippable = ((unsigned char)in->p[0] & 0xf0) == 0x50;
     ZSTD_inBuffer from = {in->p, in->n, 0};
     ZSTD_outBuffer to = {out, PIECE, 0};
     size_t r = ZSTD_decompressStream(s->zstd, &to, &from);
@@ -171,6 +192,7 @@ static int zstd_turn(struct step *s, struct view *in, unsigned char *out, size_t
     if (ZSTD_isError(r))
         return ZSTD_getErrorCode(r) == ZSTD_error_memory_allocation ? E_NOMEM : E_DAMAGED;
     s->ended = r == 0; // a further frame may follow
+    s->magic = s->ended ? 0 : s->magic + from.pos < 4 ? s->magic + (unsigned)from.pos : 4;
     return in->n > 0 || (to.pos == to.size && !s->ended);
 }
 
