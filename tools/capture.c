@@ -185,7 +185,7 @@ bool capture_follows(const struct capture *c, size_t i)
 bool capture_names(const char *operand)
 {
     struct stat st;
-    return stat(operand, &st) == 0 || ends_in_db(view_of(operand));
+    return stat(operand, &st) == 0 || (ends_in_db(view_of(operand)) && !strpbrk(operand, " =<>~"));
 }
 
 struct store *capture_open(const char *path)

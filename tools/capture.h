@@ -26,7 +26,7 @@ int capture_siblings(struct capture *c, const char *path) MUST_CHECK;
 // Whether file i comes after file i - 1 of the same capture (and not of another in the folder).
 bool capture_follows(const struct capture *c, size_t i);
 
-// Whether an operand means a capture and not a filter: it is there, or its name ends in ".db".
+// Whether an operand means a capture and not a filter: it is there, or it is a name in ".db".
 bool capture_names(const char *operand);
 
 // Opens one file for reading. Errors are told with cli_damage(); NULL.

@@ -163,12 +163,20 @@ static bool has_option(const struct command *c, const char *name)
     return false;
 }
 
+char cli_short(const struct command *c, const char *option)
+{
+    for (size_t i = 0; short_names[i].name; i++)
+        if (strcmp(short_names[i].name, option) == 0 && has_option(c, option) && !c->configured)
+            return short_names[i].letter;
+    return 0;
+}
+
 // "Short: -n for --limit, -o for --out."
 static void help_short(FILE *out, const struct command *c)
 {
     const char *before = "\nShort: ";
     for (size_t i = 0; short_names[i].name; i++) {
-        if (!has_option(c, short_names[i].name) || c->configured)
+        if (!cli_short(c, short_names[i].name))
             continue;
         fprintf(out, "%s-%c for --%s", before, short_names[i].letter, short_names[i].name);
         before = ", ";
@@ -211,29 +219,6 @@ void cli_help(FILE *out, const struct command *c, int width)
     cli_lines(out, c->example);
 }
 
-// argv with "-n 5", "-n5" and "-j" in their long forms. The new array and its new strings are
-// freed by the caller with free_args().
-static char **lengthen(const struct command *c, int argc, char **argv)
-{
-    char **out = calloc((size_t)argc + 1, sizeof *out);
-    bool options = true;
-    for (int i = 0; out && i < argc; i++) {
-        const char *a = argv[i], *name = NULL;
-        if (options && !c->configured && i > 0 && a[0] == '-' && a[1] && a[1] != '-')
-            for (size_t k = 0; short_names[k].name; k++)
-                if (short_names[k].letter == a[1] && has_option(c, short_names[k].name))
-                    name = short_names[k].name;
-        if (i > 0 && strcmp(a, "--") == 0)
-            options = false;
-        int n = !name ? 0 : asprintf(&out[i], a[2] ? "--%s=%s" : "--%s", name, a + 2);
-        if (!name)
-            out[i] = strdup(a);
-        if (n < 0 || !out[i])
-            return NULL; // the program ends
-    }
-    return out;
-}
-
 static void free_args(char **argv)
 {
     for (char **a = argv; a && *a; a++)
@@ -241,17 +226,44 @@ static void free_args(char **argv)
     free(argv);
 }
 
+// argv with "-n 5", "-n5" and "-j" in their long forms, to be freed with free_args(); NULL when out
+// of memory.
+static char **lengthen(const struct command *c, int argc, char **argv)
+{
+    char **out = calloc((size_t)argc + 1, sizeof *out);
+    bool options = !c->configured;
+    for (int i = 0; out && i < argc; i++) {
+        const char *a = argv[i], *name = NULL;
+        if (i > 0 && strcmp(a, "--") == 0)
+            options = false;
+        if (options && i > 0 && a[0] == '-' && a[1] && a[1] != '-')
+            for (size_t k = 0; short_names[k].name; k++)
+                if (short_names[k].letter == a[1] && has_option(c, short_names[k].name))
+                    name = short_names[k].name;
+        if (!name)
+            out[i] = strdup(a);
+        else if (asprintf(&out[i], a[2] ? "--%s=%s" : "--%s", name, a + 2) < 0)
+            out[i] = NULL;
+        if (!out[i]) {
+            free_args(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
 static int run(const struct command *c, int argc, char **argv, char **envp)
 {
     char why[WHY_MAX];
     int code = CLI_FAILED, rest = 0;
     struct options *o = options_new(c->options, c->program ? c->program : CLI_PROGRAM);
-    char **args = lengthen(c, argc, argv), **kept = calloc((size_t)argc + 1, sizeof *kept);
+    // options_command() reorders args, and what it takes must stay.
+    char **kept = lengthen(c, argc, argv), **args = calloc((size_t)argc + 1, sizeof *args);
     if (!o || !args || !kept) {
         cli_error("out of memory");
         goto out;
     }
-    memcpy(kept, args, (size_t)argc * sizeof *kept); // options_command() reorders args
+    memcpy(args, kept, (size_t)argc * sizeof *kept);
     int e = c->configured ? config_load(o, argc, args, envp, &rest, why)
                           : options_command(o, argc, args, &rest, why);
     if (has_option(c, "help") && options_flag(o, "help")) {

@@ -53,7 +53,8 @@ static void advance(struct rows *r, struct cursor *c)
         cli_damage("%s", store_why(c->store));
     int64_t skipped = store_skipped(c->query);
     if (skipped)
-        cli_damage("%s: it is damaged: %lld places could not be read", c->path, (long long)skipped);
+        cli_damage("%s: it is damaged: places that could not be read: %lld", c->path,
+                   (long long)skipped);
 }
 
 static void close_cursor(struct cursor *c)

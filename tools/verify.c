@@ -194,6 +194,8 @@ static void print(const struct verify *v, int code)
     line("transactions");
     printf("%s of %s", fields_count(s->transactions, a),
            fields_count(s->transactions + s->lost_transactions, b));
+    if (s->holes)
+        printf(" known; %s records are missing", fields_count(s->holes, a));
     if (s->filtered)
         printf("; %s more left out by the capture filter", fields_count(s->filtered, a));
     putchar('\n');

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static void must(struct sample *s, int e, const char *what)
 {
@@ -66,8 +67,14 @@ void sample_commit(struct sample *s)
 
 void sample_rotate(struct sample *s)
 {
+    const struct timespec pause = {0, 10 * 1000 * 1000};
     commit(s);
-    must(s, store_rotate(s->store, NULL, 0), "rotate");
+    int e = store_rotate(s->store, NULL, 0);
+    for (int i = 0; i < 1000 && e == E_BUSY; i++) { // somebody reads it just now
+        nanosleep(&pause, NULL);
+        e = store_rotate(s->store, NULL, 0);
+    }
+    must(s, e, "rotate");
     must(s, store_begin(s->store), "begin");
 }
 

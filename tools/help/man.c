@@ -89,14 +89,19 @@ static void lines(FILE *out, const char *s)
     fputs(".fi\n", out);
 }
 
-static void option(FILE *out, const struct option_def *d)
+// c: NULL for a program that is no command.
+static void option(FILE *out, const struct command *c, const struct option_def *d)
 {
+    char letter = c ? cli_short(c, d->name) : 0;
     static const char *const units[] = {[OPT_NUMBER] = "NUMBER",
                                         [OPT_SIZE] = "SIZE",
                                         [OPT_DURATION] = "TIME",
                                         [OPT_CHOICE] = "WORD",
                                         [OPT_TEXT] = "TEXT"};
-    fputs(".TP\n\\fB\\-\\-", out);
+    fputs(".TP\n", out);
+    if (letter)
+        fprintf(out, "\\fB\\-%c\\fR, ", letter);
+    fputs("\\fB\\-\\-", out);
     text_of(out, d->name);
     fputs("\\fR", out);
     if (d->type != OPT_FLAG) {
@@ -127,12 +132,13 @@ static void option(FILE *out, const struct option_def *d)
         fputs("May be given several times.\n", out);
 }
 
-static void option_list(FILE *out, const struct option_def *table, unsigned program)
+static void option_list(FILE *out, const struct command *c, const struct option_def *table,
+                        unsigned program)
 {
     section(out, "OPTIONS");
     for (const struct option_def *d = table; d->name; d++)
         if (d->programs & program)
-            option(out, d);
+            option(out, c, d);
 }
 
 static void field_list(FILE *out)
@@ -161,7 +167,7 @@ static void command_body(FILE *out, const struct command *c)
         section(out, "DESCRIPTION");
         paragraphs(out, c->text);
     }
-    option_list(out, c->options, c->program ? c->program : CLI_PROGRAM);
+    option_list(out, c, c->options, c->program ? c->program : CLI_PROGRAM);
     if (c != &command_verify) {
         section(out, "EXIT STATUS");
         fputs("0: fine. 1: it failed, or something could not be read. 2: wrong use, such as a bad "
@@ -209,7 +215,7 @@ static void write_page(FILE *out, const struct page *p)
     } else if (p->program) {
         section(out, "SYNOPSIS");
         fprintf(out, "\\fB%s\\fR [\\fIOPTIONS\\fR]\n", p->name);
-        option_list(out, settings_table, p->program);
+        option_list(out, NULL, settings_table, p->program);
     } else {
         section(out, "SYNOPSIS");
         fputs("\\fBtapedeck\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIOPERANDS\\fR]\n", out);

@@ -121,21 +121,23 @@ static int show(const struct options *o, struct rows *r)
 static int show_one(const struct options *o, const struct capture *capture, const char *operand)
 {
     char text[64], why[WHY_MAX];
-    int64_t id;
+    int64_t id = 0;
     size_t column;
+    bool last = strcmp(operand, "last") == 0;
     struct filter *filter = NULL;
     struct rows *rows = NULL;
-    if (fields_id_parse(view_of(operand), &id)) {
-        cli_error("'%s' is no id of a transaction: such as 1.57, or the number of ls --json",
+    if (!last && fields_id_parse(view_of(operand), &id)) {
+        cli_error("'%s' is no id of a transaction: such as 1.57, the number of ls --json, or last",
                   operand);
         return CLI_USAGE;
     }
-    snprintf(text, sizeof text, "id = %lld", (long long)id);
+    snprintf(text, sizeof text, "id %s %lld", last ? ">" : "=", (long long)id);
     if (filter_parse(view_of(text), 0, &filter, &column, why)) {
         cli_error("%s", why);
         return CLI_FAILED;
     }
-    struct rows_spec spec = {.capture = capture, .filter = filter, .order = STORE_BY_ID};
+    struct rows_spec spec = {
+        .capture = capture, .filter = filter, .order = STORE_NEWEST_FIRST, .limit = 1};
     int code = rows_open(&rows, &spec);
     if (!code && rows_next(rows)) {
         code = show(o, rows);
@@ -173,7 +175,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
 const struct command command_show = {
     .name = "show",
     .sentence = "show a transaction: heads, bodies, times, connection",
-    .operands = "[CAPTURE] ID ...",
+    .operands = "[CAPTURE] ID ... | last",
     .example = "tapedeck show 1.57\n"
                "tapedeck show capture.db 1.57 --body response --decode > answer.json\n"
                "tapedeck show 1.57 --raw | less",

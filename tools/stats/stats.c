@@ -199,7 +199,7 @@ static int scan_damaged(struct stats *s, struct store *store, const struct filte
             *code = add_row(s, one);
     }
     if (!e && all && store_skipped(all))
-        cli_damage("%s: it is damaged: %lld places could not be read", store_path(store),
+        cli_damage("%s: it is damaged: places that could not be read: %lld", store_path(store),
                    (long long)store_skipped(all));
     buf_clear(&sql);
     store_query_free(all);

@@ -1,0 +1,176 @@
+// A live view: everything that is committed, once, through rotations, until it is told to end.
+#include "tests/support/program.h"
+#include "tests/support/sample.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void get(struct sample *s, const char *path, int status)
+{
+    char req[200], res[100];
+    snprintf(req, sizeof req, "GET %s HTTP/1.1\r\nHost: api.test\r\n\r\n", path);
+    snprintf(res, sizeof res, "HTTP/1.1 %d Some\r\n\r\n", status);
+    struct sample_txn t = {.method = "GET",
+                           .path = path,
+                           .status = status,
+                           .req = {.head = view_of(req)},
+                           .res = {.head = view_of(res)}};
+    sample_http(s, &t);
+}
+
+static void start(struct program *p, const struct sample *s, const char *const *more)
+{
+    const char *words[16] = {"tapedeck",  more[0],       s->path,
+                             "--columns", "status,path", "--no-header"};
+    for (int i = 1; more[i]; i++)
+        words[5 + i] = more[i];
+    program_start(p, words, NULL);
+}
+
+static void test_tail(void **state)
+{
+    struct sample s;
+    struct program p;
+    (void)state;
+    sample_begin(&s, "capture.db");
+    sample_flow(&s, true);
+    for (int i = 0; i < 5; i++) {
+        char path[16];
+        snprintf(path, sizeof path, "/old/%d", i);
+        get(&s, path, 200);
+    }
+    sample_commit(&s);
+    start(&p, &s, (const char *const[]){"tail", "-n", "2", NULL});
+    assert_true(program_wait_for(&p, "200  /old/4\n"));
+    assert_string_equal(p.out, "200  /old/3\n200  /old/4\n");
+    get(&s, "/new/1", 200);
+    sample_commit(&s);
+    assert_true(program_wait_for(&p, "200  /new/1\n"));
+    int64_t first = s.stream; // another worker's stream has lower numbers still to come
+    uint64_t seq = s.seq;
+    store_rollback(s.store);
+    sample_stream(&s, 2);
+    assert_int_equal(store_begin(s.store), 0);
+    sample_flow(&s, false);
+    get(&s, "/other/1", 200);
+    sample_commit(&s);
+    assert_true(program_wait_for(&p, "200  /other/1\n"));
+    s.stream = first;
+    s.seq = seq;
+    sample_flow(&s, true);
+    get(&s, "/new/2", 200);
+    sample_commit(&s);
+    assert_true(program_wait_for(&p, "200  /new/2\n"));
+    sample_close(&s);
+    program_end(&p, SIGINT);
+    assert_int_equal(p.code, 0);
+    assert_int_equal(p.err_n, 0);
+    assert_string_equal(p.out, "200  /old/3\n200  /old/4\n200  /new/1\n200  /other/1\n"
+                               "200  /new/2\n");
+    program_clear(&p);
+    sample_remove(&s);
+}
+
+static void test_filter_and_open(void **state)
+{
+    struct sample s;
+    struct program p;
+    (void)state;
+    sample_begin(&s, "capture.db");
+    sample_flow(&s, true);
+    get(&s, "/a", 500);
+    sample_commit(&s);
+    start(&p, &s, (const char *const[]){"ls", "--follow", "path != /skip", NULL});
+    assert_true(program_wait_for(&p, "500  /a\n"));
+    sample_open(&s, "/long");
+    sample_flow(&s, true);
+    get(&s, "/skip", 200);
+    sample_commit(&s);
+    assert_true(program_wait_for(&p, "  -  /long [open]\n"));
+    get(&s, "/b", 200);
+    sample_commit(&s);
+    assert_true(program_wait_for(&p, "200  /b\n"));
+    program_end(&p, SIGTERM);
+    assert_int_equal(p.code, 0);
+    assert_null(strstr(p.out, "/skip"));
+    program_clear(&p);
+    sample_close(&s);
+    sample_remove(&s);
+}
+
+// Rows of several files, each shown once, whichever file they are in by now.
+static void test_rotation(void **state)
+{
+    struct sample s;
+    struct program p;
+    char want[1024];
+    size_t n = 0;
+    (void)state;
+    sample_begin(&s, "capture.db");
+    sample_flow(&s, true);
+    get(&s, "/0", 200);
+    sample_commit(&s);
+    start(&p, &s, (const char *const[]){"tail", "-n", "1", NULL});
+    assert_true(program_wait_for(&p, "200  /0\n"));
+    for (int i = 1; i <= 12; i++) {
+        char path[16], line[32];
+        snprintf(path, sizeof path, "/row/%d", i);
+        snprintf(line, sizeof line, "200  /row/%d\n", i);
+        n += (size_t)snprintf(want + n, sizeof want - n, "%s", line);
+        get(&s, path, 200);
+        if (i % 3 == 0)
+            sample_rotate(&s);
+        else
+            sample_commit(&s);
+        if (i % 4 == 0)
+            assert_true(program_wait_for(&p, line));
+    }
+    sample_close(&s);
+    assert_true(program_wait_for(&p, "200  /row/12\n"));
+    program_end(&p, SIGINT);
+    assert_int_equal(p.code, 0);
+    const char *rows = strstr(p.out, "200  /row/1\n");
+    assert_non_null(rows);
+    assert_string_equal(rows, want);
+    program_clear(&p);
+    // The folder has them all, in their order.
+    TAPEDECK(&p, "ls", s.dir, "--columns", "status,path", "--no-header", "path ~ ^/row");
+    assert_string_equal(p.out, want);
+    program_clear(&p);
+    TAPEDECK(&p, "verify", s.dir);
+    assert_int_equal(p.code, 0);
+    program_clear(&p);
+    sample_remove(&s);
+}
+
+static void test_reader_goes_away(void **state)
+{
+    struct sample s;
+    struct program p;
+    char script[2 * TMP_PATH];
+    (void)state;
+    sample_begin(&s, "capture.db");
+    sample_flow(&s, true);
+    get(&s, "/a", 200);
+    sample_close(&s);
+    snprintf(script, sizeof script, "{ tapedeck tail %s; echo ended $? >&2; } | head -n 1", s.path);
+    program_shell(&p, script); // it ends although nothing more is written
+    assert_string_equal(p.err, "ended 0\n");
+    program_clear(&p);
+    sample_remove(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_filter_and_open),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_reader_goes_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
