@@ -1,0 +1,138 @@
+"""Operation: probes, metrics, live flows, reload, drain, descriptors of the processes, restart after a death."""
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import time
+
+from harness import TAPEDECK, Origin, Sidecar, equal, folder, load, run, spawn, stop, until
+
+
+def probes_and_metrics(s, origin):
+    equal(s.get("/healthz")[0], 200, "/healthz")
+    equal(s.get("/readyz")[0], 200, "/readyz")
+    equal(s.get("/nothing")[0], 404, "an unknown path")
+    load(s.inbound, 200, 2, 4, 2)
+    s.committed(400)
+    status, text = s.get("/metrics")
+    equal(status, 200, "/metrics")
+    for line in text.splitlines():
+        assert re.fullmatch(r"# (HELP|TYPE) \S+ .+|[a-z_]+(\{[^}]*\})? [-+0-9.eE]+", line), f"no Prometheus text: {line}"
+    equal(s.metric("tapedeck_transactions_total"), 400, "transactions counted")
+    equal(s.metric("tapedeck_lost_transactions_total"), 0, "losses counted")
+
+
+def live_flows(s):
+    with socket.create_connection(("127.0.0.1", s.inbound)) as c:
+        c.sendall(b"POST /live HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
+        flows = until("the flow in the list", lambda: json.loads(s.get("/flows")[1]).get("flows"))
+        flow = flows[0]
+        for key in ("client", "server", "state", "first_speaker", "c2s", "s2c", "buffered", "age_ms"):
+            assert key in flow, f"/flows lacks {key}: {flow}"
+        equal(flow["client"], "127.0.0.1:%d" % c.getsockname()[1], "the flow's client")
+
+
+def reload(s, config):
+    with open(config, "w", encoding="ascii") as f:
+        f.write("max-body: 10\nproxy-port: 1\n")
+    os.kill(s.process.pid, signal.SIGHUP)
+    until("the word that proxy-port cannot change", lambda: "proxy-port" in s.log_text())
+    before = s.one("SELECT count(*) FROM txn")
+    load(s.inbound, 50, 1, 2, 900002)
+    s.committed(before + 50)
+    equal(s.one("SELECT max(res_stored) <= 10 FROM txn WHERE path = '/load' AND id > (SELECT max(id) - 20 FROM txn)"), 1,
+          "max-body after SIGHUP")
+    with open(config, "w", encoding="ascii") as f:
+        f.write("max-body: [oops\n")
+    os.kill(s.process.pid, signal.SIGHUP)
+    until("the fault in the file, with its line", lambda: re.search(r"config\.yaml:\d+", s.log_text()))
+    load(s.inbound, 50, 1, 2, 990002)
+
+
+def drain(origin):
+    s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
+                origin.port, "--in-bind", "127.0.0.1", "--drain-timeout", "8s").start()
+    with socket.create_connection(("127.0.0.1", s.inbound)) as c:
+        c.sendall(b"POST /load?id=2&req=8&res=5 HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n")
+        time.sleep(0.5)
+        s.process.send_signal(signal.SIGTERM)
+        port = s.inbound
+        until("closed listeners", lambda: socket.socket().connect_ex(("127.0.0.1", port)) != 0)
+        c.sendall(b"wrong!!!")
+        answer = c.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 409"), f"a transaction under way was cut by SIGTERM: {answer}"
+    equal(s.process.wait(30), 0, "exit code after SIGTERM")
+    equal(s.one("SELECT count(*) FROM txn WHERE status = 409"), 1, "the drained transaction in the capture")
+    s.verify()
+
+
+def files_are_private(s):
+    equal(stat.S_IMODE(os.stat(s.capture).st_mode), 0o600, "mode of the capture")
+    spool = os.path.join(s.dir, "spool")
+    for name in os.listdir(spool):
+        equal(stat.S_IMODE(os.stat(os.path.join(spool, name)).st_mode), 0o600, f"mode of {name}")
+
+
+def halves_alone(origin):
+    where = folder()
+    sock, capture = os.path.join(where, "r.sock"), os.path.join(where, "c.db")
+    bin_dir = os.path.dirname(TAPEDECK)
+    ready = os.path.join(where, "ready")
+    proxy = spawn(os.path.join(bin_dir, "tapedeck-proxy"), "--recorder", "unix:" + sock, "--proxy-type", "reverse",
+                  "--proxy-protocol", "tcp", "--proxy-host", "127.0.0.1", "--proxy-port", origin.port, "--proxy-in-port", "0",
+                  "--in-bind", "127.0.0.1", "--admin-listen", "off", "--ready-file", ready, "--user", "0")
+    until("the proxy", lambda: os.path.exists(ready))
+    port = int(json.load(open(ready, encoding="utf-8"))["in"].rsplit(":", 1)[1])
+    run("curl", "-sSf", f"http://127.0.0.1:{port}/before-the-recorder")
+    recorder = spawn(os.path.join(bin_dir, "tapedeck-recorder"), "--listen", "unix:" + sock, "--capture", capture)
+    until("the socket", lambda: os.path.exists(sock))
+    equal(stat.S_IMODE(os.stat(sock).st_mode), 0o600, "mode of the socket")
+    run("curl", "-sSf", f"http://127.0.0.1:{port}/with-the-recorder")
+    equal(stop(proxy), 0, "the proxy's exit code")
+    equal(stop(recorder), 0, "the recorder's exit code")
+    lines = run(TAPEDECK, "ls", capture, "--json").stdout.decode().splitlines()
+    equal([json.loads(l)["path"] for l in lines], ["/before-the-recorder", "/with-the-recorder"], "ls")
+    run(TAPEDECK, "verify", capture)
+
+
+def bad_starts(origin):
+    taken = Sidecar("--proxy-type", "forward", "--proxy-protocol", "http").start()
+    for options, code, words in (
+            (["--proxy-type", "sideways"], 2, ["proxy-type", "sideways", "transparent"]),
+            (["--proxy-type", "forward", "--proxy-out-port", "70000"], 2, ["proxy-out-port", "70000", "65535"]),
+            (["--proxy-type", "forward", "--no-such"], 2, ["no-such"]),
+            (["--proxy-type", "forward", "--max-body", "12parsecs"], 2, ["max-body", "12parsecs"]),
+            (["--proxy-type", "forward", "--capture-filter", "status >"], 2, ["capture-filter"]),
+            (["--proxy-type", "forward", "--proxy-out-port", str(taken.outbound)], 1, ["in use"])):
+        r = run(TAPEDECK, "run", "--capture", folder() + "/c.db", "--admin-listen", "off", *options, check=False, timeout=20)
+        text = r.stderr.decode()
+        equal(r.returncode, code, f"{options}: exit code, {text}")
+        for word in words:
+            assert word in text, f"{options}: {word!r} is not in: {text}"
+    taken.stop()
+
+
+def main():
+    origin = Origin()
+    where = folder()
+    config = os.path.join(where, "config.yaml")
+    with open(config, "w", encoding="ascii") as f:
+        f.write("max-body: 1MiB\n")
+    s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
+                origin.port, "--in-bind", "127.0.0.1", "--config", config, "--spool-dir", os.path.join(where, "spool"),
+                "--spool-size", "8MiB", where=where).start()
+    probes_and_metrics(s, origin)
+    live_flows(s)
+    reload(s, config)
+    files_are_private(s)
+    s.stop()
+    s.verify()
+    drain(origin)
+    halves_alone(origin)
+    bad_starts(origin)
+    print("operation: as it should be")
+
+
+main()
