@@ -3,7 +3,8 @@
 //   2026-01-31T12:00:00.000000Z info tapedeck-proxy flow closed id=7 reason=done
 //
 // 1. A line is one write(2), at most LINE_BYTES bytes with its newline; longer ones end in "...".
-// 2. What is not printable cannot reach a terminal: control characters, C1 ones in UTF-8 as well.
+// 2. A line that would block is dropped and counted.
+// 3. What is not printable cannot reach a terminal: control characters, C1 ones in UTF-8 as well.
 #include "proto/base/log.h"
 
 #include "proto/base/clock.h"
@@ -11,6 +12,7 @@
 #include "proto/base/view.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -114,6 +116,24 @@ static size_t escape(char line[LINE_BYTES], size_t n, const char *message)
     return n;
 }
 
+// A worker must not stand still because nobody reads its log: where a write would block, the line
+// is dropped, and the next one that goes through says how many were.
+static void write_or_drop(const char *line, size_t n)
+{
+    static unsigned long dropped;
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&ready, 1, 0) == 0) {
+        __atomic_fetch_add(&dropped, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    unsigned long missed = __atomic_exchange_n(&dropped, 0, __ATOMIC_RELAXED);
+    if (missed > 0)
+        dprintf(STDERR_FILENO, "%s: %lu log lines were dropped: nobody read them\n", program_name,
+                missed);
+    while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
+        ;
+}
+
 static void write_line(enum log_level level, const char *topic, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 static void write_line(enum log_level level, const char *topic, const char *format, va_list args)
@@ -131,8 +151,7 @@ static void write_line(enum log_level level, const char *topic, const char *form
         memcpy(message + sizeof message - 4, "...", 4);
     n = escape(line, n, message);
     line[n++] = '\n';
-    while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
-        ;
+    write_or_drop(line, n);
     errno = saved;
 }
 

@@ -20,7 +20,8 @@ int log_level_parse(const char *text, enum log_level *out);
 int log_set_topics(const char *topics);
 bool log_traces(const char *topic);
 
-// One line, written with one write(2); safe from any thread; control characters come out as \xNN.
+// One line, written with one write(2), never waiting for a reader; safe from any thread; control
+// characters come out as \xNN.
 void log_at(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_trace(const char *topic, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
