@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -159,6 +160,29 @@ static void logging_leaves_errno_alone(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+// The test would hang here if a line waited for its reader.
+static void a_full_pipe_costs_lines_and_no_time(void **state)
+{
+    (void)state;
+    int ends[2];
+    char text[4096];
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    for (int i = 0; i < 5000; i++)
+        log_info("a line that nobody reads i=%d", i);
+    while (read(ends[0], text, sizeof text) == (ssize_t)sizeof text)
+        if (poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 0) == 0)
+            break;
+    log_info("after");
+    ssize_t n = read(ends[0], text, sizeof text - 1);
+    assert_true(n > 0);
+    text[n] = 0;
+    assert_non_null(strstr(text, "lines were dropped"));
+    assert_non_null(strstr(text, "after"));
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void every_error_has_words(void **state)
 {
     (void)state;
@@ -202,6 +226,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(topics_have_a_ceiling, begin, end),
         cmocka_unit_test_setup_teardown(levels_have_names, begin, end),
         cmocka_unit_test_setup_teardown(logging_leaves_errno_alone, begin, end),
+        cmocka_unit_test_setup_teardown(a_full_pipe_costs_lines_and_no_time, begin, end),
         cmocka_unit_test(every_error_has_words),
         cmocka_unit_test(system_errors_keep_their_meaning),
     };
