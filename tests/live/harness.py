@@ -25,9 +25,13 @@ _folders = []
 
 
 def _end():
-    for p in reversed(_processes):
+    for p in reversed(_processes):  # in order first: a server's own children end with it
         if p.poll() is None:
-            p.kill()
+            p.terminate()
+    for p in _processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            p.wait(5)
+        p.kill()
         p.wait()
     for folder in _folders:
         shutil.rmtree(folder, ignore_errors=True)

@@ -49,7 +49,7 @@ http {{
 }}
 """)
         self.process = spawn("nginx", "-c", os.path.join(where, "nginx.conf"), "-p", where,
-                             stderr=subprocess.DEVNULL)
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _up(self.process, self.port, "nginx")
 
 

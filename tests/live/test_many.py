@@ -33,7 +33,7 @@ def main():
     origin = Origin()
     where = folder()
     s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
-                origin.port, "--in-bind", "127.0.0.1", "--spool-size", "4MiB", "--head-timeout", "5s",
+                origin.port, "--in-bind", "127.0.0.1", "--spool-size", "64MiB", "--head-timeout", "5s",
                 "--log-level", "warn", where=where).start()
     before = rss_kib(s.ready["proxy"])["VmRSS"]
     held = []
