@@ -1,5 +1,6 @@
 #include "proxy/listen.h"
 
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proxy/flow.h"
 
@@ -14,6 +15,9 @@
 #define ACCEPTS_MAX  64              // of one turn, so that flows get theirs
 #define PAUSE_US     (1 * US_PER_S)  // without accepting when descriptors or memory ran out
 #define LOG_EVERY_US (10 * US_PER_S) // one line about refused clients
+
+#define PREDECESSOR_US      (2 * US_PER_S)
+#define PREDECESSOR_STEP_US (20 * US_PER_MS)
 
 struct acceptor {
     struct flow_env *env;
@@ -56,15 +60,25 @@ static int bind_one(const struct addr *a, bool reuse_port)
     return -1;
 }
 
+// A predecessor that was just killed may not be all gone yet: its port is waited for.
+static int bind_alone(const struct addr *a)
+{
+    int64_t until = clock_mono_us() + PREDECESSOR_US;
+    int fd;
+    while ((fd = bind_one(a, false)) < 0 && errno == EADDRINUSE && clock_mono_us() < until)
+        usleep(PREDECESSOR_STEP_US);
+    return fd;
+}
+
 // Alone on the port for a moment: only then is nobody else listening there.
 static int probe(struct listener *l)
 {
-    int fd = bind_one(&l->bound, false);
+    int fd = bind_alone(&l->bound);
     if (fd < 0 && l->bound.sa.sa_family == AF_INET6 && addr_is_any(&l->bound) &&
         (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
         uint16_t port = addr_port(&l->bound);
         (void)addr_parse(&l->bound, VIEW_LIT("0.0.0.0"), port);
-        fd = bind_one(&l->bound, false);
+        fd = bind_alone(&l->bound);
     }
     return fd;
 }
