@@ -31,7 +31,8 @@ def main():
     equal(s.rows("SELECT DISTINCT cause FROM loss"), [("ring-full",)], "their cause")
     assert s.one("SELECT min(first_us) > 0 AND min(last_us >= first_us) FROM loss"), "a loss without its time"
     text = s.verify(1)
-    assert str(lost) in text.replace(",", ""), f"verify does not say {lost}: {text}"
+    sum_told = f"{rows:,} of {figures['finished']:,}"
+    assert sum_told in text, f"verify does not say {sum_told}: {text[-600:]}"
     print(f"drop: {figures['finished']} finished, {rows} kept, {lost} listed as lost")
 
     s = sidecar(origin, "block")
