@@ -239,6 +239,7 @@ void flow_input(struct flow *f, struct view fresh)
     f->busy = true;
     while (more) {
         size_t n = 0;
+        f->env->input = in;
         if (f->state == FLOW_FRONT)
             more = feed_front(f, in, &n);
         else if (f->state == FLOW_RELAY && in.n > 0)
@@ -254,9 +255,17 @@ void flow_input(struct flow *f, struct view fresh)
     flow_update(f);
 }
 
+// What the server would have heard: a rewritten head, or a request that still lies as it came.
+static struct view undelivered(const struct flow *f)
+{
+    if (f->blind || buf_len(&f->opening) > 0)
+        return buf_view(&f->opening);
+    return f->busy ? f->env->input : buf_view(&f->held);
+}
+
 static void dial_failed(struct flow *f, const struct upstream_result *r)
 {
-    struct view request = buf_view(&f->opening);
+    struct view request = undelivered(f);
     stat_add(&f->env->stats->dials_failed, 1);
     flow_tap_open(f, hint_for(f, true));
     if (request.n > 0)

@@ -142,6 +142,7 @@ struct flow_env {
     size_t kept; // bytes in all flows' buffers
     char *chunk; // what a read goes to
     size_t chunk_size, front_size;
+    struct view input; // client bytes in front of the flow that is busy with them
     struct buf to_client, to_server;
     struct front_out out;
     struct flow_list live, dead, spare;
