@@ -19,6 +19,7 @@ struct child {
     const char *name; // for the log
     char *argv[CHILD_ARGS_MAX + 1];
     int argc;
+    int nice;  // added to the priority of the sidecar itself
     pid_t pid; // 0 unless up
     enum child_state state;
     int64_t started_us, restart_us, backoff_us; // monotonic

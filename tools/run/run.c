@@ -18,6 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// The journals can wait, the workload cannot: where they meet on a processor, the recorder steps
+// back.
+#define RECORDER_NICE 10
+
 // DIR/NAME, where DIR is the folder of the running program. 0 or E_NOTFOUND.
 static int companion(const char *name, char out[PATH_MAX])
 {
@@ -85,6 +89,7 @@ static int set_up(struct supervise *s, const struct options *o)
     e = e ? e : hand_down(&s->recorder, o, FOR_RECORDER);
     e = e ? e : hand_down(&s->proxy, o, FOR_PROXY);
     e = e ? e : private_dir(s->dir, o);
+    s->recorder.nice = RECORDER_NICE;
     char text[96];
     snprintf(text, sizeof text, "unix:%s/recorder.sock", s->dir);
     e = e ? e : child_set_arg(&s->recorder, "listen", text);
