@@ -116,7 +116,7 @@ def recorder_absent(origin):
         run("cp", os.path.join(BIN, "tapedeck-recorder"), late + ".new")
         os.rename(late + ".new", late)
         figures = load_end(p)
-        until("the recorder", lambda: c.s.metric("tapedeck_recorder_connected") >= 1, 30)
+        until("the recorder", lambda: c.s.metric("tapedeck_recorder_connections") >= 1, 30)
         until("an empty ring", lambda: c.s.metric("tapedeck_ring_used_bytes") == 0, 120)
     finally:
         harness.TAPEDECK = TAPEDECK
