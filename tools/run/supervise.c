@@ -27,12 +27,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_POLL_MS    10 // while the proxy is not ready yet
-#define IDLE_POLL_MS     1000
-#define RECORDER_STOP_US (30 * US_PER_S) // for its last commit
-#define STOP_GRACE_US    (5 * US_PER_S)  // on top of the drain timeout
-#define READY_MAX        65536           // bytes of a ready file
-#define PATH_TEXT        96
+#define READY_POLL_MS     10 // while the proxy is not ready yet
+#define IDLE_POLL_MS      1000
+#define RECORDER_STOP_US  (30 * US_PER_S) // for its last commit
+#define STOP_GRACE_US     (5 * US_PER_S)  // on top of the drain timeout
+#define RECORDER_FIRST_US (300 * US_PER_MS)
+#define READY_MAX         65536 // bytes of a ready file
+#define PATH_TEXT         96
 
 enum phase { RUNNING, STOP_PROXY, STOP_RECORDER };
 
@@ -223,6 +224,16 @@ static void reap(struct loop *l)
     }
 }
 
+// The proxy's first start waits a little for the recorder, so that it finds it; never long.
+static void proxy_may_start(struct loop *l)
+{
+    struct child *proxy = &l->s->proxy;
+    char path[PATH_TEXT];
+    snprintf(path, sizeof path, "%s/recorder.ready", l->s->dir);
+    if (proxy->started_us == 0 && access(path, F_OK) == 0)
+        proxy->restart_us = 0;
+}
+
 static void restart_due(struct loop *l)
 {
     struct child *both[] = {&l->s->recorder, &l->s->proxy};
@@ -293,11 +304,13 @@ int supervise_run(struct supervise *s)
         return 1;
     }
     start(&l, &s->recorder);
-    start(&l, &s->proxy);
+    s->proxy.state = CHILD_WAITING;
+    s->proxy.restart_us = clock_mono_us() + RECORDER_FIRST_US;
     for (;;) {
         wait_signal(&l, fd);
         reap(&l);
         if (l.phase == RUNNING) {
+            proxy_may_start(&l);
             restart_due(&l);
             look_for_ready(&l);
         } else if (stopped(&l)) {
