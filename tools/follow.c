@@ -23,10 +23,14 @@
 
 #define PAUSE_MS   200
 #define MARKS_MAX  65536
+#define RANGES_MAX 64 // streams with news that are asked about at once
 #define IDLE_TURNS 5 // a look without a reason: a change within the clock's tick shows no other way
 
 struct mark {
     int64_t stream, seq;
+};
+struct range {
+    int64_t from, to; // ids
 };
 struct follower {
     const struct selection *selection;
@@ -68,45 +72,54 @@ static int told(struct store *s, int e)
     return CLI_FAILED;
 }
 
-// The rows of one stream between its mark and last.
-static int show_range(struct follower *f, struct store *s, const struct mark *m, int64_t last)
+static int add_filter(const struct filter *f, struct buf *sql, int first)
 {
-    static const char head[] = "SELECT h.id";
+    if (!f || !filter_root(f))
+        return 0;
+    int e = buf_printf(sql, " AND (");
+    e = e ? e : store_filter_clause(f, sql, first);
+    return e ? e : buf_printf(sql, ")");
+}
+
+static int show(struct follower *f, struct store_query *q, bool open)
+{
+    int e;
+    while ((e = store_step(q)) == 1)
+        listing_row(f->listing, q, open);
+    return e;
+}
+
+// The rows with ids in these ranges, by the time of their end; then what has begun in them and is
+// not over.
+static int show_ranges(struct follower *f, struct store *s, const struct range *ranges, size_t n)
+{
     const struct filter *filter = f->selection->filter;
-    bool filtered = filter && filter_root(filter);
-    int64_t from = store_key(m->stream, (uint64_t)m->seq + 1);
-    int64_t to = store_key(m->stream, (uint64_t)last);
     struct store_query *q = NULL;
     struct buf sql;
     buf_init(&sql, 1u << 20);
-    int e = buf_add(&sql, head, sizeof head - 1);
+    // Materialized: an index that the filter could use would lead through the whole file.
+    int e = buf_printf(&sql, "WITH fresh AS MATERIALIZED (SELECT x.* FROM http AS x WHERE ");
+    for (size_t i = 0; i < n && !e; i++)
+        e = buf_printf(&sql, "%sx.id BETWEEN %lld AND %lld", i ? " OR " : "",
+                       (long long)ranges[i].from, (long long)ranges[i].to);
+    e = e ? e : buf_printf(&sql, ") SELECT h.id");
     for (int i = 1; i < FIELD_COLUMNS && !e; i++)
         e = buf_printf(&sql, ", h.%s", filter_fields[i].name);
-    e = e ? e : buf_printf(&sql, " FROM http h WHERE h.id BETWEEN ?1 AND ?2");
-    if (!e && filtered) {
-        e = buf_printf(&sql, " AND (");
-        e = e ? e : store_filter_clause(filter, &sql, 3);
-        e = e ? e : buf_printf(&sql, ")");
-    }
-    e = e ? e : buf_add(&sql, " ORDER BY h.id", sizeof " ORDER BY h.id");
+    e = e ? e : buf_printf(&sql, " FROM fresh AS h WHERE true");
+    e = e ? e : add_filter(filter, &sql, 1);
+    e = e ? e : buf_add(&sql, " ORDER BY h.end_us, h.id", sizeof " ORDER BY h.end_us, h.id");
     e = e ? e : store_query(s, buf_view(&sql).p, &q);
-    e = e ? e : store_bind_int(q, 1, from);
-    e = e ? e : store_bind_int(q, 2, to);
-    if (!e && filtered)
-        e = store_filter_bind(q, filter, 3);
+    if (!e && filter && filter_root(filter))
+        e = store_filter_bind(q, filter, 1);
+    e = e ? e : show(f, q, false);
+    store_query_free(q);
     buf_clear(&sql);
-    while (!e && (e = store_step(q)) == 1) {
-        listing_row(f->listing, q, false);
-        e = 0;
+    for (size_t i = 0; i < n && !e; i++) {
+        q = NULL;
+        e = open_query(s, filter, ranges[i].from, ranges[i].to, clock_wall_us(), &q);
+        e = e ? e : show(f, q, true);
+        store_query_free(q);
     }
-    store_query_free(q);
-    q = NULL;
-    e = e ? e : open_query(s, filter, from, to, clock_wall_us(), &q);
-    while (!e && (e = store_step(q)) == 1) {
-        listing_row(f->listing, q, true);
-        e = 0;
-    }
-    store_query_free(q);
     return e;
 }
 
@@ -119,6 +132,8 @@ static bool same_file(const struct stat *a, const struct stat *b)
 static int catch_up(struct follower *f, struct store *s, bool shown)
 {
     struct store_query *q = NULL;
+    struct range ranges[RANGES_MAX];
+    size_t n = 0;
     int e = store_query(s, "SELECT id, last_seq FROM stream ORDER BY id", &q);
     while (!e && (e = store_step(q)) == 1) {
         int64_t last = store_int(q, 1);
@@ -126,11 +141,16 @@ static int catch_up(struct follower *f, struct store *s, bool shown)
         e = m ? 0 : E_NOMEM;
         if (e || last <= m->seq)
             continue;
-        if (shown)
-            e = show_range(f, s, m, last);
+        ranges[n++] = (struct range){store_key(m->stream, (uint64_t)m->seq + 1),
+                                     store_key(m->stream, (uint64_t)last)};
         m->seq = last;
+        if (shown && n == RANGES_MAX)
+            e = show_ranges(f, s, ranges, n);
+        n = n == RANGES_MAX ? 0 : n;
     }
     store_query_free(q);
+    if (!e && shown && n > 0)
+        e = show_ranges(f, s, ranges, n);
     return e ? told(s, e) : CLI_OK;
 }
 
