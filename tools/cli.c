@@ -200,6 +200,23 @@ int cli_width(void)
     return width < HELP_WIDTH_MAX ? width : HELP_WIDTH_MAX;
 }
 
+bool cli_is_behind(const struct command *c, const struct command *other)
+{
+    size_t n = strlen(other->name);
+    return strncmp(c->name, other->name, n) == 0 && c->name[n] == ' ';
+}
+
+static void help_behind(FILE *out, const struct command *c)
+{
+    const char *title = "\nCommands:\n";
+    for (const struct command *const *x = command_table; *x; x++) {
+        if (!cli_is_behind(*x, c))
+            continue;
+        fprintf(out, "%s  %-14s %s\n", title, (*x)->name, (*x)->sentence);
+        title = "";
+    }
+}
+
 void cli_help(FILE *out, const struct command *c, int width)
 {
     fprintf(out, "tapedeck %s: %s\n\n", c->name, c->sentence);
@@ -209,6 +226,7 @@ void cli_help(FILE *out, const struct command *c, int width)
         putc('\n', out);
         cli_wrap(out, c->text, 0, width);
     }
+    help_behind(out, c);
     fputs("\nOptions:\n", out);
     struct options *o = options_new(c->options, c->program ? c->program : CLI_PROGRAM);
     if (o && options_help(o, out, width) != 0)

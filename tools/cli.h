@@ -58,6 +58,9 @@ extern const struct command *const command_table[]; // NULL at the end
 // A command by the words of its name; *used becomes how many words that took. NULL: there is none.
 const struct command *cli_find(int argc, char **argv, int *used);
 
+// Whether c is a word behind another command: "export har" behind "export".
+bool cli_is_behind(const struct command *c, const struct command *other);
+
 // The letter that stands for an option of the command, or 0.
 char cli_short(const struct command *c, const char *option);
 

@@ -29,8 +29,11 @@ static void guard(char *temp)
 {
     static const int deadly[] = {SIGINT, SIGTERM, SIGHUP};
     at_risk = temp;
-    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
-        signal(deadly[i], temp ? die : SIG_DFL);
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) {
+        struct sigaction now;
+        if (sigaction(deadly[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) // nohup
+            signal(deadly[i], temp ? die : SIG_DFL);
+    }
 }
 
 static int failed(struct out *o, const char *path)

@@ -12,6 +12,9 @@ known=$(
     for command in $("$bin/tapedeck" help | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p'); do
       "$bin/tapedeck" "$command" --help
     done
+    for format in $("$bin/tapedeck" export --help | sed -n 's/^  export \([a-z]*\) .*/\1/p'); do
+      "$bin/tapedeck" export "$format" --help
+    done
   } 2>/dev/null | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u
 )
 [ -n "$known" ] || { echo "no program in $bin answers --help"; exit 1; }

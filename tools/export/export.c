@@ -101,12 +101,7 @@ const struct command command_export = {
     .example = "tapedeck export har capture.db 'host = api.test' --out api.har\n"
                "tapedeck export jsonl --bodies decoded | jq -r .response.body\n"
                "tapedeck export curl 'status >= 500' -n 1 | sh",
-    .text = "jsonl: one JSON object a line, everything that is known.\n"
-            "har: HTTP Archive 1.2, for browsers and their tools.\n"
-            "csv: the fields as a table (RFC 4180).\n"
-            "curl: a shell command for each request.\n"
-            "raw: the exact bytes of requests and answers.\n"
-            "Each has options of its own: tapedeck export har --help.",
+    .text = "Each format has options of its own: tapedeck export har --help.",
     .options = options,
     .run = run,
 };

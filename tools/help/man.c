@@ -157,6 +157,13 @@ static void field_list(FILE *out)
 
 // ---- pages
 
+static void list(FILE *out, const struct command *c)
+{
+    fprintf(out, ".TP\n\\fB%s\\fR\n", c->name);
+    text_of(out, c->sentence);
+    putc('\n', out);
+}
+
 static void command_body(FILE *out, const struct command *c)
 {
     section(out, "SYNOPSIS");
@@ -166,6 +173,15 @@ static void command_body(FILE *out, const struct command *c)
     if (c->text) {
         section(out, "DESCRIPTION");
         paragraphs(out, c->text);
+    }
+    bool titled = false;
+    for (const struct command *const *x = command_table; *x; x++) {
+        if (!cli_is_behind(*x, c))
+            continue;
+        if (!titled)
+            section(out, "COMMANDS");
+        titled = true;
+        list(out, *x);
     }
     option_list(out, c, c->options, c->program ? c->program : CLI_PROGRAM);
     if (c != &command_verify) {
@@ -181,11 +197,8 @@ static void command_body(FILE *out, const struct command *c)
 static void command_lists(FILE *out)
 {
     section(out, "COMMANDS");
-    for (const struct command *const *c = command_table; *c; c++) {
-        fprintf(out, ".TP\n\\fB%s\\fR\n", (*c)->name);
-        text_of(out, (*c)->sentence);
-        putc('\n', out);
-    }
+    for (const struct command *const *c = command_table; *c; c++)
+        list(out, *c);
     section(out, "ENVIRONMENT");
     fputs(".TP\nTAPEDECK_CAPTURE\nThe capture, when no operand names one.\n"
           ".TP\nNO_COLOR\nNo colours, when it is set and not empty.\n",
