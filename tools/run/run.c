@@ -20,7 +20,7 @@
 
 // The journals can wait, the workload cannot: where they meet on a processor, the recorder steps
 // back.
-#define RECORDER_NICE 10
+#define RECORDER_NICE 5
 
 // DIR/NAME, where DIR is the folder of the running program. 0 or E_NOTFOUND.
 static int companion(const char *name, char out[PATH_MAX])
