@@ -63,6 +63,10 @@ int store_versions(void); // how many migrations there are
 int store_lock(struct store *s);
 void store_unlock(struct store *s);
 
+// Makes the file where there is none: under another name first, so that a reader never meets it
+// before its tables are there. Under the lock. 0, E_NOMEM, E_FULL, E_REFUSED, E_IO ….
+int store_make(struct store *s);
+
 // Ends a rotation that was cut short between its two renames. Under the lock, before the file is
 // opened.
 int store_rotate_recover(struct store *s);

@@ -364,7 +364,7 @@ static int prepare_writer(struct store *s)
     int e = store_lock(s);
     if (e == 0)
         e = store_rotate_recover(s);
-    return e == 0 ? store_create_file(s, s->path) : e;
+    return e == 0 ? store_make(s) : e;
 }
 
 static int check_path(struct store *s)

@@ -302,6 +302,35 @@ int store_rotate(struct store *s, char *sealed, size_t size)
     return e;
 }
 
+int store_make(struct store *s)
+{
+    struct stat st;
+    if (lstat(s->path, &st) == 0 || errno != ENOENT) // a link to nothing too: its target is made
+        return store_create_file(s, s->path);
+    char *next = beside(s->path, "-next");
+    if (!next)
+        return store_refuse(s, E_NOMEM, "out of memory");
+    struct store n = {.mode = STORE_WRITE, .lock = -1, .path = next};
+    remove_database(next);
+    int e = store_create_file(&n, next);
+    if (e == 0)
+        e = store_open_db(&n);
+    store_close_db(&n); // the last one closes: its WAL goes into the file
+    if (e == 0 && is_there(next, "-wal"))
+        e = store_refuse(&n, E_IO, "cannot be finished");
+    if (e == 0 && rename(next, s->path) != 0)
+        e = store_refuse(&n, err_from_errno(errno), "cannot become %s: %s", s->path,
+                         strerror(errno));
+    if (e == 0) {
+        sync_folder(s->path);
+    } else {
+        memcpy(s->why, n.why, sizeof s->why);
+        remove_database(next);
+    }
+    free(next);
+    return e;
+}
+
 int store_rotate_recover(struct store *s)
 {
     char *next = beside(s->path, "-next");

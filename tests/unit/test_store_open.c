@@ -60,6 +60,45 @@ static void only_the_owner_may_read_it(void **state)
     assert_int_equal(mode_of("capture.db-lock"), 0);
 }
 
+// What a reader meets who looks for the file all the while: nothing, until it is a capture.
+static int look_until_it_is_there(void)
+{
+    for (;;) {
+        struct store *s = NULL;
+        char why[WHY_MAX];
+        int e = store_open(&s, path, STORE_READ, why);
+        store_close(s);
+        if (e == 0)
+            return 0;
+        if (e != E_NOTFOUND) {
+            fprintf(stderr, "%s\n", why);
+            return 1;
+        }
+    }
+}
+
+static void it_appears_whole(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct store *s = NULL;
+        char why[WHY_MAX], name[16];
+        int status = -1;
+        snprintf(name, sizeof name, "whole-%d.db", round);
+        tmp_path(path, dir, name);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            alarm(20);
+            _exit(look_until_it_is_there());
+        }
+        assert_int_equal(store_open(&s, path, STORE_WRITE, why), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        store_close(s);
+        assert_int_equal(status, 0);
+    }
+}
+
 static void there_is_one_writer(void **state)
 {
     (void)state;
@@ -328,6 +367,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(only_the_owner_may_read_it),
+        TEST(it_appears_whole),
         TEST(there_is_one_writer),
         TEST(other_files_are_left_alone),
         TEST(paths_that_cannot_be),
