@@ -257,7 +257,7 @@ def tls(nginx, root):
             input=b"GET /page HTTP/1.0\r\n\r\n")
     assert b"a page over tls" in r.stdout, r.stderr
     done(s, "openssl s_client and curl over CONNECT")
-    equal(s.rows("SELECT sni, version, alpn FROM tls ORDER BY id"), [("localhost", "1.3", ""), ("tls.test", "1.2", "http/1.1")],
+    equal(s.rows("SELECT sni, version, alpn FROM tls ORDER BY at_us"), [("localhost", "1.3", ""), ("tls.test", "1.2", "http/1.1")],
           "SNI, version and ALPN")
     s = forward("socks")
     equal(ask("-x", f"socks5h://127.0.0.1:{s.outbound}"), direct, "TLS through SOCKS")
