@@ -50,8 +50,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct view in = view_n(data + 2, size - 2);
     int e = decode(which, in, 0, &whole);
     int f = decode(which, in, in.n ? data[1] % (in.n + 1) : 0, &cut);
-    // What came before damage may be less in one of the two: a decoder gives it when it likes.
-    if (e != f || (!e && (whole.n != cut.n || whole.hash != cut.hash)) || whole.n > LIMIT)
+    // What came before damage may be less in one of the two: a decoder gives it when it likes. And
+    // zstd compares the size that a frame declares only when it has the frame whole.
+    bool lenient = strstr(which, "zstd") && (e == E_DAMAGED || f == E_DAMAGED);
+    if ((e != f && !lenient) || whole.n > LIMIT || cut.n > LIMIT)
+        abort();
+    if (!e && !f && (whole.n != cut.n || whole.hash != cut.hash))
         abort();
     return 0;
 }

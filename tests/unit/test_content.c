@@ -203,7 +203,7 @@ static void test_out_of_memory(void **state)
 {
     char out[1024], why[WHY_MAX];
     struct view gz = deflated(15 + 16, VIEW_LIT(text), out, sizeof out);
-    struct got g;
+    struct got g = {.n = 0};
     (void)state;
     for (long i = 0, failed = 1; failed; i++) {
         struct content *c;
