@@ -3,9 +3,9 @@
 //   descriptors' limit → listeners bound → spool directory → workers made (journals, links) →
 //   admin listener → ready file written → privileges dropped → workers started → main loop
 //
-//   SIGTERM, SIGINT  drain: workers stop accepting, flows end, journals are sent; then the loop
-//   ends … once more      at once SIGHUP           options are read again; what cannot change is
-//   named
+//   SIGTERM, SIGINT  drain: workers stop accepting, flows end, journals are sent, the loop ends
+//   … once more      at once
+//   SIGHUP           options are read again; what cannot change is named
 //
 // Everything that can fail does so before the ready file is written: from then on the system
 // accepts for us. The main thread touches no flow.

@@ -5,8 +5,7 @@
 //    is not full has room for the largest frame.
 // 2. The frames of a stream are numbered without a hole, whatever stands between them.
 // 3. It is full when records or bytes are reached; it is due (must not wait) when it is full or
-// holds
-//    a hello.
+//    holds a hello.
 #ifndef TAPEDECK_RECORDER_BATCH_H
 #define TAPEDECK_RECORDER_BATCH_H
 

@@ -1,8 +1,7 @@
 // writer: the thread that has the sink. It takes one batch at a time and gives it back once it is
 // durable.
 //
-//   server  fills a batch ──submit──▶ writer  begin put… commit  ──take (fd becomes readable)──▶
-//   server
+//   server  fills a batch ──submit──▶ writer  begin put… commit  ──fd readable, take──▶ server
 //
 // 1. A batch is tried until it is committed: a full disk, a failing one or a locked file only make
 //    it wait. After writer_stop() it is tried once more and given back with its error.

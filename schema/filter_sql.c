@@ -3,11 +3,10 @@
 // 1. Every value, and every header's name, is bound: no text of the filter reaches the SQL.
 // 2. NOT is pushed down to the tests (De Morgan), so only tests are negated, and the depth of
 //    parentheses is the number of changes between AND and OR.
-// 3. A test of NULL is false and its negation true, as in memory: a negated test is "… IS NOT
-// TRUE".
+// 3. A test of NULL is false and its negation true, as in memory: a negated test is
+//    "… IS NOT TRUE".
 // 4. A test of an indexed column stands bare ("h.host = ?1"), so that SQLite can use the index;
-// text
-//    that is kept in lower case comes from the parser in lower case.
+//    text that is kept in lower case comes from the parser in lower case.
 // 5. Both walks below go through the tree in the same order; number counts the parameters.
 #include "schema/store.h"
 

@@ -7,12 +7,10 @@
 //   elsewhere, part.bytes NULL  it came in pieces, and the file turns out to have it already
 //
 // 1. A body row is shared by all messages of equal content. Equal: the same digest of the whole,
-// and
-//    as many of its first bytes kept. So a body that was cut by --max-body never stands for a
-//    whole.
+//    and as many of its first bytes kept. So a body that was cut by --max-body never stands for
+//    a whole.
 // 2. A body is not shared when its digest is unknown, when pieces of it are missing here (lost, or
-// in
-//    an earlier file), or when it is a conversation: its pieces have their own times.
+//    in an earlier file), or when it is a conversation: its pieces have their own times.
 // 3. Small bodies are shared through memory alone; from 4 KiB on the index body_digest is asked.
 #include "schema/store_impl.h"
 

@@ -16,8 +16,7 @@ enum filter_verdict { FILTER_DROP, FILTER_KEEP, FILTER_UNDECIDED };
 //   FIELD_REQ_HEADER, FIELD_RES_HEADER  the exact head bytes, as they are kept
 //   FIELD_REQ_BODY, FIELD_RES_BODY      the content, once it is whole (or the part that is kept)
 //   FIELD_TIME                          µs of the first byte;  FIELD_BY_PROXY  0 or 1
-//   FIELD_HOST                          as in the row: the flow's target where the request names
-//   none
+//   FIELD_HOST                          as in the row: without a name in the request, the target
 // Need not be given, since they follow from others: FIELD_URL (protocol, scheme, host, path,
 // query), FIELD_REQ_TYPE and FIELD_RES_TYPE (the heads), bodies that are only asked whether they
 // are empty (FIELD_REQ_SIZE, FIELD_RES_SIZE).

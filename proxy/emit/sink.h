@@ -3,9 +3,8 @@
 //
 // For one flow the calls come in this order:
 //   open, then for each transaction n (several may be under way, pipelined):
-//     msg_begin(interim)* msg_begin msg_body* msg_end     for each direction that was seen, in any
-//     interleaving txn_end(n)                                          exactly once for each n that
-//     had a msg_begin
+//     msg_begin(interim)* msg_begin msg_body* msg_end   each direction seen, in any interleaving
+//     txn_end(n)                                        once for each n that had a msg_begin
 //   tls, lost at any time; close exactly once. Nothing is returned: whatever fails in here is
 //   counted as loss.
 // All views and pointers are loans until the call returns, but for flow_facts, which outlives the

@@ -9,8 +9,7 @@
 //    with faults that leave its framing certain passes, and the connections close behind it: the
 //    client may read it otherwise.
 // 3. PASS_DONE is said only when no byte is left of what the server sent: the next exchange must
-// not
-//    take it for its answer.
+//    not take it for its answer.
 #include "proxy/front/http_exchange.h"
 
 #define AMBIGUOUS (HTTP_BAD_LENGTH | HTTP_TWO_LENGTHS | HTTP_LENGTH_AND_TE | HTTP_BAD_TE)

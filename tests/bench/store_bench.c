@@ -1,8 +1,7 @@
 // store_bench: how fast the store takes transactions, and how fast it answers.
 //
 //   store_bench write FILE ROWS BODY   inserts ROWS transactions with answers of BODY bytes, most
-//   of
-//                                      them different, in batches of 1000; ten a flow
+//                                      of them different, in batches of 1000; ten a flow
 //   store_bench read FILE              times the questions that the tools ask
 //   store_bench verify FILE
 #include "proto/base/clock.h"

@@ -4,11 +4,10 @@
 //
 // 1. The recorder ends after the proxy, so that what the proxy flushes is committed.
 // 2. A child that refuses its options (exit code 2), or a proxy that ends before it was ever ready,
-// ends the
-//    whole: waiting would only hide the message. Everything else is restarted with back-off.
+//    ends the whole: waiting would only hide the message. Everything else is restarted with
+//    back-off.
 // 3. The workload's port must not change by a restart: a port that was chosen freely is asked for
-// by number
-//    from then on.
+//    by number from then on.
 #include "tools/run/supervise.h"
 
 #include "proto/base/clock.h"
