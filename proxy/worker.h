@@ -30,7 +30,8 @@ int worker_start(struct worker *w) MUST_CHECK;
 // Joins the thread when it was started, which must be ending by itself or by worker_stop().
 void worker_free(struct worker *w);
 
-// From any thread: job runs on the worker's thread, in order. false: no memory, or it has ended.
+// From any thread: job runs on the worker's thread, in order; of a worker that has ended it never
+// runs. false: no memory.
 bool worker_post(struct worker *w, void (*job)(struct worker *w, void *arg), void *arg);
 
 // From any thread. Accepting stops; flows may go on until deadline_us (monotonic); then the journal

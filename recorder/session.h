@@ -20,7 +20,8 @@
 
 #define SESSION_OUT_MAX 4096
 
-// Each 0, or E_FULL: no room now, the frame is offered again by the next session_feed().
+// Each 0, or E_FULL: no room now, the frame is offered again by the next session_feed(). Another
+// error is handed on by session_feed(): the host has ended the connection.
 struct session_host {
     // The payload of a HELLO that is in order. Ends in session_welcome() or session_refuse(),
     // later.
