@@ -1,5 +1,6 @@
 # Sourced by deploy/up.sh, tests/run.sh and .ci/run: installs missing Debian packages and builds a preset.
 # Sets `top` to the checkout's root.
+# shellcheck shell=bash disable=SC2034  # who sources it reads the lists
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 

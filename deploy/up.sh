@@ -4,6 +4,7 @@
 #   deploy/up.sh --build-only  only builds
 #   deploy/up.sh ARGS...       runs build/bin/tapedeck ARGS...
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=setup.sh
 . "$(dirname "$0")/setup.sh"
 
 # shellcheck disable=SC2086  # a list of words

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test. Arguments go to ctest (for example -R unit/).
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../deploy/setup.sh
 . "$(dirname "$0")/../deploy/setup.sh"
 
 # shellcheck disable=SC2086  # lists of words
