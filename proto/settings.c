@@ -355,7 +355,7 @@ const struct option_def settings_table[] = {
      .unit = "NAME=VALUE",
      .flags = OPT_REPEATS,
      .programs = P | X,
-     .sentence = "A label that is written into the capture."},
+     .sentence = "A label that is written into the capture; at most 64."},
 
     // operation
     {.name = "admin-listen",

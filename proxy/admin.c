@@ -49,7 +49,7 @@ static void readyz(struct admin *a, struct evhttp_request *req)
 
 static void metrics(struct admin *a, struct evhttp_request *req)
 {
-    const struct stats *stats[64] = {0};
+    const struct stats *stats[SETTINGS_WORKERS_MAX] = {0};
     struct buf text;
     size_t n = 0;
     buf_init(&text, METRICS_MAX);

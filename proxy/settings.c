@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORKERS_MAX  4 // when nothing is said
+#define WORKERS_OWN  4 // at most, when nothing is said
 #define KEY_FILE_MIN 32
 #define KEY_FILE_MAX 65536
 
@@ -98,6 +98,24 @@ static int take_key(const struct options *o, struct settings *s, char why[WHY_MA
     return 0;
 }
 
+static int check_labels(const struct options *o, char why[WHY_MAX])
+{
+    size_t n = options_count(o, "label");
+    if (n > SETTINGS_LABELS_MAX) {
+        snprintf(why, WHY_MAX, "label: %zu are given; there may be at most %d", n,
+                 SETTINGS_LABELS_MAX);
+        return E_LIMIT;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *text = options_nth(o, "label", i), *value = strchr(text, '=');
+        if (value && value > text)
+            continue;
+        snprintf(why, WHY_MAX, "label: \"%.200s\" is not NAME=VALUE", text);
+        return E_SYNTAX;
+    }
+    return 0;
+}
+
 static int check_filter(const char *text, char why[WHY_MAX])
 {
     struct filter *f = NULL;
@@ -126,7 +144,7 @@ static unsigned count_workers(int64_t asked)
     if (asked > 0)
         return (unsigned)asked;
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+    return n < 1 ? 1 : n > WORKERS_OWN ? WORKERS_OWN : (unsigned)n;
 }
 
 static void take_reloadable(const struct options *o, struct settings *s)
@@ -159,6 +177,7 @@ int settings_from(const struct options *o, struct settings *out, char why[WHY_MA
     e = e ? e : take_target(o, s, why);
     e = e ? e : take_admin(o, s, why);
     e = e ? e : take_key(o, s, why);
+    e = e ? e : check_labels(o, why);
     take_reloadable(o, s);
     e = e ? e : check_filter(s->filter, why);
     if (e == 0 && log_level_parse(options_text(o, "log-level"), &s->log_level)) {

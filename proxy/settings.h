@@ -7,6 +7,10 @@
 #include "proxy/flow.h"
 #include "proxy/mode.h"
 
+#define SETTINGS_WORKERS_MAX 64 // as the table of options has it
+#define SETTINGS_LABELS_MAX  64
+#define SETTINGS_LABEL_MAX   512 // bytes of one, as the table has it
+
 struct settings {
     const struct options *options; // owns all texts below
 

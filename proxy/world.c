@@ -28,7 +28,6 @@
 
 #define GRACE_US   (2 * US_PER_S) // for the journals, when flows took all of the drain timeout
 #define FILES_MORE 256            // descriptors beside those of flows
-#define LABELS_MAX 64
 
 struct world {
     const struct options *options; // as the run began
@@ -38,8 +37,8 @@ struct world {
     void *again_arg;
     struct event_base *base;
     struct listener listeners[MODE_LISTENERS];
-    int fds[MODE_LISTENERS][64];
-    struct worker *workers[64];
+    int fds[MODE_LISTENERS][SETTINGS_WORKERS_MAX];
+    struct worker *workers[SETTINGS_WORKERS_MAX];
     size_t count;
     struct admin *admin;
     struct addr admin_bound;
@@ -50,8 +49,8 @@ struct world {
     struct event *events[5];
     struct utsname host;
     struct buf settings_json;
-    char label_text[LABELS_MAX][512 + 1];
-    const char *labels[2 * LABELS_MAX + 1];
+    char label_text[SETTINGS_LABELS_MAX][SETTINGS_LABEL_MAX + 1];
+    const char *labels[2 * SETTINGS_LABELS_MAX + 1];
 };
 
 static void stop_all(struct world *w)
@@ -156,17 +155,14 @@ static int open_listeners(struct world *w, char why[WHY_MAX])
 // "NAME=VALUE" options as name, value, name, value …
 static void take_labels(struct world *w)
 {
-    size_t n = options_count(w->options, "label"), used = 0;
-    for (size_t i = 0; i < n && used < LABELS_MAX; i++) {
-        char *text = w->label_text[used];
+    size_t n = options_count(w->options, "label");
+    for (size_t i = 0; i < n; i++) { // settings_from() has judged them
+        char *text = w->label_text[i];
         snprintf(text, sizeof w->label_text[0], "%s", options_nth(w->options, "label", i));
         char *value = strchr(text, '=');
-        if (!value)
-            continue;
         *value++ = 0;
-        w->labels[2 * used] = text;
-        w->labels[2 * used + 1] = value;
-        used++;
+        w->labels[2 * i] = text;
+        w->labels[2 * i + 1] = value;
     }
 }
 
@@ -299,7 +295,7 @@ static void clear(struct world *w)
     for (size_t i = 0; i < w->count; i++)
         worker_free(w->workers[i]);
     for (size_t i = 0; i < MODE_LISTENERS; i++)
-        for (size_t k = 0; k < 64; k++)
+        for (size_t k = 0; k < SETTINGS_WORKERS_MAX; k++)
             if (w->fds[i][k] >= 0)
                 close(w->fds[i][k]);
     for (size_t i = 0; i < sizeof w->events / sizeof *w->events && w->events[i]; i++)

@@ -97,6 +97,8 @@ static void refuses_with_one_line(void **state)
         {"--capture-filter=status >", "capture-filter: column "},
         {"--capture-filter=id = 1", "capture-filter: id and flow are known only"},
         {"--redact-key-file=/nonexistent/key", "redact-key-file: /nonexistent/key: "},
+        {"--label=nonsense", "label: \"nonsense\" is not NAME=VALUE"},
+        {"--label==value", "label: \"=value\" is not NAME=VALUE"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -135,6 +137,24 @@ static void equal_key_files_make_equal_keys(void **state)
     tmp_remove(dir);
 }
 
+static void takes_no_more_labels_than_it_tells(void **state)
+{
+    char *argv[2 + SETTINGS_LABELS_MAX + 1 + 1] = {"tapedeck-proxy", "--proxy-type=forward"};
+    struct settings s;
+    char why[WHY_MAX] = "";
+    (void)state;
+    for (size_t i = 0; i < SETTINGS_LABELS_MAX; i++)
+        argv[2 + i] = "--label=team=web";
+    struct options *o = options_of(argv);
+    assert_int_equal(settings_from(o, &s, why), 0);
+    options_free(o);
+    argv[2 + SETTINGS_LABELS_MAX] = "--label=one=more";
+    o = options_of(argv);
+    assert_int_not_equal(settings_from(o, &s, why), 0);
+    assert_string_equal(why, "label: 65 are given; there may be at most 64");
+    options_free(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +162,7 @@ int main(void)
         cmocka_unit_test(takes_what_is_given),
         cmocka_unit_test(admin_may_be_off_or_everywhere),
         cmocka_unit_test(refuses_with_one_line),
+        cmocka_unit_test(takes_no_more_labels_than_it_tells),
         cmocka_unit_test(equal_key_files_make_equal_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
