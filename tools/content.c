@@ -299,11 +299,11 @@ static int give(struct content *c, struct view piece)
     return c->take(c->arg, piece);
 }
 
-static int feed(struct content *c, size_t at, struct view in)
+// s: the step that takes in, or the place behind the last.
+static int feed(struct content *c, struct step *s, struct view in)
 {
-    if (at == c->n)
+    if (s == c->steps + c->n)
         return give(c, in);
-    struct step *s = &c->steps[at];
     unsigned char out[PIECE];
     int more = in.n > 0, e = 0;
     while (more > 0 && !e) {
@@ -314,7 +314,7 @@ static int feed(struct content *c, size_t at, struct view in)
             snprintf(c->why, sizeof c->why, "it is not %s all through", s->coding->name);
         else if (more == E_NOMEM)
             snprintf(c->why, sizeof c->why, "out of memory");
-        e = feed(c, at + 1, view_n(out, n)); // what came before the damage is given as well
+        e = feed(c, s + 1, view_n(out, n)); // what came before the damage is given as well
         if (!e && more < 0)
             e = more;
     }
@@ -324,7 +324,7 @@ static int feed(struct content *c, size_t at, struct view in)
 int content_feed(struct content *c, struct view in)
 {
     if (!c->error)
-        c->error = feed(c, 0, in);
+        c->error = feed(c, c->steps, in);
     return c->error;
 }
 
