@@ -1,7 +1,6 @@
 // config: files of options, and the order of all sources.
 //
-//   command line ──→ options ←── environment ←── YAML file (--config) ←── annotations
-//   (--annotations)
+//   options ←── command line ←── environment ←── --annotations FILE ←── YAML file (--config)
 //
 // The strongest source is applied first: a weaker one never replaces it, and the paths of the files
 // may come from any source that is stronger than the file itself. What annotations mean is in

@@ -6,11 +6,11 @@
 //
 //   expr    = term { "or" term }        term = factor { "and" factor }
 //   factor  = "not" factor | "(" expr ")" | test
-//   test    = field op value | field                (a bare field: it is there and neither empty
-//   nor 0)
-//           | "since" when | "until" when           (when: a duration before now, or RFC 3339)
-//   op      = "=" "==" "!=" "<" "<=" ">" ">=" | "~" "!~" (POSIX extended regular expression, found
-//   anywhere)
+//   test    = field op value
+//           | field                         (it is there and neither empty nor 0)
+//           | "since" when | "until" when   (when: a duration before now, or RFC 3339)
+//   op      = "=" "==" "!=" "<" "<=" ">" ">="
+//           | "~" "!~"                      (POSIX extended regular expression, found anywhere)
 //           | "contains" | "in" "(" value { "," value } ")"
 //   value   = number | size | duration | time | word | "text with \" escapes" | 'text'
 //

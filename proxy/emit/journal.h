@@ -6,12 +6,12 @@
 //       │ sent, no ACK  │ not sent yet    │ free (some of it reserved)
 //   ────┴───────────────┴─────────────────┴────────────
 //   1. tail <= sent <= head <= tail + size, as ever-growing offsets; a frame never wraps: a pad
-//   fills the end of the ring.
+//      fills the end of the ring.
 //   2. Sequence numbers in the ring are consecutive; the one at head is next_seq.
 //   3. A frame is whole before head passes it, so what a killed process leaves behind is whole
-//   frames.
+//      frames.
 //   4. When tail reaches head the ring starts again at its beginning, so a quiet proxy touches few
-//   pages.
+//      pages.
 //   5. What was held always finds room, wherever the ring's end falls: see journal.c.
 #ifndef TAPEDECK_PROXY_EMIT_JOURNAL_H
 #define TAPEDECK_PROXY_EMIT_JOURNAL_H

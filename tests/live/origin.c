@@ -2,8 +2,8 @@
 // it is killed.
 //
 //   GET|POST /load?id=N&req=A&res=B   checks that the request's body is the pattern of N with A
-//   bytes, answers the pattern of
-//                                     N + 1 with B bytes; 409 when it is not
+//                                     bytes, answers the pattern of N + 1 with B bytes; 409 when
+//                                     it is not
 //   anything else                     200 with the request's path as text
 //
 // It takes what our load generator sends (a head of at most 4 KiB with Content-Length); it is no
