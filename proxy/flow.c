@@ -347,16 +347,14 @@ bool flow_accept(struct flow_env *env, struct listener *l, int fd, const struct 
 
 int flow_env_init(struct flow_env *env, int64_t (*clock)(void), int64_t wall_us)
 {
-    static const struct front_ops *const fronts[] = {&front_fixed, &front_http, &front_socks4,
-                                                     &front_socks5};
     memset(env, 0, sizeof *env);
     env->clock = clock;
     env->now = clock();
     env->wall_offset = wall_us - env->now;
     wheel_init(&env->wheel, env->now);
-    for (size_t i = 0; i < sizeof fronts / sizeof *fronts; i++)
-        if (fronts[i]->size > env->front_size)
-            env->front_size = fronts[i]->size;
+    for (const struct front_ops *const *front = front_table; *front; front++)
+        if ((*front)->size > env->front_size)
+            env->front_size = (*front)->size;
     buf_init(&env->to_client, OWN_MAX);
     buf_init(&env->to_server, OWN_MAX);
     env->out.to_client = &env->to_client;

@@ -86,6 +86,8 @@ struct front_ops {
 
 extern const struct front_ops front_fixed, front_http, front_socks4, front_socks5;
 
+extern const struct front_ops *const front_table[]; // NULL at the end
+
 // "socks" listeners: by the first byte. NULL when it is neither 4 nor 5.
 const struct front_ops *front_by_first_byte(unsigned char first);
 
