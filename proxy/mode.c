@@ -47,7 +47,7 @@ int mode_of(const char *type, const char *protocol, struct mode *out, char why[W
         return E_UNSUPPORTED;
     }
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        if (strcmp(pairs[i].type, type) || strcmp(pairs[i].protocol, protocol))
+        if (strcmp(pairs[i].type, type) != 0 || strcmp(pairs[i].protocol, protocol) != 0)
             continue;
         add(out, "in", INBOUND, pairs[i].in);
         add(out, "out", OUTBOUND, pairs[i].out);

@@ -31,8 +31,8 @@ const char *const verify_tables[] = {
 
 // ---- findings
 
-static void say(struct verify *v, enum verify_finding what, const char *place, const char *format,
-                va_list ap)
+__attribute__((format(printf, 4, 0))) static void
+say(struct verify *v, enum verify_finding what, const char *place, const char *format, va_list ap)
 {
     char sentence[SENTENCE_MAX];
     if (what == VERIFY_DAMAGE)

@@ -29,7 +29,7 @@ static const struct {
     {'n', "limit"}, {'o', "out"}, {'f', "follow"}, {'j', "json"}, {'c', "columns"}, {0, NULL},
 };
 
-static void message(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static void message(const char *format, va_list args)
 {
     char text[2048];
     vsnprintf(text, sizeof text, format, args);
