@@ -1,8 +1,7 @@
 // emitter: its life, its flows, and what time brings.
 //
 //   flow:  WAITING ──room for its last words was set aside──→ ADMITTED
-//             └──none, when there is something to tell──────→ UNRECORDED: one line of the worker's
-//             book
+//             └──none, when there is something to tell──────→ UNRECORDED: only counted
 //
 // The first record of a recovered journal is a Restart; until there is room for it no flow is
 // admitted, since it ends all flows before it.
@@ -48,14 +47,14 @@ bool flow_admit(struct emit_flow *f)
     struct emitter *e = f->e;
     size_t held = HELD_OPEN + HELD_CLOSE + CAUSES * HELD_LOSS;
 
-    if (f->state == FLOW_WAITING) {
+    if (f->state == EMIT_WAITING) {
         bool ready = !e->restart_due || put_restart(e, f->facts->at_us);
-        f->state = ready && journal_hold(e->journal, held) ? FLOW_ADMITTED : FLOW_UNRECORDED;
-        f->held = f->state == FLOW_ADMITTED ? held : 0;
-        if (f->state == FLOW_ADMITTED)
+        f->state = ready && journal_hold(e->journal, held) ? EMIT_ADMITTED : EMIT_UNRECORDED;
+        f->held = f->state == EMIT_ADMITTED ? held : 0;
+        if (f->state == EMIT_ADMITTED)
             node_add(&e->young, &f->in_young);
     }
-    return f->state == FLOW_ADMITTED;
+    return f->state == EMIT_ADMITTED;
 }
 
 static struct sink_flow *flow_open(struct sink *s, const struct flow_facts *facts)
@@ -70,7 +69,7 @@ static struct sink_flow *flow_open(struct sink *s, const struct flow_facts *fact
     f->facts = facts;
     node_init(&f->pends);
     if (!flow_admit(f))
-        f->state = FLOW_WAITING; // nothing is lost yet: it is tried again when there is
+        f->state = EMIT_WAITING; // nothing is lost yet: it is tried again when there is
     emitter_done(e);
     return &f->base;
 }
@@ -93,7 +92,7 @@ void flow_close(struct sink_flow *sf, const struct flow_totals *totals)
             book_lost(f, (enum dir)dir, CAUSE_DECODE_LOST, totals->relayed[dir] - f->told[dir],
                       totals->at_us);
     }
-    if (f->state == FLOW_ADMITTED) {
+    if (f->state == EMIT_ADMITTED) {
         put_flow_open(f);
         put_losses(e, f, true);
         put_flow_close(f, totals);

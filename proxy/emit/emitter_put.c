@@ -28,7 +28,7 @@ static struct book_line *line_of(struct book *b, enum cause cause, int64_t at_us
 static struct book_line *flow_line(struct emit_flow *f, enum cause *cause, int64_t at_us)
 {
     assert(*cause >= 1 && *cause <= CAUSES);
-    if (f->state == FLOW_UNRECORDED) {
+    if (f->state == EMIT_UNRECORDED) {
         *cause = CAUSE_RING_FULL;
         return line_of(&f->e->book, *cause, at_us);
     }

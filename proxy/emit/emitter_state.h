@@ -1,7 +1,9 @@
 // emitter_state: what the emitter's files share, and nobody else sees.
 //
-//   emitter.c         life, flows, the tick      emitter_txn.c   what the sink is told of a
-//   transaction emitter_body.c    content on its way         emitter_put.c   records and the ledger
+//   emitter.c         life, flows, the tick
+//   emitter_txn.c     what the sink is told of a transaction
+//   emitter_body.c    content on its way
+//   emitter_put.c     records and the ledger
 //   emitter_filter.c  what a filter may know
 //   emitter_nobody.c  flows without memory
 //
@@ -123,7 +125,8 @@ struct pend { // a transaction that has not ended
     struct half half[2];
 };
 
-enum flow_state { FLOW_WAITING, FLOW_ADMITTED, FLOW_UNRECORDED };
+// UNRECORDED: its losses stand in the worker's book.
+enum emit_state { EMIT_WAITING, EMIT_ADMITTED, EMIT_UNRECORDED };
 
 struct emit_flow {
     struct sink_flow base;
@@ -132,7 +135,7 @@ struct emit_flow {
     struct node in_young, in_lossy;
     struct node pends; // of its transactions, by n
     size_t pend_count;
-    enum flow_state state;
+    enum emit_state state;
     uint64_t seq; // of its FlowOpen; 0: not written
     size_t held;  // in the journal
     uint64_t next_n, transactions, filtered;

@@ -164,6 +164,15 @@ static void wait_writable(struct link *l)
     l->blocked = true;
 }
 
+// By errno: full, or gone.
+static void send_failed(struct link *l)
+{
+    if (errno == EAGAIN)
+        wait_writable(l);
+    else
+        lost(l, strerror(errno), 0);
+}
+
 // What stands before the records, or behind them. False: the connection is gone, or full.
 static bool send_out(struct link *l)
 {
@@ -172,12 +181,8 @@ static bool send_out(struct link *l)
         ssize_t n = send(l->fd, v.p, v.n, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            wait_writable(l);
-            return false;
-        }
         if (n < 0) {
-            lost(l, strerror(errno), 0);
+            send_failed(l);
             return false;
         }
         buf_drop(&l->out, (size_t)n, 0);
@@ -200,12 +205,8 @@ static bool send_records(struct link *l)
         ssize_t n = sendmsg(l->fd, &m, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            wait_writable(l);
-            return false;
-        }
         if (n < 0) {
-            lost(l, strerror(errno), 0);
+            send_failed(l);
             return false;
         }
         journal_sent(l->journal, (size_t)n);
