@@ -2,6 +2,13 @@
 --
 -- Durations are microseconds. Joins are LEFT JOINs on keys, so that SQLite leaves out those that a query does not ask for, and
 -- a row whose partner is damaged is still seen.
+--
+--   The slowest ten requests:     SELECT time, method, url, status, duration FROM http ORDER BY duration DESC LIMIT 10
+--   Error rate by route:          SELECT method, host, route, count, error_rate FROM endpoints ORDER BY error_rate DESC
+--   Bytes by peer:                SELECT peer, sum(relayed_c2s), sum(relayed_s2c) FROM flows GROUP BY peer
+--   Headers of a transaction:     SELECT side, name, value FROM header WHERE txn = …
+--   The body of an answer:        SELECT bytes FROM content WHERE txn = … AND side = 'answer'
+--                                 (the sqlite3 program writes it to a file with writefile('name', bytes))
 
 -- One row a transaction, of every protocol. The columns up to workload are the fields of the filter language, in its
 -- order and under its names.

@@ -23,10 +23,11 @@ struct salvage;
 int salvage_new(struct store_query *q, const struct filter *f, enum store_order order,
                 int64_t limit, int64_t after_id) MUST_CHECK;
 void salvage_note(struct store_query *q); // a row was given out
-void salvage_free(struct salvage *v);     // v may be NULL
+void salvage_free(struct store_query *q); // before its stmt is finalized
 
-// The SELECT of store_transactions() without its WHERE; for ORDER BY: the columns, or a NULL.
-int transactions_select(struct buf *sql) MUST_CHECK;
+// The SELECT of store_transactions() without its WHERE, FROM source AS h; and what its ORDER BY
+// names.
+int transactions_select(struct buf *sql, const char *source) MUST_CHECK;
 const char *transactions_order(enum store_order order);
 
 #endif

@@ -176,8 +176,9 @@ enum store_column {
 // in the order given. limit 0: all. after_id: only rows of a higher id, 0: all.
 //
 // Where the file proves damaged under way, the query goes on with all rows that can be read, in the
-// same order, none twice; store_skipped() then tells how many places could not be read (each may
-// have held several rows). An error of store_step() is something else.
+// same order, none twice. What belongs to a row and cannot be read is NULL. store_skipped() tells
+// how many places could not be read (each may have held several rows). An error of store_step() is
+// something else.
 enum store_order { STORE_OLDEST_FIRST, STORE_NEWEST_FIRST, STORE_SLOWEST_FIRST, STORE_BY_ID };
 int store_transactions(struct store *s, const struct filter *f, enum store_order order,
                        int64_t limit, int64_t after_id, struct store_query **out) MUST_CHECK;

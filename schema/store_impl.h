@@ -17,6 +17,8 @@
 #define STORE_WAL_PAGES     8000        // a checkpoint is due when the WAL has so many
 #define STORE_STREAM_KEEP_S (7 * 86400) // a stream that ended is carried over for so long
 
+struct mend;
+
 struct store {
     sqlite3 *db;
     char *path;
@@ -24,6 +26,7 @@ struct store {
     int lock;                     // fd of PATH-lock; -1: none
     bool in_batch;                // between store_begin and store_commit or store_rollback
     bool damaged;                 // opened although its schema cannot be read whole
+    struct mend *mend;            // how that was done; NULL: by SQLite's own means
     int64_t application, version; // as the file's header has them
     sqlite3_stmt *statements[STATEMENTS];
     struct body_cache bodies;
@@ -53,6 +56,8 @@ void store_forget(struct store *s); // finalizes all statements, empties the cac
 int store_open_db(struct store *s);
 // Closes the database; path and lock stay.
 void store_close_db(struct store *s);
+// A second, plain handle on the file; *out is to be closed in any case. SQLite's code.
+int store_open_plain(struct store *s, sqlite3 **out);
 // Creates path as an empty file with mode 0600, unless it is there.
 int store_create_file(struct store *s, const char *path);
 // Runs the migrations from version on, in one transaction.

@@ -1,12 +1,15 @@
 // store_open: opening a capture, its errors, and the small tools of the store's other files.
 //
 //   writer   lock → end a rotation that was cut short → make the file → open → WAL → migrate
-//   reader   open; where the schema cannot be read, once more with what of it is left
+//   reader   open; where the schema cannot be read, once more with a mended one (mend.h), or with
+//   what
+//            of it is left
 //
 // Names are never taken for URIs or for SQLite's special files: "./" stands before a relative path.
 #include "schema/store_impl.h"
 
 #include "proto/base/clock.h"
+#include "schema/mend.h"
 #include "schema/migrations.h"
 
 #include <errno.h>
@@ -216,20 +219,24 @@ static char *database_name(const char *path, bool immutable)
     return b.p;
 }
 
-static int open_handle(struct store *s, bool immutable)
+static int open_handle(const struct store *s, sqlite3 **db, bool immutable, const char *vfs)
 {
     char *name = database_name(s->path, immutable);
     if (!name)
         return SQLITE_NOMEM;
     int flags = s->mode == STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-    int rc = sqlite3_open_v2(name, &s->db,
+    int rc = sqlite3_open_v2(name, db,
                              flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                                  (immutable ? SQLITE_OPEN_URI : 0),
-                             NULL);
+                             vfs);
     free(name);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
-    return rc;
+    return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, STORE_BUSY_MS) : rc;
+}
+
+int store_open_plain(struct store *s, sqlite3 **out)
+{
+    *out = NULL;
+    return open_handle(s, out, false, NULL);
 }
 
 // Reads what the header says, and whether our tables are there. *tables: how many of two.
@@ -306,27 +313,64 @@ static bool stands_still(const char *path)
     return still;
 }
 
-static int open_reader(struct store *s)
+// Our views name nearly every column of our tables: where they can be used, the schema is as we
+// know it.
+static int try_schema(struct store *s)
 {
-    static const char setup[] = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;"
-                                "PRAGMA cell_size_check = ON";
-    char sizes[64];
-    int64_t tables = 0;
-    int rc = inspect(s, &tables);
+    sqlite3_stmt *stmt;
+    int rc = store_prepare(s,
+                           "SELECT 1 FROM http, raw, header, content, flows, endpoints, losses,"
+                           " open_transactions, capture, carried, restart, unknown_record",
+                           &stmt);
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+static bool is_damage(int rc)
+{
+    int code = rc & 0xff;
+    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR;
+}
+
+// What inspect() and try_schema() say of the file as it is, or of a copy that nobody writes to.
+static int look_at(struct store *s, int64_t *tables)
+{
+    int rc = inspect(s, tables);
     if (((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY) &&
         stands_still(s->path)) {
         store_close_db(s);
-        rc = open_handle(s, true);
+        rc = open_handle(s, &s->db, true, NULL);
         if (rc == SQLITE_OK)
-            rc = inspect(s, &tables);
+            rc = inspect(s, tables);
     }
-    if ((rc & 0xff) == SQLITE_CORRUPT) {
-        // With this pragma SQLite takes what it can read of a schema, and a file that was cut.
-        s->damaged = true;
-        rc = store_exec(s, "PRAGMA writable_schema = ON");
-        if (rc == SQLITE_OK)
-            rc = inspect(s, &tables);
-    }
+    if (rc == SQLITE_OK && s->application == STORE_APPLICATION && s->version > store_versions() &&
+        s->version <= VERSION_SANE)
+        return rc; // check_identity() has the words for it
+    return rc == SQLITE_OK ? try_schema(s) : rc;
+}
+
+// The schema cannot be used. With the one it should have; else with what is left of it.
+static int read_damaged(struct store *s, int64_t *tables)
+{
+    store_close_db(s);
+    s->mend = mend_new(s->path);
+    int rc = open_handle(s, &s->db, false, s->mend ? mend_vfs(s->mend) : NULL);
+    if (rc == SQLITE_OK)
+        rc = store_exec(s, "PRAGMA writable_schema = ON"); // takes a file that was cut, too
+    if (rc == SQLITE_OK)
+        rc = inspect(s, tables);
+    s->damaged = rc == SQLITE_OK;
+    return rc;
+}
+
+static int open_reader(struct store *s)
+{
+    static const char setup[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
+    char sizes[64];
+    int64_t tables = 0;
+    int rc = look_at(s, &tables);
+    if (is_damage(rc))
+        rc = read_damaged(s, &tables);
     if (rc != SQLITE_OK)
         return store_fail(s, rc, "opening");
     int e = check_identity(s, tables);
@@ -346,12 +390,14 @@ void store_close_db(struct store *s)
     store_forget(s);
     sqlite3_close(s->db);
     s->db = NULL;
+    mend_free(s->mend);
+    s->mend = NULL;
 }
 
 int store_open_db(struct store *s)
 {
     s->damaged = false;
-    int rc = open_handle(s, false);
+    int rc = open_handle(s, &s->db, false, NULL);
     int e = rc != SQLITE_OK ? store_fail(s, rc, "opening")
                             : (s->mode == STORE_WRITE ? open_writer(s) : open_reader(s));
     if (e != 0)

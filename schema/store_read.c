@@ -79,8 +79,8 @@ void store_query_free(struct store_query *q)
 {
     if (!q)
         return;
+    salvage_free(q);
     sqlite3_finalize(q->stmt);
-    salvage_free(q->salvage);
     free(q);
 }
 

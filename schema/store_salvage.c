@@ -1,22 +1,52 @@
 // store_salvage: store_transactions() on a damaged file goes on with what can be read.
 //
-//   step ── damage ──► list: every readable transaction that the filter takes and that has not
-//                      been given out, with its place in the order, into a temporary database
+//   step ── damage ──► list: every readable transaction that the filter takes, and that has not
+//   been
+//                      given out, with its place in the order, into a temporary database
 //                ──► then each by its id, in that order
 //
 // 1. The list is made from the table txn alone, around what cannot be read (scan.h); each row is
-//    then judged by a query for its id, so that no index is needed and a bad place costs only its
-//    own rows.
+// then
+//    judged by a query for its id, so that no index is needed and a bad place costs its rows only.
 // 2. Rows are ordered by (k, status, tie), as transactions_order() has it. What was given out
-//    before the damage showed is known by the last row's place: everything up to it has been given
-//    out, or cannot be read.
-// 3. The temporary database is a file without a name: memory stays bounded.
+// before the damage showed is known by the last
+//    row's place: everything up to it has been given out, or cannot be read.
+// 3. Where txn can be read, but not what is joined to it, the row is given without: NULL for the
+// other
+//    tables' columns.
+// 4. The temporary database is a file without a name: memory stays bounded.
 #include "schema/query.h"
 #include "schema/scan.h"
 
 #include <stdlib.h>
 
 #define SQL_MAX (1u << 20)
+
+// The view http, of txn alone.
+static const char bare_http[] =
+    "(SELECT t.id AS id,"
+    " strftime('%Y-%m-%dT%H:%M:%S', t.start_us / 1000000, 'unixepoch')"
+    " || printf('.%06dZ', t.start_us % 1000000) AS time,"
+    " t.protocol AS protocol, NULL AS direction, t.method AS method, t.scheme AS scheme,"
+    " t.host AS host, t.path AS path, t.query AS query,"
+    " CASE WHEN t.scheme <> '' THEN t.scheme WHEN t.protocol = 'raw' THEN 'tcp' ELSE t.protocol END"
+    " || '://' || t.host || iif(t.path = '*', '', t.path)"
+    " || iif(t.query <> '', '?' || t.query, '') AS url,"
+    " t.status AS status, t.version AS version, t.end_us - t.start_us AS duration,"
+    " max(0, t.res_start_us - t.req_end_us) AS wait, t.req_size AS req_size,"
+    " t.res_size AS res_size, t.req_type AS req_type, t.res_type AS res_type, NULL AS client,"
+    " NULL AS server, NULL AS target, NULL AS requested, NULL AS front, t.flow AS flow, t.n AS n,"
+    " t.state AS state, t.by_proxy AS by_proxy, t.note AS note, NULL AS sni, NULL AS pod,"
+    " NULL AS namespace, NULL AS workload, t.start_us AS start_us, t.req_end_us AS req_end_us,"
+    " t.res_start_us AS res_start_us, t.end_us AS end_us, t.req_body AS req_body,"
+    " t.res_body AS res_body, t.req_stored AS req_stored, t.res_stored AS res_stored,"
+    " t.req_wire AS req_wire, t.res_wire AS res_wire,"
+    " iif(t.route <> '', t.route, t.path) AS route, NULL AS peer, NULL AS dial_us, NULL AS dns_us,"
+    " t.id >> 40 AS stream, NULL AS req_head, NULL AS res_head, NULL AS interim,"
+    " NULL AS req_trailers, NULL AS res_trailers, NULL AS redacted FROM txn t)";
+
+enum { WHOLE, BARE, KINDS }; // of queries for one row
+static const char *const sources[KINDS] = {"http", bare_http};
 
 struct place {
     int64_t k, status, tie;
@@ -30,12 +60,19 @@ struct salvage {
     struct place last; // of the row given out last
     sqlite3 *db;       // the list
     sqlite3_stmt *ids;
+    struct store_query *one[KINDS]; // queries for one row; one of them lends q->stmt
 };
 
-void salvage_free(struct salvage *v)
+void salvage_free(struct store_query *q)
 {
+    struct salvage *v = q->salvage;
     if (!v)
         return;
+    for (int i = 0; i < KINDS; i++) {
+        if (v->one[i])
+            q->stmt = NULL; // it is one of these
+        store_query_free(v->one[i]);
+    }
     sqlite3_finalize(v->ids);
     sqlite3_close(v->db);
     free(v);
@@ -102,13 +139,15 @@ static int open_list(struct store_query *q, sqlite3_stmt **insert)
 }
 
 // The query that judges one transaction: its place, when the filter takes it. ?1 is its id.
-static int open_judge(struct store_query *q, struct store_query **judge)
+static int open_judge(struct store_query *q, const char *source, struct store_query **judge)
 {
     const struct filter *f = q->salvage->f && filter_root(q->salvage->f) ? q->salvage->f : NULL;
     struct buf sql;
     buf_init(&sql, SQL_MAX);
-    int e = buf_printf(
-        &sql, "SELECT h.id, h.start_us, h.status, h.duration FROM http AS h WHERE h.id = ?1 AND (");
+    int e = buf_printf(&sql,
+                       "SELECT h.id, h.start_us, h.status, h.duration FROM %s AS h WHERE h.id = ?1"
+                       " AND (",
+                       source);
     if (e == 0)
         e = f ? store_filter_clause(f, &sql, 2) : buf_printf(&sql, "1");
     if (e == 0)
@@ -121,20 +160,10 @@ static int open_judge(struct store_query *q, struct store_query **judge)
     return e == 0 && f ? store_filter_bind(*judge, f, 2) : e;
 }
 
-static int judge_one(struct store_query *q, struct store_query *judge, sqlite3_stmt *insert,
-                     int64_t id)
+static int put_listed(struct store_query *q, struct store_query *judge, sqlite3_stmt *insert,
+                      int64_t id)
 {
     struct salvage *v = q->salvage;
-    sqlite3_reset(judge->stmt);
-    int e = store_bind_int(judge, 1, id);
-    if (e == 0)
-        e = store_step(judge);
-    if (e == E_DAMAGED) {
-        q->skipped++;
-        return 0;
-    }
-    if (e != 1)
-        return e;
     struct place p = place_of(v->order, judge, 0, 1, 2, 3);
     if (!is_behind(v, p))
         return 0;
@@ -147,41 +176,77 @@ static int judge_one(struct store_query *q, struct store_query *judge, sqlite3_s
     return rc == SQLITE_DONE ? 0 : store_fail(q->s, rc, "listing what can be read");
 }
 
+static int judge_one(struct store_query *q, struct store_query *const judges[KINDS],
+                     sqlite3_stmt *insert, int64_t id)
+{
+    for (int i = 0; i < KINDS; i++) {
+        sqlite3_reset(judges[i]->stmt);
+        int e = store_bind_int(judges[i], 1, id);
+        if (e == 0)
+            e = store_step(judges[i]);
+        if (e == 1)
+            return put_listed(q, judges[i], insert, id);
+        if (e != E_DAMAGED)
+            return e;
+    }
+    q->skipped++;
+    return 0;
+}
+
 static int fill_list(struct store_query *q, sqlite3_stmt *insert)
 {
     struct scan scan = {.gap = count_gap, .arg = q};
-    struct store_query *judge = NULL;
-    int e = open_judge(q, &judge);
-    int more = e == 0 ? scan_open(&scan, q->s, "txn", "id", NULL) : e;
-    while (more == 0 && (more = scan_next(&scan)) == 1) {
-        if (scan.last > q->salvage->after_id)
-            more = judge_one(q, judge, insert, scan.last);
-        else
-            more = 0;
-    }
+    struct store_query *judges[KINDS] = {NULL};
+    int e = 0;
+    for (int i = 0; i < KINDS && e == 0; i++)
+        e = open_judge(q, sources[i], &judges[i]);
+    if (e == 0)
+        e = scan_open(&scan, q->s, "txn", "id", NULL);
+    while (e == 0 && (e = scan_next(&scan)) == 1)
+        e = scan.last > q->salvage->after_id ? judge_one(q, judges, insert, scan.last) : 0;
     scan_close(&scan);
-    store_query_free(judge);
-    return more;
+    for (int i = 0; i < KINDS; i++)
+        store_query_free(judges[i]);
+    return e;
 }
 
-// The query for one row replaces the one for all.
+// The queries for one row replace the one for all.
 static int replace_query(struct store_query *q)
 {
-    struct buf sql;
-    struct store_query *one = NULL;
-    buf_init(&sql, SQL_MAX);
-    int e = transactions_select(&sql);
-    if (e == 0)
-        e = buf_printf(&sql, " WHERE h.id = ?1");
-    if (e == 0)
-        e = query_new(q->s, buf_view(&sql), &one);
-    buf_clear(&sql);
-    if (e != 0)
-        return e;
+    struct salvage *v = q->salvage;
+    int e = 0;
+    for (int i = 0; i < KINDS && e == 0; i++) {
+        struct buf sql;
+        buf_init(&sql, SQL_MAX);
+        e = transactions_select(&sql, sources[i]);
+        if (e == 0)
+            e = buf_printf(&sql, " WHERE h.id = ?1");
+        if (e == 0)
+            e = query_new(q->s, buf_view(&sql), &v->one[i]);
+        buf_clear(&sql);
+    }
+    // Whatever came of it, the old one ends: salvage_free() knows the new ones.
     sqlite3_finalize(q->stmt);
-    q->stmt = one->stmt;
-    one->stmt = NULL;
-    store_query_free(one);
+    q->stmt = v->one[WHOLE] ? v->one[WHOLE]->stmt : NULL;
+    return e;
+}
+
+// 1: the row is there, whole or bare; 0: it cannot be read.
+static int read_listed(struct store_query *q, int64_t id)
+{
+    struct salvage *v = q->salvage;
+    for (int i = 0; i < KINDS; i++) {
+        q->stmt = v->one[i]->stmt;
+        sqlite3_reset(q->stmt);
+        sqlite3_bind_int64(q->stmt, 1, id);
+        int rc = sqlite3_step(q->stmt);
+        if (rc == SQLITE_ROW)
+            return 1;
+        int e = rc == SQLITE_DONE ? 0 : store_fail(q->s, rc, "reading");
+        if (e != E_DAMAGED)
+            return e;
+        q->skipped++;
+    }
     return 0;
 }
 
@@ -194,19 +259,11 @@ static int next_listed(struct store_query *q)
             return 0;
         if (rc != SQLITE_ROW)
             return store_fail(q->s, rc, "reading the list of what can be read");
-        sqlite3_reset(q->stmt);
-        sqlite3_bind_int64(q->stmt, 1, sqlite3_column_int64(v->ids, 0));
-        rc = sqlite3_step(q->stmt);
-        if (rc == SQLITE_ROW) {
+        int e = read_listed(q, sqlite3_column_int64(v->ids, 0));
+        if (e == 1)
             salvage_note(q);
-            return 1;
-        }
-        if (rc == SQLITE_DONE)
-            continue;
-        int e = store_fail(q->s, rc, "reading");
-        if (e != E_DAMAGED)
+        if (e != 0)
             return e;
-        q->skipped++;
     }
     return 0;
 }

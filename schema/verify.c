@@ -14,7 +14,7 @@
 // 3. Damage never ends it: it is told with its place, and the walk goes on behind it.
 #include "schema/verify.h"
 
-#include "schema/migrations.h"
+#include "schema/mend.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -129,30 +129,38 @@ static int find_object(struct verify *v, sqlite3_stmt *theirs, const char *type,
     return e;
 }
 
-// A database in memory with the schema as it should be.
-static int make_model(sqlite3 **out)
+// The file's own schema: a mended one is not.
+static int open_theirs(struct verify *v, sqlite3 **plain, sqlite3_stmt **theirs)
 {
-    int rc = sqlite3_open_v2(
-        ":memory:", out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    for (int i = 0; schema_migrations[i] && rc == SQLITE_OK; i++)
-        rc = sqlite3_exec(*out, schema_migrations[i], NULL, NULL, NULL);
+    *plain = NULL;
+    int rc = v->s->mend ? store_open_plain(v->s, plain) : SQLITE_OK;
+    sqlite3 *db = *plain ? *plain : v->s->db;
+    if (rc == SQLITE_OK && *plain)
+        rc = sqlite3_exec(db, "PRAGMA writable_schema = ON", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(db, "SELECT sql FROM sqlite_schema WHERE type = ?1 AND name = ?2",
+                                -1, theirs, NULL);
     return rc;
 }
 
-int verify_schema(struct verify *v)
+static void check_header(struct verify *v)
 {
-    sqlite3 *model = NULL;
-    sqlite3_stmt *ours = NULL, *theirs = NULL;
-    int e = 0;
+    if (v->s->damaged)
+        verify_say(v, VERIFY_DAMAGE, "schema", "cannot be read as it stands in the file");
     if (v->s->application != STORE_APPLICATION)
         verify_say(v, VERIFY_DAMAGE, "header", "the application id is %lld, not %d",
                    (long long)v->s->application, STORE_APPLICATION);
     if (v->s->version != store_versions())
         verify_say(v, VERIFY_DAMAGE, "header", "the schema's version is %lld, not %d",
                    (long long)v->s->version, store_versions());
-    if (v->s->damaged)
-        verify_say(v, VERIFY_DAMAGE, "schema", "can only be read in part");
-    int rc = make_model(&model);
+}
+
+int verify_schema(struct verify *v)
+{
+    sqlite3 *model = NULL, *plain = NULL;
+    sqlite3_stmt *ours = NULL, *theirs = NULL;
+    check_header(v);
+    int rc = mend_model(&model);
     if (rc == SQLITE_OK)
         rc =
             sqlite3_prepare_v2(model, "SELECT type, name, sql FROM sqlite_schema", -1, &ours, NULL);
@@ -160,17 +168,18 @@ int verify_schema(struct verify *v)
         sqlite3_close(model);
         return store_refuse(v->s, E_NOMEM, "checking the schema: %s", sqlite3_errstr(rc));
     }
-    rc =
-        store_prepare(v->s, "SELECT sql FROM sqlite_schema WHERE type = ?1 AND name = ?2", &theirs);
-    if (rc != SQLITE_OK)
+    rc = open_theirs(v, &plain, &theirs);
+    int e = 0;
+    if (rc != SQLITE_OK && !v->s->damaged)
         e = verify_error(v, rc, "schema");
-    while (theirs && e == 0 && sqlite3_step(ours) == SQLITE_ROW)
+    while (rc == SQLITE_OK && e == 0 && sqlite3_step(ours) == SQLITE_ROW)
         e = find_object(v, theirs, (const char *)sqlite3_column_text(ours, 0),
                         (const char *)sqlite3_column_text(ours, 1),
                         (const char *)sqlite3_column_text(ours, 2));
     sqlite3_finalize(ours);
     sqlite3_finalize(theirs);
     sqlite3_close(model);
+    sqlite3_close(plain);
     return e;
 }
 
