@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#define ROWS_A_PAGE 600 // more than a page of ours has room for
+
 static bool is_damage(int rc)
 {
     return (rc & 0xff) == SQLITE_CORRUPT || rc == SQLITE_IOERR_SHORT_READ;
@@ -19,22 +21,35 @@ static int prepare(struct scan *c, sqlite3_stmt **out, const char *columns, cons
     return rc == SQLITE_OK ? 0 : store_fail(c->s, rc, c->table);
 }
 
+// Begins stmt at that row number.
+static void begin_at(struct scan *c, int64_t from)
+{
+    sqlite3_reset(c->stmt);
+    sqlite3_bind_int64(c->stmt, 1, from);
+    c->from = from;
+}
+
 int scan_open(struct scan *c, struct store *s, const char *table, const char *columns,
               const char *where)
 {
     char with_id[256];
+    int64_t pages = 0;
     c->s = s;
     c->table = table;
     c->stmt = c->probe = NULL;
-    c->begun = false;
-    c->last = INT64_MIN;
+    c->last = c->sure = c->before = INT64_MIN;
+    c->stuck = 1;
     snprintf(with_id, sizeof with_id, "%s, rowid", columns);
     int e = prepare(c, &c->stmt, with_id, where, "");
     if (e == 0)
         e = prepare(c, &c->probe, "rowid", NULL, " LIMIT 1");
-    if (e == 0)
-        sqlite3_bind_int64(c->stmt, 1, INT64_MIN);
-    return e;
+    if (e != 0)
+        return e;
+    c->rows_left = store_scalar(s, "PRAGMA page_count", &pages) == SQLITE_OK && pages > 0
+                       ? (pages + 1) * ROWS_A_PAGE
+                       : INT64_MAX;
+    begin_at(c, INT64_MIN);
+    return 0;
 }
 
 void scan_close(struct scan *c)
@@ -89,38 +104,66 @@ static int find_way(struct scan *c, int64_t id, int64_t *found)
     return there;
 }
 
+// Where to try again: behind the last row in sound order, and in any case further on than the last
+// time.
+static int64_t retry_from(struct scan *c)
+{
+    int64_t from = c->sure == INT64_MIN ? 0 : sum_or_max(c->sure, 1);
+    if (from > c->from) {
+        c->stuck = 1;
+        return from;
+    }
+    from = sum_or_max(c->from, c->stuck);
+    c->stuck = sum_or_max(c->stuck, c->stuck);
+    return from;
+}
+
 // Behind damage: finds where to go on. 1: the statement stands before a row that can be found.
 static int go_around(struct scan *c)
 {
-    int64_t from = c->begun ? sum_or_max(c->last, 1) : 0, found = INT64_MAX;
+    int64_t from = retry_from(c), found = INT64_MAX;
+    if (from == INT64_MAX)
+        return 0;
     sqlite3_reset(c->stmt);
     int there = probe(c, from, &found);
-    if (there > 0) {
+    if (there > 0 && found >= from) {
         // The row itself can be found, but not all of it be read.
-        from = found;
-        c->gap(c->arg, c->table, from, from);
-        c->last = from;
-        c->begun = true;
-        if (from == INT64_MAX)
-            return 0;
-        sqlite3_bind_int64(c->stmt, 1, from + 1);
-        return 1;
+        c->gap(c->arg, c->table, from, found);
+        c->sure = found;
+        begin_at(c, sum_or_max(found, 1));
+        return found < INT64_MAX;
     }
     if (there < 0)
         there = find_way(c, from, &found);
+    if (found < from)
+        found = from;
     c->gap(c->arg, c->table, from, found == INT64_MAX ? found : found - 1);
-    sqlite3_bind_int64(c->stmt, 1, found);
-    return there > 0;
+    begin_at(c, found);
+    return there > 0 && found < INT64_MAX;
+}
+
+static void note_order(struct scan *c)
+{
+    if (c->last > c->sure) {
+        c->before = c->sure;
+        c->sure = c->last;
+    } else if (c->last > c->before) {
+        c->sure = c->last; // what seemed so far ahead was out of order itself
+    }
 }
 
 int scan_next(struct scan *c)
 {
     for (;;) {
         int rc = sqlite3_step(c->stmt);
-        if (rc == SQLITE_ROW) {
+        if (rc == SQLITE_ROW && c->rows_left-- > 0) {
             c->last = sqlite3_column_int64(c->stmt, sqlite3_column_count(c->stmt) - 1);
-            c->begun = true;
+            note_order(c);
             return 1;
+        }
+        if (rc == SQLITE_ROW) {
+            c->gap(c->arg, c->table, c->sure, INT64_MAX);
+            return 0;
         }
         if (rc == SQLITE_DONE)
             return 0;

@@ -3,6 +3,11 @@
 // Where SQLite says that the file is damaged, the scan looks for the next row that can be read
 // (first in doubling steps, then by halving) and goes on there. What lies between is told as a gap.
 // Between two damaged places a few rows that could be read may fall into the gap.
+//
+// Damage may also break the order of row numbers, or make pages come again. The scan gives such
+// rows too, but goes on from where the order was last sound, always further on than the time
+// before, and ends after more rows than the file has room for. So a row may come twice, but the
+// scan ends.
 #ifndef TAPEDECK_SCHEMA_SCAN_H
 #define TAPEDECK_SCHEMA_SCAN_H
 
@@ -13,7 +18,9 @@ struct scan {
     const char *table;
     sqlite3_stmt *stmt, *probe; // the row number is the last column of stmt
     int64_t last;               // row number of the row at hand
-    bool begun;
+    int64_t sure, before;       // the highest in sound order, and the one before it
+    int64_t from, stuck;        // where stmt began; how far to jump when that did not help
+    int64_t rows_left;          // before the file's room is used up
     // Rows from..to cannot be read; to INT64_MAX: nothing from there on.
     void (*gap)(void *arg, const char *table, int64_t from, int64_t to);
     void *arg;

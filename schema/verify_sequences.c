@@ -7,10 +7,12 @@
 //   txn       .  2  3  .          key ──► stream, number ──► the number that is due?
 //   flow_end  .  .  .  5
 //
-// Flows that were carried over belong to an earlier file's numbers and are passed over.
+// Streams are few, and held. Flows that were carried over belong to an earlier file's numbers and
+// are passed over.
 #include "schema/verify.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define PROGRESS_EVERY 4096
 #define SEQ_MASK       (((int64_t)1 << STORE_SEQ_BITS) - 1)
@@ -24,15 +26,17 @@ static const struct {
 };
 #define RECORDS (sizeof records / sizeof records[0])
 
+struct stream {
+    int64_t id, first, last;
+    int64_t due; // the number that should come next
+};
+
 struct merge {
     struct verify *v;
     struct scan scans[RECORDS];
     bool there[RECORDS]; // the scan stands on a row
-    struct scan streams;
-    bool stream_there;
-    int64_t stream, first, last;   // of the stream at hand; stream 0: none
-    int64_t due;                   // the number that should come next
-    int64_t key;                   // the one before, whatever stream
+    struct stream *streams;
+    size_t stream_count, at;       // at: of the key before
     int64_t strange, strange_rows; // a stream without a row, and its records
 };
 
@@ -52,26 +56,27 @@ static int advance(struct scan *scan, bool *there)
     return e < 0 ? e : 0;
 }
 
-static void say_hole(struct merge *m, int64_t from, int64_t to)
+static void say_hole(struct merge *m, const struct stream *s, int64_t from, int64_t to)
 {
     char place[96];
     int64_t n = to - from + 1;
     m->v->sums->holes += n;
     if (n == 1)
-        snprintf(place, sizeof place, "stream %lld seq %lld", (long long)m->stream,
-                 (long long)from);
+        snprintf(place, sizeof place, "stream %lld seq %lld", (long long)s->id, (long long)from);
     else
-        snprintf(place, sizeof place, "stream %lld seq %lld..%lld", (long long)m->stream,
+        snprintf(place, sizeof place, "stream %lld seq %lld..%lld", (long long)s->id,
                  (long long)from, (long long)to);
     verify_say(m->v, VERIFY_HOLE, place, "%lld record%s missing", (long long)n,
                n == 1 ? " is" : "s are");
 }
 
-static void end_stream(struct merge *m)
+static void end_streams(struct merge *m)
 {
-    if (m->stream != 0 && m->due <= m->last)
-        say_hole(m, m->due, m->last);
-    m->stream = 0;
+    for (size_t i = 0; i < m->stream_count; i++) {
+        struct stream *s = &m->streams[i];
+        if (s->due <= s->last)
+            say_hole(m, s, s->due, s->last);
+    }
 }
 
 static void end_strange(struct merge *m)
@@ -82,54 +87,73 @@ static void end_strange(struct merge *m)
     m->strange_rows = 0;
 }
 
-// Makes id the stream at hand, if it has a row. The streams before it end.
-static int to_stream(struct merge *m, int64_t id)
+static int compare_streams(const void *a, const void *b)
 {
-    end_stream(m);
-    while (m->stream_there && m->streams.last <= id) {
-        m->stream = m->streams.last;
-        m->first = sqlite3_column_int64(m->streams.stmt, 0);
-        m->last = sqlite3_column_int64(m->streams.stmt, 1);
-        m->due = m->first;
-        int e = advance(&m->streams, &m->stream_there);
-        if (e != 0)
-            return e;
-        if (m->stream != id)
-            end_stream(m);
-    }
-    return 0;
+    const struct stream *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static int take_key(struct merge *m, int64_t key, const char *table)
+// The streams of the file, each with where it begins and ends.
+static int read_streams(struct merge *m)
+{
+    struct scan scan = {.gap = pass_over};
+    size_t room = 0;
+    int e = scan_open(&scan, m->v->s, "stream", "first_seq, last_seq", NULL);
+    while (e == 0 && (e = scan_next(&scan)) == 1) {
+        if (m->stream_count == room) {
+            room = room * 2 + 16;
+            struct stream *more = reallocarray(m->streams, room, sizeof *more);
+            if (!more) {
+                e = store_refuse(m->v->s, E_NOMEM, "verifying: out of memory");
+                break;
+            }
+            m->streams = more;
+        }
+        int64_t first = sqlite3_column_int64(scan.stmt, 0);
+        m->streams[m->stream_count++] =
+            (struct stream){scan.last, first, sqlite3_column_int64(scan.stmt, 1), first};
+        e = 0;
+    }
+    scan_close(&scan);
+    if (m->stream_count > 1)
+        qsort(m->streams, m->stream_count, sizeof *m->streams, compare_streams);
+    return e;
+}
+
+static struct stream *find_stream(struct merge *m, int64_t id)
+{
+    struct stream key = {.id = id}, *found;
+    if (m->at < m->stream_count && m->streams[m->at].id == id)
+        return &m->streams[m->at];
+    found = m->stream_count == 0
+                ? NULL
+                : bsearch(&key, m->streams, m->stream_count, sizeof key, compare_streams);
+    if (found)
+        m->at = (size_t)(found - m->streams);
+    return found;
+}
+
+static void take_key(struct merge *m, int64_t key, const char *table)
 {
     int64_t id = key >> STORE_SEQ_BITS, seq = key & SEQ_MASK;
-    int e = 0;
-    if (key == m->key) {
-        verify_say_row(m->v, VERIFY_DAMAGE, table, key, "its number stands for another record too");
-        return 0;
-    }
-    m->key = key;
-    if (id != m->stream)
-        e = to_stream(m, id);
-    if (e != 0)
-        return e;
-    if (id != m->stream) {
+    struct stream *s = find_stream(m, id);
+    if (!s) {
         if (id != m->strange)
             end_strange(m);
         m->strange = id;
         m->strange_rows++;
-        return 0;
-    }
-    if (seq < m->first || seq > m->last) {
+    } else if (seq < s->first || seq > s->last) {
         verify_say_row(m->v, VERIFY_DAMAGE, table, key,
                        "its number %lld is outside of its stream's %lld..%lld", (long long)seq,
-                       (long long)m->first, (long long)m->last);
-        return 0;
+                       (long long)s->first, (long long)s->last);
+    } else if (seq < s->due) {
+        verify_say_row(m->v, VERIFY_DAMAGE, table, key,
+                       "its number stands for another record too, or is out of order");
+    } else {
+        if (seq > s->due)
+            say_hole(m, s, s->due, seq - 1);
+        s->due = seq + 1;
     }
-    if (seq > m->due)
-        say_hole(m, m->due, seq - 1);
-    m->due = seq + 1;
-    return 0;
 }
 
 static int merge_all(struct merge *m)
@@ -144,16 +168,16 @@ static int merge_all(struct merge *m)
         }
         if (least == RECORDS)
             break;
-        e = take_key(m, m->scans[least].last, records[least].table);
-        if (e == 0)
-            e = advance(&m->scans[least], &m->there[least]);
+        take_key(m, m->scans[least].last, records[least].table);
+        e = advance(&m->scans[least], &m->there[least]);
         if (e != 0)
             return e;
         if (++done % PROGRESS_EVERY == 0)
             verify_progress(m->v, done, m->v->rows);
     }
     end_strange(m);
-    return to_stream(m, INT64_MAX);
+    end_streams(m);
+    return 0;
 }
 
 // A table that cannot be opened has been told as missing: the merge goes on without it.
@@ -170,15 +194,16 @@ static int open_scan(struct verify *v, struct scan *scan, bool *there, const cha
 
 int verify_sequences(struct verify *v)
 {
-    struct merge m = {.v = v, .key = -1};
-    int e = open_scan(v, &m.streams, &m.stream_there, "stream", "first_seq, last_seq", NULL);
+    struct merge m = {.v = v};
+    int e = read_streams(&m);
+    if (e == E_DAMAGED || e == E_SYNTAX)
+        e = 0; // told by verify_rows
     for (size_t i = 0; i < RECORDS && e == 0; i++)
         e = open_scan(v, &m.scans[i], &m.there[i], records[i].table, "id", records[i].where);
     if (e == 0)
         e = merge_all(&m);
     for (size_t i = 0; i < RECORDS; i++)
         scan_close(&m.scans[i]);
-    scan_close(&m.streams);
-    end_stream(&m);
+    free(m.streams);
     return e;
 }
