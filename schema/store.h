@@ -126,10 +126,9 @@ int64_t store_file_size(const struct store *s);
 // free number ("capture.db" → "capture-000001.db"), and goes on in a new PATH, with the streams and
 // the flows that have not ended carried over. Outside a batch. A rotation that is cut short at any
 // point is undone or ended by the next store_open(). sealed gets the new name of the old file;
-// NULL: not wanted.
-//   E_BUSY: somebody has the file open: it cannot be sealed now. s goes on with it; try again
-//   later. Another error: s goes on with the old file if it can be opened again, else every call
-//   fails.
+// NULL: it is not wanted. E_BUSY: somebody has the file open, so it cannot be sealed now. s goes on
+// with it; try again later. Another error: s goes on with the old file if it can be opened again,
+// else every call fails.
 int store_rotate(struct store *s, char *sealed, size_t size) MUST_CHECK;
 
 // ---- read
@@ -173,7 +172,8 @@ enum store_column {
 };
 
 // A query over transactions, for the rows that the filter takes (NULL: all; it outlives the query),
-// in the order given. limit 0: all. after_id: only rows of a higher id, 0: all.
+// in the order given. limit 0: all. after_id: only rows of a higher id, 0: all; an id holds its
+// stream, so a higher one is not a later one.
 //
 // Where the file proves damaged under way, the query goes on with all rows that can be read, in the
 // same order, none twice. What belongs to a row and cannot be read is NULL. store_skipped() tells
@@ -183,18 +183,6 @@ enum store_order { STORE_OLDEST_FIRST, STORE_NEWEST_FIRST, STORE_SLOWEST_FIRST, 
 int store_transactions(struct store *s, const struct filter *f, enum store_order order,
                        int64_t limit, int64_t after_id, struct store_query **out) MUST_CHECK;
 int64_t store_skipped(const struct store_query *q);
-
-// What is new (tail). A row's id holds its stream, so a higher id is not a later one: the marks
-// keep a place in each stream. They stay good across a rotation: close the store, open it again.
-// (An open store keeps a rotation waiting, so do that between two looks anyway.) New marks stand at
-// the beginning. NULL: out of memory.
-struct store_marks *store_marks_new(void);
-void store_marks_free(struct store_marks *m); // m may be NULL
-int store_marks_to_end(struct store *s, struct store_marks *m) MUST_CHECK;
-// The rows between the marks and the end that the filter takes, by the time of their end. The marks
-// move to the end.
-int store_new_transactions(struct store *s, const struct filter *f, struct store_marks *m,
-                           struct store_query **out) MUST_CHECK;
 
 // The WHERE clause of a filter with ?-numbers from first on, and its values bound by
 // schema/filter_sql; for stats and exports: "SELECT … FROM http AS h WHERE " + clause. clause is

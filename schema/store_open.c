@@ -2,8 +2,7 @@
 //
 //   writer   lock → end a rotation that was cut short → make the file → open → WAL → migrate
 //   reader   open; where the schema cannot be read, once more with a mended one (mend.h), or with
-//   what
-//            of it is left
+//            what of it is left
 //
 // Names are never taken for URIs or for SQLite's special files: "./" stands before a relative path.
 #include "schema/store_impl.h"

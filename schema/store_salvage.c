@@ -1,19 +1,17 @@
 // store_salvage: store_transactions() on a damaged file goes on with what can be read.
 //
-//   step ── damage ──► list: every readable transaction that the filter takes, and that has not
-//   been
-//                      given out, with its place in the order, into a temporary database
+//   step ── damage ──► list: every readable transaction that the filter takes and that has not
+//                      been given out, with its place in the order, into a temporary database
 //                ──► then each by its id, in that order
 //
 // 1. The list is made from the table txn alone, around what cannot be read (scan.h); each row is
-// then
-//    judged by a query for its id, so that no index is needed and a bad place costs its rows only.
+//    then judged by a query for its id, so that no index is needed and a bad place costs only its
+//    own rows.
 // 2. Rows are ordered by (k, status, tie), as transactions_order() has it. What was given out
-// before the damage showed is known by the last
-//    row's place: everything up to it has been given out, or cannot be read.
+//    before the damage showed is known by the last row's place: everything up to it has been given
+//    out, or cannot be read.
 // 3. Where txn can be read, but not what is joined to it, the row is given without: NULL for the
-// other
-//    tables' columns.
+//    columns of the other tables.
 // 4. The temporary database is a file without a name: memory stays bounded.
 #include "schema/query.h"
 #include "schema/scan.h"

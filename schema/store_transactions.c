@@ -1,8 +1,7 @@
-// store_transactions: transactions by filter and order, and those that are new.
+// store_transactions: transactions by filter and order.
 #include "schema/query.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define SQL_MAX (1u << 20)
 
@@ -140,107 +139,4 @@ int store_transactions(struct store *s, const struct filter *f, enum store_order
         *out = NULL;
     }
     return e;
-}
-
-// ---- what is new
-
-struct store_marks {
-    size_t n, room;
-    struct store_mark {
-        int64_t stream, id; // the highest id that has been seen
-    } * of;
-};
-
-struct store_marks *store_marks_new(void)
-{
-    return calloc(1, sizeof(struct store_marks));
-}
-
-void store_marks_free(struct store_marks *m)
-{
-    if (!m)
-        return;
-    free(m->of);
-    free(m);
-}
-
-static struct store_mark *mark_of(struct store_marks *m, int64_t stream)
-{
-    for (size_t i = 0; i < m->n; i++) {
-        if (m->of[i].stream == stream)
-            return &m->of[i];
-    }
-    if (m->n == m->room) {
-        size_t room = m->room * 2 + 8;
-        struct store_mark *of = reallocarray(m->of, room, sizeof *of);
-        if (!of)
-            return NULL;
-        m->of = of;
-        m->room = room;
-    }
-    m->of[m->n] = (struct store_mark){stream, store_key(stream, 0)};
-    return &m->of[m->n++];
-}
-
-// Moves the marks to the end of each stream; ranges gets "(h.id > a AND h.id <= b) OR …" of what
-// they passed over, unless it is NULL.
-static int advance(struct store *s, struct store_marks *m, struct buf *ranges)
-{
-    sqlite3_stmt *stmt;
-    int rc = store_prepare(s,
-                           "SELECT s.id, (SELECT max(t.id) FROM txn t WHERE t.id > s.id << 40"
-                           " AND t.id < (s.id + 1) << 40) FROM stream s",
-                           &stmt);
-    if (rc != SQLITE_OK)
-        return store_fail(s, rc, "looking for what is new");
-    int e = 0;
-    while (e == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        int64_t end = sqlite3_column_int64(stmt, 1);
-        struct store_mark *mark = mark_of(m, sqlite3_column_int64(stmt, 0));
-        e = mark ? 0 : E_NOMEM;
-        if (e != 0 || end <= mark->id)
-            continue;
-        if (ranges)
-            e = buf_printf(ranges, "%s(h.id > %lld AND h.id <= %lld)",
-                           buf_len(ranges) == 0 ? "" : " OR ", (long long)mark->id, (long long)end);
-        if (e == 0)
-            mark->id = end;
-    }
-    if (e == 0 && rc != SQLITE_DONE)
-        e = store_fail(s, rc, "looking for what is new");
-    else if (e != 0)
-        store_refuse(s, e, "looking for what is new: %s", err_text(e));
-    sqlite3_finalize(stmt);
-    return e;
-}
-
-int store_marks_to_end(struct store *s, struct store_marks *m)
-{
-    return advance(s, m, NULL);
-}
-
-int store_new_transactions(struct store *s, const struct filter *f, struct store_marks *m,
-                           struct store_query **out)
-{
-    struct buf sql, ranges;
-    buf_init(&sql, SQL_MAX);
-    buf_init(&ranges, SQL_MAX / 2);
-    int e = advance(s, m, &ranges);
-    if (e != 0) {
-        buf_clear(&ranges);
-        return e;
-    }
-    e = transactions_select(&sql, "http");
-    if (e == 0)
-        e = buf_printf(&sql, " WHERE (");
-    if (e == 0)
-        e = buf_len(&ranges) == 0 ? buf_printf(&sql, "0") : buf_add_view(&sql, buf_view(&ranges));
-    if (e == 0)
-        e = buf_printf(&sql, ") AND (");
-    if (e == 0)
-        e = add_clause(&sql, f, 1);
-    if (e == 0)
-        e = buf_printf(&sql, ") ORDER BY +h.end_us, h.id");
-    buf_clear(&ranges);
-    return make(s, &sql, e, f, out);
 }

@@ -1,4 +1,4 @@
-// The reader: queries, transactions by filter and order, what is new, bodies, SQL functions.
+// The reader: queries, transactions by filter and order, bodies, SQL functions.
 #include "tests/support/alloc.h"
 #include "tests/support/ask.h"
 #include "tests/support/tape.h"
@@ -213,45 +213,6 @@ static void orders_and_limits(void **state)
     struct store_query *q;
     assert_int_equal(store_transactions(s, NULL, STORE_BY_ID, 2, store_key(1, 2), &q), 0);
     assert_string_equal(column(q, FIELD_ID), "1099511627779 1099511627780");
-}
-
-static void marks_tell_what_is_new(void **state)
-{
-    (void)state;
-    struct store_marks *m = store_marks_new();
-    struct store_query *q;
-    struct filter *f = filter_of("path ~ new");
-    assert_int_equal(store_new_transactions(s, NULL, m, &q), 0);
-    int rows = 0;
-    while (store_step(q) == 1)
-        rows++;
-    assert_int_equal(rows, 60); // new marks stand at the beginning
-    store_query_free(q);
-    int64_t flow = tape_flow(&t, "a:1");
-    tape_http(&t, flow, "GET", "/new1", 200, VIEW_LIT("x"));
-    // Another stream, whose keys are higher; then the first again: its keys are lower, and new.
-    struct store_stream other = {.name = "other"};
-    int64_t id;
-    uint64_t last;
-    assert_int_equal(store_stream(t.s, &other, 1, &id, &last), 0);
-    assert_int_equal(store_begin(t.s), 0);
-    struct store_txn txn = {.flow = flow, .protocol = "http", .path = "/new2", .res = {.end = 1}};
-    assert_int_equal(store_put_txn(t.s, store_key(id, 1), &txn), 0);
-    assert_int_equal(store_commit(t.s), 0);
-    assert_int_equal(store_new_transactions(s, f, m, &q), 0);
-    assert_string_equal(column(q, FIELD_PATH), "/new2 /new1"); // by the time of their end
-    tape_http(&t, flow, "GET", "/old", 200, VIEW_LIT("x"));
-    tape_http(&t, flow, "GET", "/new3", 200, VIEW_LIT("x"));
-    assert_int_equal(store_new_transactions(s, f, m, &q), 0);
-    assert_string_equal(column(q, FIELD_PATH), "/new3");
-    assert_int_equal(store_new_transactions(s, f, m, &q), 0);
-    assert_string_equal(column(q, FIELD_PATH), "");
-    tape_http(&t, flow, "GET", "/new4", 200, VIEW_LIT("x"));
-    assert_int_equal(store_marks_to_end(s, m), 0);
-    assert_int_equal(store_new_transactions(s, f, m, &q), 0);
-    assert_string_equal(column(q, FIELD_PATH), "");
-    filter_free(f);
-    store_marks_free(m);
 }
 
 // A reader sees whole batches, while the writer goes on.
@@ -515,7 +476,6 @@ static void out_of_memory_is_an_error(void **state)
         char why[WHY_MAX];
         struct store *r = NULL;
         struct store_query *q = NULL;
-        struct store_marks *m = NULL;
         alloc_fail_at(i);
         int e = store_open(&r, path, STORE_READ, why);
         if (e == 0)
@@ -524,13 +484,8 @@ static void out_of_memory_is_an_error(void **state)
             e = store_step(q);
         store_query_free(q);
         q = NULL;
-        if (e == 0) {
-            m = store_marks_new();
-            e = m ? store_new_transactions(r, f, m, &q) : E_NOMEM;
-        }
         failed = alloc_fail_end();
         store_query_free(q);
-        store_marks_free(m);
         store_close(r);
         if (!failed)
             assert_int_equal(e, 0);
@@ -549,7 +504,6 @@ int main(void)
         TEST(columns_are_the_fields),
         TEST(filters_take_what_they_say),
         TEST(orders_and_limits),
-        TEST(marks_tell_what_is_new),
         TEST(readers_see_whole_batches),
         TEST(bodies_come_piece_by_piece),
         TEST(whoever_takes_may_stop),
