@@ -67,6 +67,8 @@ int store_versions(void); // how many migrations there are
 // PATH-lock, held by the writer. 0, E_BUSY, E_IO ….
 int store_lock(struct store *s);
 void store_unlock(struct store *s);
+// Whether a writer holds it at this moment.
+bool store_is_written(const struct store *s);
 
 // Makes the file where there is none: under another name first, so that a reader never meets it
 // before its tables are there. Under the lock. 0, E_NOMEM, E_FULL, E_REFUSED, E_IO ….

@@ -77,3 +77,17 @@ void store_unlock(struct store *s)
     close(s->lock);
     s->lock = -1;
 }
+
+bool store_is_written(const struct store *s)
+{
+    char *path = lock_path(s);
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    bool hidden = fd < 0 && errno != ENOENT; // a lock that we may not look at is somebody's
+    free(path);
+    if (fd < 0)
+        return hidden;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    return held;
+}

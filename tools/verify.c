@@ -101,6 +101,7 @@ static void add(struct verify_sums *to, const struct verify_sums *s)
     to->flows += s->flows;
     to->flows_open += s->flows_open;
     to->flows_cut += s->flows_cut;
+    to->streams_cut += s->streams_cut;
     to->transactions += s->transactions;
     to->parts += s->parts;
     to->bodies += s->bodies;
@@ -225,6 +226,7 @@ static void json_sums(struct jsonw *w, const struct verify_sums *s)
     jsonw_int(w, "lost_flows", s->lost_flows);
     jsonw_int(w, "filtered", s->filtered);
     jsonw_int(w, "streams", s->streams);
+    jsonw_int(w, "streams_cut", s->streams_cut);
     jsonw_int(w, "flows", s->flows);
     jsonw_int(w, "flows_open", s->flows_open);
     jsonw_int(w, "flows_cut", s->flows_cut);

@@ -85,6 +85,14 @@ void sample_close(struct sample *s)
     s->store = NULL;
 }
 
+void sample_finish(struct sample *s)
+{
+    must(s, store_put_progress(s->store, s->stream, s->seq, s->now_us), "progress");
+    must(s, store_commit(s->store), "commit");
+    store_close(s->store);
+    s->store = NULL;
+}
+
 void sample_remove(struct sample *s)
 {
     tmp_remove(s->dir);

@@ -55,6 +55,8 @@ void sample_commit(struct sample *s); // and begins a new batch
 void sample_rotate(struct sample *s);
 // Commits and closes the store; the files stay.
 void sample_close(struct sample *s);
+// The same, and the stream says its end: all its flows must have ended.
+void sample_finish(struct sample *s);
 // Removes the directory.
 void sample_remove(struct sample *s);
 

@@ -97,7 +97,8 @@ static void wait_until_said(const char *words)
 
 static void finding(void *arg, enum verify_finding what, const char *place, const char *sentence)
 {
-    (void)what;
+    if (what == VERIFY_LOSS && strstr(sentence, "never said its end"))
+        return; // these proxies end without a word
     fprintf(stderr, "verify: %s: %s\n", place, sentence);
     ++*(unsigned *)arg;
 }

@@ -23,7 +23,7 @@ static int set_up(void **state)
     (void)state;
     sample_begin(&sample, "capture.db");
     sample_many(&sample, MANY);
-    sample_close(&sample);
+    sample_finish(&sample);
     whole = tmp_read(sample.path, &size);
     return 0;
 }
@@ -97,7 +97,7 @@ static void test_losses(void **state)
                                  .reason = "done",
                                  .detail = ""};
     assert_int_equal(store_put_flow_end(s.store, store_key(s.stream, ++s.seq), &end), 0);
-    sample_close(&s);
+    sample_finish(&s);
     verdict(s.path, 1, "0 of 7\n");
     verdict(s.path, 1, "ring-full");
     sample_remove(&s);

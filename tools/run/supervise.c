@@ -203,9 +203,10 @@ static void ended(struct loop *l, struct child *c, int status)
         return;
     }
     bool never_ready = c == &l->s->proxy && !l->ready_told && !was_ready && WIFEXITED(status);
-    if (child_refused(c) || never_ready) {
+    bool refused = child_refused(c) && !l->ready_told;
+    if (refused || never_ready) {
         c->state = CHILD_ENDED;
-        stop(l, child_refused(c) ? 2 : 1);
+        stop(l, refused ? 2 : 1);
         return;
     }
     log_error("%s died %s restart_in_ms=%lld", c->name, end_text(status, how, sizeof how),
