@@ -3,9 +3,9 @@
 //   RUNNING --SIGTERM--> STOP_PROXY --proxy ended--> STOP_RECORDER --recorder ended--> done
 //
 // 1. The recorder ends after the proxy, so that what the proxy flushes is committed.
-// 2. A child that refuses its options (exit code 2), or a proxy that ends before it was ever ready,
-//    ends the whole: waiting would only hide the message. Everything else is restarted with
-//    back-off.
+// 2. Before the sidecar is ready, a child that refuses its options (exit code 2) or a proxy that
+// ends
+//    is the end of all: waiting would only hide the message. Later everything is restarted.
 // 3. The workload's port must not change by a restart: a port that was chosen freely is asked for
 //    by number from then on.
 #include "tools/run/supervise.h"
