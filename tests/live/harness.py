@@ -18,6 +18,8 @@ import time
 
 BIN = os.environ.get("TAPEDECK_BIN", "build/bin")
 TESTS = os.environ.get("TAPEDECK_TESTS", "build-test/tests")
+# Debian keeps servers in sbin, where an ordinary user's PATH does not lead.
+os.environ["PATH"] += ":/usr/sbin:/sbin"
 TAPEDECK = os.path.abspath(os.path.join(BIN, "tapedeck"))
 
 _processes = []
@@ -48,7 +50,7 @@ def skip(why):
 
 def need(*programs):
     for program in programs:
-        if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+        if not shutil.which(program):
             skip("no " + program)
 
 

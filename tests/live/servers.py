@@ -2,7 +2,6 @@
 import glob
 import os
 import pwd
-import shutil
 import subprocess
 
 from harness import folder, free_port, listening, need, run, spawn, until
@@ -84,8 +83,7 @@ class Mariadb:
         as_user = _as("mysql", where)
         run("mariadb-install-db", "--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=normal",
             "--skip-test-db", **as_user)
-        self.process = spawn(shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin"), "--no-defaults",
-                             "--datadir=" + data, f"--port={self.port}", "--bind-address=127.0.0.1",
+        self.process = spawn("mariadbd", "--no-defaults", "--datadir=" + data, f"--port={self.port}", "--bind-address=127.0.0.1",
                              f"--socket={where}/sock", f"--pid-file={where}/pid", stderr=subprocess.DEVNULL, **as_user)
         _up(self.process, self.port, "mariadb")
 
