@@ -20,6 +20,19 @@ installed() {
   dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
 }
 
+# Run as root with the packages as arguments. The policy keeps them from starting their servers, of
+# which the tests start their own; it stays no longer than the installation, and one that is there rules.
+# shellcheck disable=SC2016  # expanded by the shell that runs it
+install_script='
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap "rm -f $policy" EXIT
+  trap "exit 1" HUP INT TERM
+  printf "#!/bin/sh\nexit 101\n" >"$policy" && chmod 755 "$policy" || exit 1
+fi
+apt-get update -qq &&
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"'
+
 # need PACKAGE...: installs those that are missing, quietly; says what to do where it may not.
 need() {
   local package missing=() sudo=()
@@ -41,10 +54,7 @@ need() {
   echo "installing ${missing[*]}" >&2
   local log
   log=$(mktemp)
-  # RUNLEVEL=1 keeps the packages from starting the servers that the tests start for themselves.
-  if { "${sudo[@]}" apt-get update -qq &&
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq \
-      --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+  if "${sudo[@]}" sh -c "$install_script" sh "${missing[@]}" >"$log" 2>&1 </dev/null; then
     rm -f "$log"
   else
     cat "$log" >&2
