@@ -48,7 +48,7 @@ def main():
         run("curl", "-sSf", "--proxy", f"socks4://127.0.0.1:{s.outbound}", url + "/four")
 
     s = example(origin, socks, proxy_type="forward", proxy_protocol="socks")
-    equal(s.rows("SELECT front, path FROM http ORDER BY id"), [("socks5", "/five"), ("socks4", "/four")], "forward socks")
+    equal(s.rows("SELECT front, path FROM http ORDER BY path"), [("socks5", "/five"), ("socks4", "/four")], "forward socks")
 
     def reverse(s):
         run("curl", "-sSf", f"http://127.0.0.1:{s.inbound}/reverse")
