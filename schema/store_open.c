@@ -426,6 +426,33 @@ static int check_path(struct store *s)
     return 0;
 }
 
+// The writer knows its file by its one true name: its lock and its sealed files stand beside the
+// file, not beside a link to it. NULL: out of memory.
+static char *true_name(const char *path)
+{
+    char *full = realpath(path, NULL);
+    if (full || errno == ENOMEM)
+        return full;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *real = folder ? realpath(folder, NULL) : NULL;
+    const char *name = slash ? slash + 1 : path;
+    struct stat st;
+    if (!folder) {
+        full = NULL;
+    } else if (!real || lstat(path, &st) == 0) { // no such folder, or a link to nothing: as it is
+        full = strdup(path);
+    } else {
+        size_t n = strlen(real) + strlen(name) + 2;
+        full = malloc(n);
+        if (full)
+            snprintf(full, n, "%s%s%s", real, strcmp(real, "/") == 0 ? "" : "/", name);
+    }
+    free(folder);
+    free(real);
+    return full;
+}
+
 int store_open(struct store **out, const char *path, enum store_mode mode, char why[WHY_MAX])
 {
     struct store *s = calloc(1, sizeof *s);
@@ -439,7 +466,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode, char 
     buf_init(&s->target, 4096);
     if (mode == STORE_WRITE)
         body_cache_init(&s->bodies);
-    s->path = strdup(path);
+    s->path = mode == STORE_WRITE ? true_name(path) : strdup(path);
     if (s->path) {
         e = check_path(s);
         if (e == 0 && mode == STORE_WRITE)

@@ -2,12 +2,14 @@
 //
 //   1  PATH-next is made whole: tables, streams, the flows that have not ended with their ledgers
 //   2  PATH is sealed: its WAL is emptied, its journal mode is DELETE; nobody else has it open
-//   3  PATH      → STEM-NNNNNN.db
+//   3  STEM-NNNNNN.db becomes a second name of PATH
 //   4  PATH-next → PATH
 //
-// Cut short before 3, PATH goes on as it is and PATH-next is thrown away; between 3 and 4, the next
-// open does 4. Step 2 needs the file for itself: a client that stays connected while its file gets
-// another name would, when it closes, remove the WAL that then stands under the old name.
+// There is a PATH at any time. Cut short before 3, PATH goes on as it is and PATH-next is thrown
+// away; between 3 and 4, the next open does 4. (Where the file system knows no second names, 3 is a
+// rename, and for a moment there is no PATH.) Step 2 needs the file for itself: a client that stays
+// connected while its file gets another name would, when it closes, remove the WAL that then stands
+// under the old name.
 //
 // A flow is carried over when it may still get records: it has not ended, its stream goes on, and
 // the proxy did not restart behind it. What this file holds of its ledger goes with it, so that the
@@ -256,13 +258,18 @@ static int seal(struct store *s)
 // Steps 3 and 4; the database is closed.
 static int rename_both(struct store *s, const char *next, const char *sealed)
 {
-    if (renameat2(AT_FDCWD, s->path, AT_FDCWD, sealed, RENAME_NOREPLACE) != 0)
+    bool linked = link(s->path, sealed) == 0;
+    if (!linked &&
+        (errno == EEXIST || renameat2(AT_FDCWD, s->path, AT_FDCWD, sealed, RENAME_NOREPLACE) != 0))
         return store_refuse(s, err_from_errno(errno), "cannot become %s: %s", sealed,
                             strerror(errno));
     if (rename(next, s->path) != 0) {
         int e = store_refuse(s, err_from_errno(errno), "cannot be made from %s: %s", next,
                              strerror(errno));
-        rename(sealed, s->path);
+        if (linked)
+            unlink(sealed);
+        else
+            rename(sealed, s->path);
         return e;
     }
     sync_folder(s->path);
@@ -331,6 +338,34 @@ int store_make(struct store *s)
     return e;
 }
 
+// Does the file that next goes on from have its new name already? It is told by its row of capture.
+static bool was_sealed(const struct store *s, const char *next)
+{
+    struct store n = {.mode = STORE_READ, .lock = -1, .path = strdup(next)};
+    sqlite3_stmt *stmt = NULL;
+    struct stat path, sealed;
+    bool same = false;
+    if (n.path && store_open_plain(&n, &n.db) == SQLITE_OK &&
+        store_prepare(&n, "SELECT previous FROM capture", &stmt) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        const char *slash = strrchr(s->path, '/');
+        size_t folder = slash ? (size_t)(slash - s->path) + 1 : 0;
+        char *previous = name ? malloc(folder + strlen(name) + 1) : NULL;
+        if (previous) {
+            memcpy(previous, s->path, folder);
+            memcpy(previous + folder, name, strlen(name) + 1);
+            same = name[0] && stat(s->path, &path) == 0 && stat(previous, &sealed) == 0 &&
+                   path.st_ino == sealed.st_ino && path.st_dev == sealed.st_dev;
+        }
+        free(previous);
+    }
+    sqlite3_finalize(stmt);
+    sqlite3_close(n.db);
+    free(n.path);
+    return same;
+}
+
 int store_rotate_recover(struct store *s)
 {
     char *next = beside(s->path, "-next");
@@ -339,7 +374,7 @@ int store_rotate_recover(struct store *s)
     int e = 0;
     if (access(next, F_OK) == 0) {
         bool whole = !is_there(next, "-journal") && !is_there(next, "-wal");
-        if (access(s->path, F_OK) != 0 && whole) {
+        if (whole && (access(s->path, F_OK) != 0 || was_sealed(s, next))) {
             if (rename(next, s->path) != 0)
                 e = store_refuse(s, err_from_errno(errno), "cannot be made from %s: %s", next,
                                  strerror(errno));

@@ -297,6 +297,70 @@ static void it_is_ended_by_the_next_open(void **state)
     assert_int_equal(seam(first, path), 0);
 }
 
+// The same between the second name and the rename: both names are the old file's.
+static void it_is_ended_with_two_names(void **state)
+{
+    (void)state;
+    struct tape t;
+    tape_open(&t, path);
+    tape_flow(&t, "a:1");
+    rotate(&t);
+    tape_close(&t);
+    assert_int_equal(rename(path, next), 0);
+    assert_int_equal(link(first, path), 0);
+    tape_open(&t, path);
+    assert_int_equal(t.seq, 2);
+    tape_flow(&t, "a:2");
+    tape_close(&t);
+    assert_false(is_there("capture.db-next"));
+    assert_string_equal(ask(first, "SELECT target FROM flow"), "a:1");
+    assert_string_equal(ask(path, "SELECT target FROM flow WHERE NOT carried"), "a:2");
+    assert_int_equal(seam(first, path), 0);
+}
+
+// Whoever looks for the file while it is rotated finds one, always a whole one.
+static void there_is_a_file_at_any_time(void **state)
+{
+    (void)state;
+    struct tape t;
+    int status;
+    tape_open(&t, path);
+    pid_t child = fork();
+    if (child == 0) {
+        for (int i = 0; i < 2000; i++) {
+            if (access(path, F_OK) != 0)
+                _exit(1);
+        }
+        _exit(0);
+    }
+    while (waitpid(child, &status, WNOHANG) == 0)
+        rotate(&t);
+    assert_int_equal(status, 0);
+    tape_close(&t);
+}
+
+// Through a link the file is the same: there is one writer, and sealed files stand beside the file.
+static void a_link_to_the_capture(void **state)
+{
+    (void)state;
+    struct tape t;
+    struct store *other;
+    char folder[TMP_PATH], name[TMP_PATH], sealed[TMP_PATH], why[WHY_MAX];
+    tape_open(&t, path);
+    tmp_path(folder, dir, "elsewhere");
+    tmp_path(name, folder, "link.db");
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(symlink(path, name), 0);
+    assert_int_equal(store_open(&other, name, STORE_WRITE, why), E_BUSY);
+    tape_close(&t);
+    tape_open(&t, name);
+    assert_int_equal(store_rotate(t.s, sealed, sizeof sealed), 0);
+    assert_string_equal(sealed, first);
+    tape_flow(&t, "a:1");
+    tape_close(&t);
+    assert_string_equal(ask(name, "SELECT target FROM flow"), "a:1");
+}
+
 // And as one leaves it that dies before them.
 static void a_half_made_file_is_thrown_away(void **state)
 {
@@ -394,6 +458,9 @@ int main(void)
         TEST(a_reader_keeps_it_waiting),
         TEST(nothing_is_lost_when_it_fails),
         TEST(it_is_ended_by_the_next_open),
+        TEST(it_is_ended_with_two_names),
+        TEST(there_is_a_file_at_any_time),
+        TEST(a_link_to_the_capture),
         TEST(a_half_made_file_is_thrown_away),
         TEST(a_kill_at_any_point_leaves_a_chain),
         TEST(out_of_memory_is_an_error),
