@@ -15,12 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *lock_path(const struct store *s)
+static char *lock_path(const char *database)
 {
-    size_t n = strlen(s->path) + sizeof "-lock";
+    size_t n = strlen(database) + sizeof "-lock";
     char *path = malloc(n);
     if (path)
-        snprintf(path, n, "%s-lock", s->path);
+        snprintf(path, n, "%s-lock", database);
     return path;
 }
 
@@ -56,7 +56,7 @@ static int try_lock(struct store *s, const char *path)
 
 int store_lock(struct store *s)
 {
-    char *path = lock_path(s);
+    char *path = lock_path(s->path);
     if (!path)
         return store_refuse(s, E_NOMEM, "out of memory");
     int e = E_AGAIN;
@@ -70,7 +70,7 @@ void store_unlock(struct store *s)
 {
     if (s->lock < 0)
         return;
-    char *path = lock_path(s);
+    char *path = lock_path(s->path);
     if (path)
         unlink(path);
     free(path);
@@ -80,9 +80,12 @@ void store_unlock(struct store *s)
 
 bool store_is_written(const struct store *s)
 {
-    char *path = lock_path(s);
+    // A reader may have come through a link; the lock stands beside the file itself.
+    char *full = realpath(s->path, NULL);
+    char *path = full ? lock_path(full) : NULL;
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     bool hidden = fd < 0 && errno != ENOENT; // a lock that we may not look at is somebody's
+    free(full);
     free(path);
     if (fd < 0)
         return hidden;

@@ -352,7 +352,9 @@ static void a_link_to_the_capture(void **state)
     assert_int_equal(mkdir(folder, 0700), 0);
     assert_int_equal(symlink(path, name), 0);
     assert_int_equal(store_open(&other, name, STORE_WRITE, why), E_BUSY);
+    assert_int_equal(sums_of(name).streams_cut, 0); // it is being written
     tape_close(&t);
+    assert_int_equal(sums_of(name).streams_cut, 1);
     tape_open(&t, name);
     assert_int_equal(store_rotate(t.s, sealed, sizeof sealed), 0);
     assert_string_equal(sealed, first);
