@@ -5,7 +5,7 @@ target_compile_definitions(tapedeck_flags INTERFACE _GNU_SOURCE TAPEDECK_VERSION
 target_compile_options(tapedeck_flags INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2
   -Wcast-qual -Wundef -Wvla
-  -Wno-format-truncation # cutting is what snprintf is for, and the verdict changes with the optimisation
+  $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # cutting is what snprintf is for, and the verdict changes with the optimisation
   -fno-strict-aliasing -fstack-protector-strong)
 if(TAPEDECK_WERROR)
   target_compile_options(tapedeck_flags INTERFACE -Werror)

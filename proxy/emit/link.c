@@ -8,6 +8,8 @@
 //   2. A frame is never cut by another: HELLO goes first, BYE when nothing is unsent.
 //   3. A recorder that is silent only lets the ring fill; one that talks nonsense is left, and met
 //      again on a new connection.
+//   4. A stream that a recorder may have heard of ends with BYE: without it, verify has to ask what
+//      came behind. Nothing is said after done.
 #include "proxy/emit/link.h"
 
 #include "proto/base/addr.h"
@@ -34,6 +36,7 @@
 #define SEND_NOW       (64 * 1024)      // bytes that do not wait
 #define SEND_TURN      (1u << 20)       // bytes sent in one turn of the loop
 #define READ_TURN      4096
+#define FAREWELLS_MAX  4 // connections tried for nothing but BYE
 #define IN_MAX         (WIRE_HEADER + WIRE_PAYLOAD_MAX)
 
 enum link_state { WAITING, CONNECTING, GREETING, FLOWING };
@@ -52,6 +55,8 @@ struct link {
     struct event delay, finish;
     bool delayed, blocked; // delay, writable are pending
     bool was_up, told;     // it was FLOWING once; a failure was logged since
+    bool greeted;          // a HELLO may have been heard
+    unsigned farewells;    // failed connections since finishing
     int64_t retry_us;
     struct buf in, out; // out: HELLO, BYE
     bool finishing, bye_said, finished;
@@ -125,12 +130,22 @@ static void finish_now(struct link *l)
 {
     struct timeval now = {0, 0};
 
+    event_del(&l->timer);
     if (!l->finished)
         event_add(&l->finish, &now);
 }
 
+// Whether a new connection has anything to say. A recorder that refused the stream keeps nothing of
+// it, one that has not heard of it needs no BYE.
+static bool pointless(struct link *l, bool refused)
+{
+    return nothing_left(l) && (refused || !l->greeted || ++l->farewells >= FAREWELLS_MAX);
+}
+
 static void lost(struct link *l, const char *reason, int64_t wait_us)
 {
+    bool refused = wait_us == REFUSED_US;
+
     if (l->state == FLOWING) {
         log_warn("link: the recorder is gone recorder=%s reason=\"%s\"", l->conf.recorder, reason);
         l->told = true;
@@ -150,8 +165,7 @@ static void lost(struct link *l, const char *reason, int64_t wait_us)
         l->retry_us = l->retry_us * 2 < RETRY_LAST_US ? l->retry_us * 2 : RETRY_LAST_US;
     }
     retry_in(l, wait_us);
-    // All is told and nobody is there: there is nothing to wait for.
-    if (l->finishing && nothing_left(l))
+    if (l->finishing && pointless(l, refused))
         finish_now(l);
 }
 
@@ -243,6 +257,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
             return;
         }
         l->state = GREETING;
+        l->greeted = true;
     }
     send_some(l);
 }
@@ -412,6 +427,7 @@ static void connect_now(struct link *l)
     }
     event_add(&l->timer, &limit);
     event_add(&l->readable, NULL);
+    l->greeted = l->greeted || l->state == GREETING;
     if (l->state == GREETING)
         send_some(l);
     else
@@ -474,6 +490,8 @@ static void on_finish(evutil_socket_t fd, short what, void *arg)
     if (l->finished)
         return;
     l->finished = true;
+    event_del(&l->timer);
+    close_fd(l);
     l->done(l->done_arg, nothing_left(l));
 }
 
@@ -526,14 +544,16 @@ void link_finish(struct link *l, int64_t deadline_mono_us, void (*done)(void *ar
                  void *arg)
 {
     int64_t left = deadline_mono_us - clock_mono_us();
-    struct timeval limit = after(left > 0 ? left : 0);
+    struct timeval limit = after(left > 0 ? left : 0), now = {0, 0};
 
     l->finishing = true;
     l->done = done;
     l->done_arg = arg;
     event_add(&l->finish, &limit);
-    if (l->state == WAITING && nothing_left(l))
+    if (l->state == WAITING && nothing_left(l) && !l->greeted)
         finish_now(l);
+    else if (l->state == WAITING)
+        event_add(&l->timer, &now);
     else if (l->state == FLOWING && !l->blocked)
         send_some(l);
 }

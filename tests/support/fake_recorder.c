@@ -20,11 +20,17 @@ void fake_begin(void)
     buf_init(&fake.in, 4u << 20);
 }
 
+void fake_stop_listening(void)
+{
+    if (fake.listener >= 0)
+        close(fake.listener);
+    fake.listener = -1;
+}
+
 void fake_end(void)
 {
     fake_hang_up();
-    if (fake.listener >= 0)
-        close(fake.listener);
+    fake_stop_listening();
     tapedeck__hello__free_unpacked(fake.hello, NULL);
 }
 

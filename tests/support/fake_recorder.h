@@ -19,6 +19,7 @@ void fake_begin(void);
 void fake_end(void);
 
 void fake_listen(const char *path);
+void fake_stop_listening(void);
 void fake_hang_up(void);
 
 // Takes a connection if one waits and none is there, and what has come, at most n bytes.

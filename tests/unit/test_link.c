@@ -429,6 +429,50 @@ static void test_finish_with_nobody_there(void **state)
     UNTIL(finished == 1);
 }
 
+// Not even when the time for the next attempt comes in the same turn.
+static void test_nothing_is_said_after_done(void **state)
+{
+    (void)state;
+    open_link();
+    both_for_ms(40); // refused at once; the next attempt is due in 75 to 125 ms
+    fake_listen(address + 5);
+    usleep(150 * 1000);
+    link_finish(lk, clock_mono_us() + PATIENCE_US, on_done, NULL);
+    UNTIL(finished == 1);
+    both_for_ms(300);
+    assert_int_equal(fake.hellos, 0);
+}
+
+// All is acknowledged, but the recorder went away: it does not know yet that nothing follows.
+static void test_finish_comes_back_to_say_bye(void **state)
+{
+    (void)state;
+    connect_up(0);
+    put(5, 100);
+    UNTIL(fake.next == 6);
+    fake_ack(5);
+    UNTIL(stats.seq_acked == 5);
+    fake_hang_up();
+    UNTIL(!stats.link_connected);
+    link_finish(lk, clock_mono_us() + PATIENCE_US, on_done, NULL);
+    connect_up(5);
+    UNTIL(fake.byes == 1);
+    fake_ack(5);
+    UNTIL(finished == 1);
+}
+
+// It does not come back: what could be told is told, so the wait is short.
+static void test_finish_gives_up_saying_bye(void **state)
+{
+    (void)state;
+    connect_up(0);
+    fake_hang_up();
+    fake_stop_listening();
+    UNTIL(!stats.link_connected);
+    link_finish(lk, clock_mono_us() + 10 * PATIENCE_US, on_done, NULL);
+    UNTIL(finished == 1);
+}
+
 // ---- the rest
 
 static void test_tcp(void **state)
@@ -528,6 +572,9 @@ int main(void)
         TEST(test_finish),
         TEST(test_finish_over_two_connections),
         TEST(test_finish_in_vain),
+        TEST(test_nothing_is_said_after_done),
+        TEST(test_finish_comes_back_to_say_bye),
+        TEST(test_finish_gives_up_saying_bye),
         TEST(test_finish_with_nobody_there),
         TEST(test_tcp),
         TEST(test_bad_addresses),
