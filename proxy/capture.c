@@ -36,7 +36,7 @@ struct left {
 
 struct capture {
     struct capture_conf conf;
-    struct settings settings;
+    struct proxy_settings settings;
     struct journal *journal;
     struct emitter *emitter;
     struct filter *filter;
@@ -234,7 +234,7 @@ static struct link *make_link(struct capture *c, struct journal *j, struct stats
 static int open_journal(const struct capture *c, unsigned n, struct journal **out,
                         char why[WHY_MAX])
 {
-    const struct settings *s = &c->settings;
+    const struct proxy_settings *s = &c->settings;
     char path[SPOOL_PATH];
     uint64_t size = s->spool_size / s->workers;
     why[0] = 0;
@@ -273,7 +273,7 @@ static int take_left(struct capture *c, char why[WHY_MAX])
 
 static int set_up(struct capture *c, char why[WHY_MAX])
 {
-    const struct settings *s = &c->settings;
+    const struct proxy_settings *s = &c->settings;
     int e = open_journal(c, c->conf.worker, &c->journal, why);
     e = e ? e : filter_from(s->filter, &c->filter);
     if (e)

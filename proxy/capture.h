@@ -12,7 +12,8 @@ struct capture;
 
 struct capture_conf {
     unsigned worker;
-    const struct settings *settings; // copied; its texts need not outlive the call, but recorder
+    // Copied; its texts need not outlive the call, but recorder.
+    const struct proxy_settings *settings;
     const struct link_identity *identity;
     struct event_base *base;
     struct flow_env *env; // gets its sinks, and its pauses with --on-full block

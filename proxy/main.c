@@ -52,7 +52,7 @@ static int show_help(const struct options *o)
 static int run(struct command_line *c, const struct options *o)
 {
     char why[WHY_MAX];
-    struct settings s;
+    struct proxy_settings s;
     enum log_level level;
     if (log_level_parse(options_text(o, "log-level"), &level) == 0)
         log_set_level(level);

@@ -24,7 +24,7 @@ static int parse_host(const char *text, uint16_t port, struct addr *out)
     return addr_parse(out, view_of(text), port);
 }
 
-static int take_binds(const struct options *o, struct settings *s, char why[WHY_MAX])
+static int take_binds(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])
 {
     for (size_t i = 0; i < s->mode.count; i++) {
         bool in = s->mode.listeners[i].direction == INBOUND;
@@ -39,7 +39,7 @@ static int take_binds(const struct options *o, struct settings *s, char why[WHY_
     return 0;
 }
 
-static int take_target(const struct options *o, struct settings *s, char why[WHY_MAX])
+static int take_target(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])
 {
     const char *host = options_text(o, "proxy-host");
     s->target.port = (uint16_t)options_number(o, "proxy-port");
@@ -49,7 +49,7 @@ static int take_target(const struct options *o, struct settings *s, char why[WHY
     return E_SYNTAX;
 }
 
-static int take_admin(const struct options *o, struct settings *s, char why[WHY_MAX])
+static int take_admin(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])
 {
     const char *text = options_text(o, "admin-listen");
     struct hostport hp;
@@ -73,7 +73,7 @@ static int take_admin(const struct options *o, struct settings *s, char why[WHY_
     return E_SYNTAX;
 }
 
-static int take_key(const struct options *o, struct settings *s, char why[WHY_MAX])
+static int take_key(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])
 {
     const char *path = options_text(o, "redact-key-file");
     char content[KEY_FILE_MAX];
@@ -147,7 +147,7 @@ static unsigned count_workers(int64_t asked)
     return n < 1 ? 1 : n > WORKERS_OWN ? WORKERS_OWN : (unsigned)n;
 }
 
-static void take_reloadable(const struct options *o, struct settings *s)
+static void take_reloadable(const struct options *o, struct proxy_settings *s)
 {
     s->limits = (struct flow_limits){
         .handshake = options_number(o, "handshake-timeout"),
@@ -165,10 +165,10 @@ static void take_reloadable(const struct options *o, struct settings *s)
     s->log_topics = options_text(o, "log-topics");
 }
 
-int settings_from(const struct options *o, struct settings *out, char why[WHY_MAX])
+int settings_from(const struct options *o, struct proxy_settings *out, char why[WHY_MAX])
 {
-    struct settings *s = out;
-    *s = (struct settings){.options = o};
+    struct proxy_settings *s = out;
+    *s = (struct proxy_settings){.options = o};
     const char *type = options_text(o, "proxy-type");
     if (strcmp(type, "transparent") == 0 && options_is_set(o, "proxy-protocol"))
         log_warn("proxy-protocol is ignored, proxy-type transparent needs none");

@@ -11,7 +11,7 @@
 #define SETTINGS_LABELS_MAX  64
 #define SETTINGS_LABEL_MAX   512 // bytes of one, as the table has it
 
-struct settings {
+struct proxy_settings {
     const struct options *options; // owns all texts below
 
     struct mode mode;
@@ -40,6 +40,7 @@ struct settings {
 };
 
 // 0; or an error told in one line: a value or a pair of values that cannot be. o outlives out.
-int settings_from(const struct options *o, struct settings *out, char why[WHY_MAX]) MUST_CHECK;
+int settings_from(const struct options *o, struct proxy_settings *out,
+                  char why[WHY_MAX]) MUST_CHECK;
 
 #endif

@@ -193,7 +193,7 @@ static void apply_job(struct worker *w, void *arg)
     change_free(c);
 }
 
-bool worker_apply(struct worker *w, const struct settings *s)
+bool worker_apply(struct worker *w, const struct proxy_settings *s)
 {
     struct change *c = calloc(1, sizeof *c);
     if (!c)

@@ -15,7 +15,8 @@ struct worker;
 
 struct worker_conf {
     unsigned index;
-    const struct settings *settings; // read by worker_new() alone, but for the recorder's address
+    // Read by worker_new() alone, but for the recorder's address.
+    const struct proxy_settings *settings;
     struct listener *listeners;
     size_t count;
     int *fds; // a listening socket each; those that the worker takes over become -1
@@ -40,7 +41,7 @@ void worker_drain(struct worker *w, int64_t deadline_us, int64_t finish_us);
 // At once: on_finished does not come any more.
 void worker_stop(struct worker *w);
 // From any thread: what SIGHUP may change. s is copied. false: out of memory.
-bool worker_apply(struct worker *w, const struct settings *s);
+bool worker_apply(struct worker *w, const struct proxy_settings *s);
 
 // For jobs, and for readers of counters.
 struct flow_env *worker_env(struct worker *w);

@@ -32,7 +32,7 @@
 struct world {
     const struct options *options; // as the run began
     struct options *latest;        // what SIGHUP read last; NULL: nothing yet
-    const struct settings *settings;
+    const struct proxy_settings *settings;
     world_read_options *again;
     void *again_arg;
     struct event_base *base;
@@ -97,7 +97,7 @@ static void on_finished_event(evutil_socket_t fd, short what, void *arg)
         event_base_loopbreak(w->base);
 }
 
-static void apply(struct world *w, const struct settings *s)
+static void apply(struct world *w, const struct proxy_settings *s)
 {
     log_set_level(s->log_level);
     (void)log_set_topics(s->log_topics ? s->log_topics : "");
@@ -113,7 +113,7 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 {
     struct world *w = arg;
     char why[WHY_MAX], frozen[WHY_MAX];
-    struct settings s;
+    struct proxy_settings s;
     (void)number;
     (void)what;
     struct options *o = w->again(w->again_arg, why);
@@ -132,7 +132,7 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 
 static int open_listeners(struct world *w, char why[WHY_MAX])
 {
-    const struct settings *s = w->settings;
+    const struct proxy_settings *s = w->settings;
     for (size_t i = 0; i < s->mode.count; i++) {
         const struct mode_listener *m = &s->mode.listeners[i];
         struct listener *l = &w->listeners[i];
@@ -270,7 +270,7 @@ static int tell_ready(struct world *w, char why[WHY_MAX])
 
 static int begin(struct world *w, char why[WHY_MAX])
 {
-    const struct settings *s = w->settings;
+    const struct proxy_settings *s = w->settings;
     uint64_t files = 2 * (uint64_t)s->max_flows * s->mode.count + FILES_MORE;
     uint64_t have = privs_raise_files(files);
     if (have < files)
@@ -312,7 +312,7 @@ static void clear(struct world *w)
     libevent_global_shutdown();
 }
 
-int world_run(const struct options *o, const struct settings *s, world_read_options *again,
+int world_run(const struct options *o, const struct proxy_settings *s, world_read_options *again,
               void *arg, char why[WHY_MAX])
 {
     struct world *w = calloc(1, sizeof *w);

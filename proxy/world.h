@@ -10,7 +10,7 @@ typedef struct options *world_read_options(void *arg, char why[WHY_MAX]);
 
 // Runs until SIGTERM or SIGINT has drained it. o and s outlive the call. 0; or an error told in
 // why: it could not begin.
-int world_run(const struct options *o, const struct settings *s, world_read_options *again,
+int world_run(const struct options *o, const struct proxy_settings *s, world_read_options *again,
               void *arg, char why[WHY_MAX]) MUST_CHECK;
 
 #endif

@@ -50,7 +50,7 @@ static void reload(void *arg)
 {
     struct program *p = arg;
     char why[WHY_MAX] = "";
-    struct settings s;
+    struct recorder_settings s;
     struct options *next = load(p, why);
     if (!next || settings_read(&s, next, why) != 0) {
         log_error("options not read again, all stays as it is: %s", why);
@@ -67,7 +67,7 @@ static void reload(void *arg)
 static int record(struct program *p)
 {
     char why[WHY_MAX] = "";
-    struct settings s;
+    struct recorder_settings s;
     if (settings_read(&s, p->options, why) != 0)
         return usage(why);
     settings_apply_log(&s);

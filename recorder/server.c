@@ -29,7 +29,7 @@
 #define STOP_FLUSH_S 1 // for acknowledgements at the end
 
 struct server {
-    struct settings settings;
+    struct recorder_settings settings;
     struct event_base *base;
     struct recorder_sink *sink;
     struct writer *writer;
@@ -414,7 +414,7 @@ static int no_memory(char why[WHY_MAX])
 
 static int assemble(struct server *s, char why[WHY_MAX])
 {
-    const struct settings *c = &s->settings;
+    const struct recorder_settings *c = &s->settings;
     evthread_use_pthreads();
     s->base = event_base_new();
     s->unpack = unpack_new();
@@ -446,7 +446,7 @@ static int assemble(struct server *s, char why[WHY_MAX])
                : 0;
 }
 
-struct server *server_new(const struct settings *settings, char why[WHY_MAX])
+struct server *server_new(const struct recorder_settings *settings, char why[WHY_MAX])
 {
     struct server *s = calloc(1, sizeof *s);
     if (!s) {

@@ -4,10 +4,10 @@
 
 #include "proto/settings.h"
 
-int settings_read(struct settings *s, const struct options *o, char why[WHY_MAX])
+int settings_read(struct recorder_settings *s, const struct options *o, char why[WHY_MAX])
 {
     const char *sink = options_text(o, "sink"), *topics = options_text(o, "log-topics");
-    *s = (struct settings){
+    *s = (struct recorder_settings){
         .listen = options_text(o, "listen"),
         .capture = options_text(o, "capture"),
         .ready_file = options_text(o, "ready-file"),
@@ -30,7 +30,7 @@ int settings_read(struct settings *s, const struct options *o, char why[WHY_MAX]
     return log_level_parse(options_text(o, "log-level"), &s->log_level);
 }
 
-void settings_apply_log(const struct settings *s)
+void settings_apply_log(const struct recorder_settings *s)
 {
     log_set_level(s->log_level);
     if (log_set_topics(s->log_topics) != 0)

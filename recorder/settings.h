@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 // Texts are loans from the options.
-struct settings {
+struct recorder_settings {
     const char *listen, *capture, *ready_file; // ready_file may be NULL
     const struct recorder_sink_ops *sink;
     size_t batch_records, batch_bytes;
@@ -22,10 +22,11 @@ struct settings {
 };
 
 // 0, or E_… with why.
-int settings_read(struct settings *s, const struct options *o, char why[WHY_MAX]) MUST_CHECK;
+int settings_read(struct recorder_settings *s, const struct options *o,
+                  char why[WHY_MAX]) MUST_CHECK;
 
 // Level and topics of the log.
-void settings_apply_log(const struct settings *s);
+void settings_apply_log(const struct recorder_settings *s);
 
 // One log line for each option that can change while running and differs between latest and next,
 // and one for those that cannot and differ between start and next.

@@ -28,7 +28,7 @@ static struct options *options_of(char **argv)
 
 static void takes_the_defaults(void **state)
 {
-    struct settings s;
+    struct proxy_settings s;
     char why[WHY_MAX] = "", text[ADDR_TEXT];
     (void)state;
     struct options *o = options_of(ARGS("--proxy-type", "dual"));
@@ -49,7 +49,7 @@ static void takes_the_defaults(void **state)
 
 static void takes_what_is_given(void **state)
 {
-    struct settings s;
+    struct proxy_settings s;
     char why[WHY_MAX] = "", text[ADDR_TEXT];
     (void)state;
     struct options *o = options_of(
@@ -70,7 +70,7 @@ static void takes_what_is_given(void **state)
 
 static void admin_may_be_off_or_everywhere(void **state)
 {
-    struct settings s;
+    struct proxy_settings s;
     char why[WHY_MAX] = "", text[ADDR_TEXT];
     (void)state;
     struct options *o = options_of(ARGS("--proxy-type=forward", "--admin-listen=off"));
@@ -102,7 +102,7 @@ static void refuses_with_one_line(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct settings s;
+        struct proxy_settings s;
         char why[WHY_MAX] = "", option[256];
         snprintf(option, sizeof option, "%s", cases[i].option);
         struct options *o = options_of(ARGS("--proxy-type=forward", option));
@@ -115,7 +115,7 @@ static void refuses_with_one_line(void **state)
 
 static void equal_key_files_make_equal_keys(void **state)
 {
-    struct settings a, b, c;
+    struct proxy_settings a, b, c;
     char why[WHY_MAX] = "", dir[TMP_PATH], path[TMP_PATH], option[TMP_PATH + 32];
     (void)state;
     tmp_make(dir);
@@ -140,7 +140,7 @@ static void equal_key_files_make_equal_keys(void **state)
 static void takes_no_more_labels_than_it_tells(void **state)
 {
     char *argv[2 + SETTINGS_LABELS_MAX + 1 + 1] = {"tapedeck-proxy", "--proxy-type=forward"};
-    struct settings s;
+    struct proxy_settings s;
     char why[WHY_MAX] = "";
     (void)state;
     for (size_t i = 0; i < SETTINGS_LABELS_MAX; i++)

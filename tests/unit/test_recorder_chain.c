@@ -49,12 +49,12 @@ static int result;
 static void recorder_begins(void)
 {
     char why[WHY_MAX] = "";
-    struct settings s = {.listen = address,
-                         .capture = capture,
-                         .sink = sink_find("sqlite"),
-                         .batch_records = 64,
-                         .batch_bytes = 1 << 20,
-                         .batch_time_us = 2000};
+    struct recorder_settings s = {.listen = address,
+                                  .capture = capture,
+                                  .sink = sink_find("sqlite"),
+                                  .batch_records = 64,
+                                  .batch_bytes = 1 << 20,
+                                  .batch_time_us = 2000};
     server = server_new(&s, why);
     if (!server)
         fail_msg("%s", why);

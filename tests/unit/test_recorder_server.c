@@ -26,16 +26,16 @@ struct running {
     int result;
 };
 
-static struct settings settings_of(const char *sink)
+static struct recorder_settings settings_of(const char *sink)
 {
-    return (struct settings){.listen = address,
-                             .capture = capture,
-                             .ready_file = ready,
-                             .sink = sink_find(sink),
-                             .batch_records = 100,
-                             .batch_bytes = 1 << 20,
-                             .batch_time_us = 5000,
-                             .user = 0};
+    return (struct recorder_settings){.listen = address,
+                                      .capture = capture,
+                                      .ready_file = ready,
+                                      .sink = sink_find(sink),
+                                      .batch_records = 100,
+                                      .batch_bytes = 1 << 20,
+                                      .batch_time_us = 5000,
+                                      .user = 0};
 }
 
 static void *run(void *arg)
@@ -45,7 +45,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void begin(struct running *r, const struct settings *settings)
+static void begin(struct running *r, const struct recorder_settings *settings)
 {
     char why[WHY_MAX] = "";
     r->server = server_new(settings, why);
@@ -150,7 +150,7 @@ static void a_stream_is_stored_and_acknowledged(void **state)
     struct buf out;
     struct verify_sums sums;
     struct frames_answer a;
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     buf_init(&out, FRAMES_MAX);
     begin(&r, &s);
     peer_connect(&p, server_address(r.server));
@@ -184,7 +184,7 @@ static void many_proxies_at_once(void **state)
     struct peer p[PROXIES];
     struct buf out[PROXIES];
     struct verify_sums sums;
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     begin(&r, &s);
     for (int i = 0; i < PROXIES; i++) {
         peer_connect(&p[i], server_address(r.server));
@@ -224,7 +224,7 @@ static void a_stream_that_comes_again_replaces_its_connection(void **state)
     struct running r;
     struct peer first, second;
     struct buf out;
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     buf_init(&out, FRAMES_MAX);
     s.batch_time_us = 60 * 1000000LL; // what the first one sent waits in the batch
     begin(&r, &s);
@@ -277,7 +277,7 @@ static void a_hole_closes_and_is_filled_after_the_next_hello(void **state)
     struct peer p;
     struct buf out, part;
     struct verify_sums sums;
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     buf_init(&out, FRAMES_MAX);
     buf_init(&part, FRAMES_MAX);
     begin(&r, &s);
@@ -308,7 +308,7 @@ static void malformed_frames_end_their_session_only(void **state)
     struct running r;
     struct peer good, bad;
     struct buf out;
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     static const char *const garbage[] = {"GET / HTTP/1.1\r\n\r\n", "\xff\xff\xff\xff",
                                           "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"};
     buf_init(&out, FRAMES_MAX);
@@ -337,7 +337,7 @@ static void what_cannot_be_read_is_kept_as_it_is(void **state)
     struct peer p;
     struct buf out;
     struct verify_sums sums;
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     buf_init(&out, FRAMES_MAX);
     begin(&r, &s);
     peer_connect(&p, server_address(r.server));
@@ -377,7 +377,7 @@ static void a_stream_that_goes_back_is_refused(void **state)
     struct peer p;
     struct buf out;
     struct frames_answer a;
-    struct settings s = settings_of("null");
+    struct recorder_settings s = settings_of("null");
     buf_init(&out, FRAMES_MAX);
     begin(&r, &s);
     peer_connect(&p, server_address(r.server));
@@ -404,7 +404,7 @@ static void large_frames_pass(void **state)
     struct peer p;
     struct buf out;
     struct verify_sums sums;
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     size_t n = WIRE_PAYLOAD_MAX - 100;
     char *bytes = malloc(n);
     s.batch_bytes = 65536; // less than one frame
@@ -442,7 +442,7 @@ static void the_capture_rotates_under_way(void **state)
     struct verify_sums sums;
     char path[TMP_PATH];
     struct stat st;
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     s.retain.rotate_size = 1;
     s.retain.keep_files = 2;
     buf_init(&out, FRAMES_MAX);
@@ -473,7 +473,7 @@ static void a_stuck_writer_does_not_use_up_connections(void **state)
     struct peer p;
     struct buf out;
     sqlite3 *other;
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     buf_init(&out, FRAMES_MAX);
     begin(&r, &s);
     peer_connect(&p, server_address(r.server));
@@ -511,7 +511,7 @@ static void the_ready_file_says_where(void **state)
     struct stat st;
     char want[1024], path[TMP_PATH];
     size_t n;
-    struct settings s = settings_of("null");
+    struct recorder_settings s = settings_of("null");
     begin(&r, &s);
     char *text = tmp_read(ready, &n);
     snprintf(want, sizeof want, "{\"pid\":%d,\"listen\":\"%s\",\"capture\":\"%s\"}", getpid(),
@@ -533,7 +533,7 @@ static void tcp_on_loopback_works(void **state)
     struct running r;
     struct peer p;
     struct buf out;
-    struct settings s = settings_of("null");
+    struct recorder_settings s = settings_of("null");
     s.listen = "127.0.0.1:0";
     buf_init(&out, FRAMES_MAX);
     begin(&r, &s);
@@ -551,7 +551,7 @@ static void a_capture_that_is_not_ours_is_refused(void **state)
 {
     (void)state;
     char why[WHY_MAX] = "";
-    struct settings s = settings_of("sqlite");
+    struct recorder_settings s = settings_of("sqlite");
     tmp_write(capture, "this is a letter to my aunt, not a database at all\n", 50);
     assert_null(server_new(&s, why));
     assert_non_null(strstr(why, capture));
@@ -565,7 +565,7 @@ static void a_capture_that_is_not_ours_is_refused(void **state)
 static void memory_may_be_missing_at_the_start(void **state)
 {
     (void)state;
-    struct settings s = settings_of("null");
+    struct recorder_settings s = settings_of("null");
     for (long i = 0, failed = 1; failed; i++) {
         char why[WHY_MAX] = "";
         alloc_fail_at(i);
