@@ -424,3 +424,15 @@ const struct option_def settings_table[] = {
      .sentence = "Print the version, and end."},
     {.name = NULL},
 };
+
+const char settings_exits_proxy[] =
+    "  0  it ended as told: every record was acknowledged, or waits in --spool-dir\n"
+    "  1  it failed\n"
+    "  2  its options are wrong\n"
+    "  3  it ended as told, but records are lost: no recorder took them, and without\n"
+    "     --spool-dir nobody keeps them\n";
+
+const char settings_exits_recorder[] =
+    "  0  it ended as told: all that it took is stored\n"
+    "  1  it failed, or what it took could not be stored and stays with the proxies\n"
+    "  2  its options are wrong\n";

@@ -10,4 +10,7 @@ enum { FOR_PROXY = 1, FOR_RECORDER = 2, FOR_RUN = 4 };
 
 extern const struct option_def settings_table[]; // ends with a NULL name
 
+// What the exit codes of the programs mean, a line each, for --help and the man pages.
+extern const char settings_exits_proxy[], settings_exits_recorder[];
+
 #endif

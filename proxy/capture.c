@@ -305,7 +305,7 @@ struct capture *capture_new(const struct capture_conf *conf, char why[WHY_MAX])
     c->conf = *conf;
     c->settings = *conf->settings;
     if (set_up(c, why)) {
-        capture_free(c);
+        (void)capture_free(c);
         return NULL;
     }
     conf->env->sinks = &c->rules->sinks;
@@ -316,10 +316,20 @@ struct capture *capture_new(const struct capture_conf *conf, char why[WHY_MAX])
     return c;
 }
 
-void capture_free(struct capture *c)
+// To be asked when the emitter has said its last.
+static uint64_t given_up(const struct capture *c)
+{
+    struct journal_facts facts;
+    if (!c->journal || c->settings.spool_dir)
+        return 0;
+    journal_facts(c->journal, &facts);
+    return facts.used > 0 ? facts.next_seq - facts.first_seq : 0;
+}
+
+uint64_t capture_free(struct capture *c)
 {
     if (!c)
-        return;
+        return 0;
     if (c->link)
         link_free(c->link);
     for (struct left *l; (l = c->left);) {
@@ -333,9 +343,11 @@ void capture_free(struct capture *c)
     }
     if (c->emitter)
         emitter_free(c->emitter);
+    uint64_t lost = given_up(c);
     if (c->journal)
         journal_close(c->journal);
     filter_free(c->filter);
     free(c->rules_text);
     free(c);
+    return lost;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define USAGE_EXIT 2
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LOST = 3 };
 
 extern char **environ;
 
@@ -38,7 +38,7 @@ static struct options *read_options(void *arg, char why[WHY_MAX])
 static int usage(const char *why)
 {
     fprintf(stderr, "tapedeck-proxy: %s\n", why);
-    return USAGE_EXIT;
+    return EXIT_USAGE;
 }
 
 static int show_help(const struct options *o)
@@ -46,7 +46,10 @@ static int show_help(const struct options *o)
     printf("usage: tapedeck-proxy [OPTION]...\n"
            "Relays traffic and sends records of it to tapedeck-recorder.\n\n"
            "example: tapedeck-proxy --proxy-type forward --recorder unix:/run/tapedeck.sock\n\n");
-    return options_help(o, stdout, 100) ? 1 : 0;
+    if (options_help(o, stdout, 100))
+        return EXIT_FAILED;
+    printf("\nExit codes:\n%s", settings_exits_proxy);
+    return 0;
 }
 
 static int run(struct command_line *c, const struct options *o)
@@ -61,10 +64,11 @@ static int run(struct command_line *c, const struct options *o)
         return usage("log-topics: too long");
     if (settings_from(o, &s, why))
         return usage(why);
-    if (world_run(o, &s, read_options, c, why) == 0)
-        return 0;
+    uint64_t lost;
+    if (world_run(o, &s, read_options, c, &lost, why) == 0)
+        return lost > 0 ? EXIT_LOST : 0;
     fprintf(stderr, "tapedeck-proxy: %s\n", why);
-    return 1;
+    return EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

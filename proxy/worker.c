@@ -292,21 +292,21 @@ struct worker *worker_new(const struct worker_conf *conf, char why[WHY_MAX])
     e = e ? e : set_up_flows(w);
     if (e == 0)
         return w;
-    worker_free(w);
+    (void)worker_free(w);
     return NULL;
 }
 
-void worker_free(struct worker *w)
+uint64_t worker_free(struct worker *w)
 {
     if (!w)
-        return;
+        return 0;
     if (w->started)
         pthread_join(w->thread, NULL);
     for (size_t i = 0; i < w->conf.count; i++)
         acceptor_free(w->acceptors[i]);
     flow_env_clear(&w->env);
     net_free(w->net);
-    capture_free(w->capture);
+    uint64_t lost = capture_free(w->capture);
     for (struct job *job; (job = w->jobs);) {
         w->jobs = job->next;
         free(job);
@@ -321,4 +321,5 @@ void worker_free(struct worker *w)
         close(w->wake_fd);
     pthread_mutex_destroy(&w->lock);
     free(w);
+    return lost;
 }

@@ -28,8 +28,9 @@ struct worker_conf {
 // Called on the main thread before others run. NULL with why.
 struct worker *worker_new(const struct worker_conf *conf, char why[WHY_MAX]);
 int worker_start(struct worker *w) MUST_CHECK;
-// Joins the thread when it was started, which must be ending by itself or by worker_stop().
-void worker_free(struct worker *w);
+// Joins the thread when it was started, which must be ending by itself or by worker_stop(). The
+// number of records that are lost with it: capture_free().
+uint64_t worker_free(struct worker *w);
 
 // From any thread: job runs on the worker's thread, in order; of a worker that has ended it never
 // runs. false: no memory.

@@ -289,11 +289,13 @@ static int begin(struct world *w, char why[WHY_MAX])
     return e;
 }
 
-static void clear(struct world *w)
+// The number of records that were lost.
+static uint64_t clear(struct world *w)
 {
+    uint64_t lost = 0;
     admin_free(w->admin);
     for (size_t i = 0; i < w->count; i++)
-        worker_free(w->workers[i]);
+        lost += worker_free(w->workers[i]);
     for (size_t i = 0; i < MODE_LISTENERS; i++)
         for (size_t k = 0; k < SETTINGS_WORKERS_MAX; k++)
             if (w->fds[i][k] >= 0)
@@ -310,12 +312,14 @@ static void clear(struct world *w)
     options_free(w->latest);
     free(w);
     libevent_global_shutdown();
+    return lost;
 }
 
 int world_run(const struct options *o, const struct proxy_settings *s, world_read_options *again,
-              void *arg, char why[WHY_MAX])
+              void *arg, uint64_t *lost, char why[WHY_MAX])
 {
     struct world *w = calloc(1, sizeof *w);
+    *lost = 0;
     snprintf(why, WHY_MAX, "out of memory");
     if (!w || evthread_use_pthreads()) {
         free(w);
@@ -335,8 +339,12 @@ int world_run(const struct options *o, const struct proxy_settings *s, world_rea
     else
         for (size_t i = 0; i < w->count; i++)
             worker_stop(w->workers[i]);
+    *lost = clear(w);
+    if (e == 0 && *lost > 0)
+        log_error("records are lost: no recorder acknowledged them, and without --spool-dir "
+                  "nobody keeps them records=%llu",
+                  (unsigned long long)*lost);
     if (e == 0)
         log_info("ended");
-    clear(w);
     return e;
 }

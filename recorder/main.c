@@ -95,6 +95,7 @@ int main(int argc, char **argv)
     if (options_flag(p.options, "help")) {
         printf("Usage: tapedeck-recorder [OPTIONS]\n\nKeeps in a capture what proxies send.\n\n");
         code = options_help(p.options, stdout, HELP_WIDTH) ? 1 : 0;
+        printf("\nExit codes:\n%s", settings_exits_recorder);
         printf("\nExample:\n  tapedeck-recorder --listen unix:/run/tapedeck.sock --capture "
                "capture.db\n");
     } else if (options_flag(p.options, "version")) {

@@ -9,7 +9,7 @@
 #include "proto/base/options.h"
 #include "schema/store.h"
 
-// Exit codes. verify has its own meaning of 1 and 2, which its help says.
+// Exit codes. verify has its own meaning of 1 and 2, run one of 3, which their help says.
 enum {
     CLI_OK = 0,
     CLI_FAILED = 1,

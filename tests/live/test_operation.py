@@ -97,6 +97,27 @@ def halves_alone(origin):
     run(TAPEDECK, "verify", capture)
 
 
+def records_given_up(origin):
+    """The recorder stands still to the end: without a spool directory that is told by the exit code, with one it waits."""
+    for more, code in ([], 3), (["--spool-dir", folder() + "/spool", "--spool-size", "8MiB", "--user", "0"], 0):
+        s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
+                    origin.port, "--in-bind", "127.0.0.1", "--drain-timeout", "0", *more).start()
+        recorder = s.ready["recorder"]
+        os.kill(recorder, signal.SIGSTOP)
+        try:
+            run("curl", "-sSf", f"http://127.0.0.1:{s.inbound}/given-up")
+            s.process.send_signal(signal.SIGTERM)
+            until("the proxy's end", lambda: not os.path.exists(f"/proc/{s.ready['proxy']}"))
+        finally:
+            os.kill(recorder, signal.SIGCONT)
+        equal(s.process.wait(30), code, f"exit code with {more}: {s.log_text()}")
+        equal("nobody keeps them records=" in s.log_text(), not more, f"the word of lost records with {more}")
+        if more:
+            s.start().committed(1)
+            s.stop()
+            s.verify()
+
+
 def bad_starts(origin):
     taken = Sidecar("--proxy-type", "forward", "--proxy-protocol", "http").start()
     for options, code, words in (
@@ -131,6 +152,7 @@ def main():
     s.verify()
     drain(origin)
     halves_alone(origin)
+    records_given_up(origin)
     bad_starts(origin)
     print("operation: as it should be")
 

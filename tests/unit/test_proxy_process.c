@@ -326,6 +326,19 @@ static void drains_when_asked(void **state)
     say(fd, "b", 1);
     hear(fd, "b", 1);
     close(fd);
+    // No recorder came, and there is no spool directory.
+    assert_int_equal(service_wait(&r.p), 3);
+    service_says(&r.p, "nobody keeps them records=");
+    clean_up(&r);
+}
+
+static void loses_nothing_that_was_not_there(void **state)
+{
+    struct run r;
+    (void)state;
+    set_up(&r, "reverse", "tcp");
+    start(&r);
+    service_signal(&r.p, SIGTERM);
     assert_int_equal(service_wait(&r.p), 0);
     clean_up(&r);
 }
@@ -344,7 +357,8 @@ static void ends_at_once_when_asked_twice(void **state)
     service_signal(&r.p, SIGTERM);
     service_says(&r.p, "draining");
     service_signal(&r.p, SIGINT);
-    assert_int_equal(service_wait(&r.p), 0);
+    assert_int_equal(service_wait(&r.p), 3);
+    service_says(&r.p, "nobody keeps them records=");
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
     close(fd);
     clean_up(&r);
@@ -431,6 +445,7 @@ int main(void)
         cmocka_unit_test(refuses_bad_options),
         cmocka_unit_test(says_that_a_port_is_taken),
         cmocka_unit_test(drains_when_asked),
+        cmocka_unit_test(loses_nothing_that_was_not_there),
         cmocka_unit_test(ends_at_once_when_asked_twice),
         cmocka_unit_test(reads_its_options_again),
         cmocka_unit_test(keeps_journals_for_the_next_run),

@@ -184,7 +184,7 @@ static void command_body(FILE *out, const struct command *c)
         list(out, *x);
     }
     option_list(out, c, c->options, c->program ? c->program : CLI_PROGRAM);
-    if (c != &command_verify) {
+    if (c != &command_verify && c != &command_run) { // their texts tell their own
         section(out, "EXIT STATUS");
         fputs("0: fine. 1: it failed, or something could not be read. 2: wrong use, such as a bad "
               "filter. 3: nothing matched, with \\fB\\-\\-exit\\-code\\fR.\n",
@@ -229,6 +229,8 @@ static void write_page(FILE *out, const struct page *p)
         section(out, "SYNOPSIS");
         fprintf(out, "\\fB%s\\fR [\\fIOPTIONS\\fR]\n", p->name);
         option_list(out, NULL, settings_table, p->program);
+        section(out, "EXIT STATUS");
+        lines(out, p->program == FOR_PROXY ? settings_exits_proxy : settings_exits_recorder);
     } else {
         section(out, "SYNOPSIS");
         fputs("\\fBtapedeck\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIOPERANDS\\fR]\n", out);

@@ -33,6 +33,7 @@
 #define RECORDER_FIRST_US (300 * US_PER_MS)
 #define READY_MAX         65536 // bytes of a ready file
 #define PATH_TEXT         96
+#define EXIT_LOST         3 // the proxy's, when it had to give up records; and ours then
 
 enum phase { RUNNING, STOP_PROXY, STOP_RECORDER };
 
@@ -198,7 +199,8 @@ static void ended(struct loop *l, struct child *c, int status)
         c->state = CHILD_ENDED;
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
             log_warn("%s ended badly %s", c->name, end_text(status, how, sizeof how));
-            l->code = l->code ? l->code : 1;
+            bool lost = c == &l->s->proxy && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LOST;
+            l->code = l->code ? l->code : lost ? EXIT_LOST : 1;
         }
         return;
     }
