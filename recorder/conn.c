@@ -114,6 +114,8 @@ void conn_kill(struct conn *c, const char *reason)
 void conn_pause(struct conn *c)
 {
     c->paused = true;
+    // event_del() alone would leave the limit to be set again after the next bytes.
+    event_remove_timer(c->readable);
     event_del(c->readable);
 }
 
