@@ -435,4 +435,5 @@ const char settings_exits_proxy[] =
 const char settings_exits_recorder[] =
     "  0  it ended as told: all that it took is stored\n"
     "  1  it failed, or what it took could not be stored and stays with the proxies\n"
-    "  2  its options are wrong\n";
+    "  2  its options are wrong, or the capture can never be one: its path leads nowhere, to what\n"
+    "     is no file, to a file of somebody else's, or to where we may not write\n";

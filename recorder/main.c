@@ -9,6 +9,8 @@
 
 #define HELP_WIDTH 100
 
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
 extern char **environ;
 
 struct program {
@@ -22,7 +24,7 @@ struct program {
 static int usage(const char *why)
 {
     fprintf(stderr, "tapedeck-recorder: %s\n", why);
-    return 2;
+    return EXIT_USAGE;
 }
 
 static struct options *load(const struct program *p, char why[WHY_MAX])
@@ -72,15 +74,16 @@ static int record(struct program *p)
         return usage(why);
     settings_apply_log(&s);
     signal(SIGPIPE, SIG_IGN);
-    p->server = server_new(&s, why);
+    bool lasting;
+    p->server = server_new(&s, &lasting, why);
     if (!p->server) {
         log_error("cannot start: %s", why);
-        return 1;
+        return lasting ? EXIT_USAGE : EXIT_FAILED;
     }
     int e = server_run(p->server, reload, p);
     server_free(p->server);
     options_free(p->latest);
-    return e ? 1 : 0;
+    return e ? EXIT_FAILED : 0;
 }
 
 int main(int argc, char **argv)

@@ -412,7 +412,7 @@ static int no_memory(char why[WHY_MAX])
     return E_NOMEM;
 }
 
-static int assemble(struct server *s, char why[WHY_MAX])
+static int assemble(struct server *s, bool *lasting, char why[WHY_MAX])
 {
     const struct recorder_settings *c = &s->settings;
     evthread_use_pthreads();
@@ -431,6 +431,7 @@ static int assemble(struct server *s, char why[WHY_MAX])
                                .died = on_died,
                                .arg = s};
     int e = c->sink->open(&s->sink, c->capture, &c->retain, why);
+    *lasting = sink_error_lasts(e);
     if (e)
         return e;
     s->writer = writer_new(s->sink, RETRY_US);
@@ -446,9 +447,11 @@ static int assemble(struct server *s, char why[WHY_MAX])
                : 0;
 }
 
-struct server *server_new(const struct recorder_settings *settings, char why[WHY_MAX])
+struct server *server_new(const struct recorder_settings *settings, bool *lasting,
+                          char why[WHY_MAX])
 {
     struct server *s = calloc(1, sizeof *s);
+    *lasting = false;
     if (!s) {
         no_memory(why);
         return NULL;
@@ -456,7 +459,7 @@ struct server *server_new(const struct recorder_settings *settings, char why[WHY
     s->settings = *settings;
     s->endpoint.fd = -1;
     s->next_id = 1;
-    if (assemble(s, why) == 0)
+    if (assemble(s, lasting, why) == 0)
         return s;
     server_free(s);
     return NULL;

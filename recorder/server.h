@@ -9,8 +9,10 @@
 
 struct server;
 
-// Opens the sink, listens, writes the ready file. NULL with why.
-struct server *server_new(const struct recorder_settings *settings, char why[WHY_MAX]);
+// Opens the sink, listens, writes the ready file. NULL with why; *lasting: another start with the
+// same settings would not fare better.
+struct server *server_new(const struct recorder_settings *settings, bool *lasting,
+                          char why[WHY_MAX]);
 void server_free(struct server *s);
 
 // Until SIGTERM or SIGINT; on SIGHUP on_hup is called. 0: all that was taken is stored and was

@@ -13,7 +13,7 @@ struct recorder_sink {
 struct recorder_sink_ops {
     const char *name;
     // What a capture needs that goes on in new files; path is ignored by sinks without one. 0 or
-    // E_… with why.
+    // E_… with why; sink_error_lasts() tells whether a later try may fare better.
     int (*open)(struct recorder_sink **out, const char *path, const struct retain_conf *retain,
                 char why[WHY_MAX]);
     int (*stream)(struct recorder_sink *s, const struct store_stream *st, uint64_t first_seq,
@@ -39,6 +39,10 @@ struct recorder_sink_ops {
 extern const struct recorder_sink_ops sink_sqlite, sink_null;
 
 extern const struct recorder_sink_ops *const sink_table[]; // NULL at the end
+
+// Of an error of open: the path cannot be a capture, today or later. A full disk, a busy file, a
+// failing disk, and a capture of ours that was damaged may be mended while traffic goes on.
+bool sink_error_lasts(int e);
 
 // The one of that name; NULL: there is none.
 const struct recorder_sink_ops *sink_find(const char *name);

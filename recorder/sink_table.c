@@ -10,3 +10,9 @@ const struct recorder_sink_ops *sink_find(const char *name)
             return *ops;
     return NULL;
 }
+
+bool sink_error_lasts(int e)
+{
+    return e == E_UNSUPPORTED || e == E_NOTFOUND || e == E_REFUSED || e == E_VERSION ||
+           e == E_RANGE || e == E_SYNTAX;
+}

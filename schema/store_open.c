@@ -252,6 +252,12 @@ static int inspect(struct store *s, int64_t *tables)
     return rc;
 }
 
+// A reader is given what is damaged; a writer is to know whether it was a capture at all.
+static int not_ours(const struct store *s)
+{
+    return s->mode == STORE_WRITE ? E_UNSUPPORTED : E_DAMAGED;
+}
+
 static int check_identity(struct store *s, int64_t tables)
 {
     if (s->version > store_versions() && s->version <= VERSION_SANE &&
@@ -261,10 +267,9 @@ static int check_identity(struct store *s, int64_t tables)
                             (long long)s->version, store_versions());
     if (tables == 2 || (s->damaged && (tables > 0 || s->application == STORE_APPLICATION)))
         return 0;
-    return store_refuse(s, E_DAMAGED,
-                        s->application == STORE_APPLICATION
-                            ? "a capture without its tables"
-                            : "a database, but not a capture of Tapedeck's");
+    if (s->application == STORE_APPLICATION)
+        return store_refuse(s, E_DAMAGED, "a capture without its tables");
+    return store_refuse(s, not_ours(s), "a database, but not a capture of Tapedeck's");
 }
 
 static int open_writer(struct store *s)
@@ -276,8 +281,10 @@ static int open_writer(struct store *s)
     int rc = inspect(s, &tables);
     if (rc == SQLITE_OK)
         rc = store_scalar(s, "SELECT count(*) FROM sqlite_schema", &objects);
-    if (rc != SQLITE_OK)
-        return store_fail(s, rc, "opening");
+    if (rc != SQLITE_OK) {
+        int failed = store_fail(s, rc, "opening");
+        return (rc & 0xff) == SQLITE_NOTADB ? not_ours(s) : failed;
+    }
     bool fresh = objects == 0 && s->application == 0 && s->version == 0;
     int e = fresh ? 0 : check_identity(s, tables);
     if (e != 0)
@@ -420,7 +427,7 @@ static int check_path(struct store *s)
                    ? 0
                    : store_refuse(s, err_from_errno(errno), "%s", strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return store_refuse(s, E_DAMAGED, "not a file");
+        return store_refuse(s, not_ours(s), "not a file");
     if (s->mode == STORE_READ && st.st_size == 0)
         return store_refuse(s, E_DAMAGED, "an empty file");
     return 0;
@@ -460,6 +467,11 @@ int store_open(struct store **out, const char *path, enum store_mode mode, char 
     snprintf(why, WHY_MAX, "%s: out of memory", path);
     if (!s)
         return E_NOMEM;
+    if (!path[0]) {
+        snprintf(why, WHY_MAX, "the capture's path is empty");
+        free(s);
+        return E_SYNTAX;
+    }
     s->mode = mode;
     s->lock = -1;
     buf_init(&s->route, STORE_ROUTE_MAX);

@@ -68,7 +68,11 @@ int err_from_errno(int errnum)
     case ECONNREFUSED:
     case EACCES:
     case EPERM:
+    case EROFS:
         return E_REFUSED;
+    case ENAMETOOLONG:
+    case ELOOP:
+        return E_RANGE;
     case ETIMEDOUT:
         return E_TIMEOUT;
     case ENETUNREACH:

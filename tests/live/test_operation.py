@@ -1,9 +1,11 @@
 """Operation: probes, metrics, live flows, reload, drain, descriptors of the processes, restart after a death."""
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import time
 
@@ -118,6 +120,40 @@ def records_given_up(origin):
             s.verify()
 
 
+def captures_that_can_never_be(origin):
+    """The sidecar refuses at start where nothing could ever be recorded; a running one goes on."""
+    where = folder()
+    os.mkfifo(where + "/fifo")
+    with open(where + "/notes.txt", "w", encoding="ascii") as f:
+        f.write("These are notes, not a database.\n" * 20)
+    with contextlib.closing(sqlite3.connect(where + "/cats.db")) as db:
+        db.execute("CREATE TABLE cats (name TEXT)")
+    for path in where, "/dev/null", where + "/fifo", where + "/notes.txt", where + "/cats.db", where + "/no/such.db", "":
+        ready = os.path.join(where, "ready.json")
+        r = run(TAPEDECK, "run", "--capture", path, "--proxy-type", "forward", "--proxy-out-port", "0", "--admin-listen", "off",
+                "--ready-file", ready, check=False, timeout=20)
+        text = r.stderr.decode()
+        equal(r.returncode, 2, f"capture {path!r}: exit code, {text}")
+        assert " ready in=" not in text, f"capture {path!r}: said to be ready: {text}"
+        assert not os.path.exists(ready), f"capture {path!r}: the ready file is there"
+        equal(sum("cannot start: " in line and path in line for line in text.splitlines()), 1, f"lines about {path!r}: {text}")
+
+    s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
+                origin.port, "--in-bind", "127.0.0.1", "--user", "0").start()
+    os.kill(s.ready["recorder"], signal.SIGSTOP)
+    for name in os.listdir(s.dir):
+        if name.startswith("capture.db"):
+            os.rename(os.path.join(s.dir, name), os.path.join(s.dir, "kept-" + name))
+    os.mkdir(s.capture)
+    os.kill(s.ready["recorder"], signal.SIGKILL)
+    until("a second refusal", lambda: s.log_text().count("recorder died code=2") >= 2)
+    run("curl", "-sSf", f"http://127.0.0.1:{s.inbound}/meanwhile")
+    os.rmdir(s.capture)
+    s.committed(1)
+    s.stop()
+    s.verify()
+
+
 def bad_starts(origin):
     taken = Sidecar("--proxy-type", "forward", "--proxy-protocol", "http").start()
     for options, code, words in (
@@ -153,6 +189,7 @@ def main():
     drain(origin)
     halves_alone(origin)
     records_given_up(origin)
+    captures_that_can_never_be(origin)
     bad_starts(origin)
     print("operation: as it should be")
 

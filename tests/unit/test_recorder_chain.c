@@ -48,6 +48,7 @@ static int result;
 
 static void recorder_begins(void)
 {
+    bool lasting;
     char why[WHY_MAX] = "";
     struct recorder_settings s = {.listen = address,
                                   .capture = capture,
@@ -55,7 +56,7 @@ static void recorder_begins(void)
                                   .batch_records = 64,
                                   .batch_bytes = 1 << 20,
                                   .batch_time_us = 2000};
-    server = server_new(&s, why);
+    server = server_new(&s, &lasting, why);
     if (!server)
         fail_msg("%s", why);
     assert_int_equal(pthread_create(&thread, NULL, run, &result), 0);

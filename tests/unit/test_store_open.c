@@ -134,8 +134,8 @@ static void other_files_are_left_alone(void **state)
         {"notes.txt",
          "These are notes, long enough to be no empty database, and no capture at all. "
          "SQLite reads a hundred bytes of them.",
-         NULL, E_DAMAGED, E_DAMAGED},
-        {"other.db", NULL, "CREATE TABLE cats (name TEXT)", E_DAMAGED, E_DAMAGED},
+         NULL, E_UNSUPPORTED, E_DAMAGED},
+        {"other.db", NULL, "CREATE TABLE cats (name TEXT)", E_UNSUPPORTED, E_DAMAGED},
         {"newer.db", NULL,
          "PRAGMA application_id = 0x54415045; PRAGMA user_version = 99; CREATE TABLE txn (a);"
          "CREATE TABLE stream (a)",
@@ -171,7 +171,10 @@ static void paths_that_cannot_be(void **state)
                      E_NOTFOUND);
     assert_int_equal(store_open(&s, tmp_path(file, dir, "none.db"), STORE_READ, why), E_NOTFOUND);
     assert_int_equal(store_open(&s, dir, STORE_READ, why), E_DAMAGED);
-    assert_int_equal(store_open(&s, dir, STORE_WRITE, why), E_DAMAGED);
+    assert_int_equal(store_open(&s, dir, STORE_WRITE, why), E_UNSUPPORTED);
+    assert_int_equal(store_open(&s, "", STORE_WRITE, why), E_SYNTAX);
+    assert_string_equal(why, "the capture's path is empty");
+    assert_int_equal(store_open(&s, "", STORE_READ, why), E_SYNTAX);
     tmp_write(tmp_path(file, dir, "empty.db"), "", 0);
     assert_int_equal(store_open(&s, file, STORE_READ, why), E_DAMAGED);
     assert_int_equal(store_open(&s, file, STORE_WRITE, why), 0); // an empty file becomes a capture

@@ -3,9 +3,9 @@
 //   RUNNING --SIGTERM--> STOP_PROXY --proxy ended--> STOP_RECORDER --recorder ended--> done
 //
 // 1. The recorder ends after the proxy, so that what the proxy flushes is committed.
-// 2. Before the sidecar is ready, a child that refuses its options (exit code 2) or a proxy that
-// ends
-//    is the end of all: waiting would only hide the message. Later everything is restarted.
+// 2. Before the sidecar is ready, a child that refuses its options or its capture (exit code 2) or
+//    a proxy that ends is the end of all: waiting would only hide the message. Later everything is
+//    restarted.
 // 3. The workload's port must not change by a restart: a port that was chosen freely is asked for
 //    by number from then on.
 #include "tools/run/supervise.h"
@@ -31,7 +31,8 @@
 #define RECORDER_STOP_US  (30 * US_PER_S) // for its last commit
 #define STOP_GRACE_US     (5 * US_PER_S)  // on top of the drain timeout
 #define RECORDER_FIRST_US (300 * US_PER_MS)
-#define READY_MAX         65536 // bytes of a ready file
+#define RECORDER_WORD_US  (3 * US_PER_S) // ready is not told earlier, unless it said how it fares
+#define READY_MAX         65536          // bytes of a ready file
 #define PATH_TEXT         96
 #define EXIT_LOST         3 // the proxy's, when it had to give up records; and ours then
 
@@ -40,7 +41,9 @@ enum phase { RUNNING, STOP_PROXY, STOP_RECORDER };
 struct loop {
     struct supervise *s;
     enum phase phase;
-    bool ready_told;
+    bool ready_told, recorder_ended;
+    pid_t told; // the proxy that ready was told of
+    int64_t began_us;
     int code;
     int64_t kill_us;     // when the child that is being stopped is killed
     json_t *proxy_ready; // what the proxy's ready file said last
@@ -127,6 +130,7 @@ static void tell_ready(struct loop *l)
     free(text);
     json_decref(all);
     l->ready_told = true;
+    l->told = s->proxy.pid;
 }
 
 // The children's ready files are removed before each start, so one that is there is of the present
@@ -155,9 +159,27 @@ static void look_for_ready(struct loop *l)
             log_warn("a restart may choose another port option=admin-listen");
         json_decref(l->proxy_ready);
         l->proxy_ready = json_incref(ready);
-        tell_ready(l);
     }
     json_decref(ready);
+}
+
+static bool recorder_is_ready(const struct loop *l)
+{
+    char path[PATH_TEXT];
+    snprintf(path, sizeof path, "%s/recorder.ready", l->s->dir);
+    return access(path, F_OK) == 0;
+}
+
+// A recorder that refuses its capture does so at once: nobody is to be told that we are ready
+// before. One that is slow, or fails for now, holds nobody up for long.
+static void ready_may_be_told(struct loop *l)
+{
+    const struct child *proxy = &l->s->proxy;
+    if (!proxy->was_ready || proxy->state != CHILD_UP || l->told == proxy->pid)
+        return;
+    if (l->ready_told || l->recorder_ended || recorder_is_ready(l) ||
+        clock_mono_us() - l->began_us >= RECORDER_WORD_US)
+        tell_ready(l);
 }
 
 // ---- the children's lives
@@ -167,7 +189,7 @@ static void start(struct loop *l, struct child *c)
     forget_ready(l->s, c->name);
     c->was_ready = false;
     child_start(c, clock_mono_us());
-    if (c == &l->s->recorder && l->proxy_ready)
+    if (c == &l->s->recorder && l->ready_told)
         tell_ready(l);
 }
 
@@ -195,6 +217,7 @@ static void ended(struct loop *l, struct child *c, int status)
     char how[32];
     bool was_ready = c->was_ready;
     child_ended(c, status, clock_mono_us());
+    l->recorder_ended = l->recorder_ended || c == &l->s->recorder;
     if (l->phase != RUNNING) {
         c->state = CHILD_ENDED;
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -230,9 +253,7 @@ static void reap(struct loop *l)
 static void proxy_may_start(struct loop *l)
 {
     struct child *proxy = &l->s->proxy;
-    char path[PATH_TEXT];
-    snprintf(path, sizeof path, "%s/recorder.ready", l->s->dir);
-    if (proxy->started_us == 0 && access(path, F_OK) == 0)
+    if (proxy->started_us == 0 && recorder_is_ready(l))
         proxy->restart_us = 0;
 }
 
@@ -286,7 +307,8 @@ static void take_signal(struct loop *l, int signo)
 
 static void wait_signal(struct loop *l, int fd)
 {
-    bool hurry = l->phase != RUNNING || !l->s->proxy.was_ready || l->s->recorder.state != CHILD_UP;
+    bool hurry = l->phase != RUNNING || !l->s->proxy.was_ready || !l->ready_told ||
+                 l->s->recorder.state != CHILD_UP;
     struct pollfd p = {.fd = fd, .events = POLLIN};
     if (poll(&p, 1, hurry ? READY_POLL_MS : IDLE_POLL_MS) <= 0)
         return;
@@ -297,7 +319,7 @@ static void wait_signal(struct loop *l, int fd)
 
 int supervise_run(struct supervise *s)
 {
-    struct loop l = {.s = s};
+    struct loop l = {.s = s, .began_us = clock_mono_us()};
     sigset_t set;
     signals_of(&set);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -315,6 +337,7 @@ int supervise_run(struct supervise *s)
             proxy_may_start(&l);
             restart_due(&l);
             look_for_ready(&l);
+            ready_may_be_told(&l);
         } else if (stopped(&l)) {
             break;
         }
