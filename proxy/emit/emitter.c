@@ -224,6 +224,12 @@ struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, 
 
     if (!e)
         return NULL;
+    e->rule[0] = strdup(RULE_INTERIM); // it keeps its place, however many others there are
+    if (!e->rule[0]) {
+        free(e);
+        return NULL;
+    }
+    e->rules = 1;
     journal_facts(j, &facts);
     e->sink.ops = &factory;
     e->conf = *conf;

@@ -33,6 +33,7 @@
 #define HELD_CLOSE    (WIRE_HEADER + PACK_FLOW_CLOSE_MAX)
 #define HELD_LOSS     (WIRE_HEADER + PACK_LOSS_MAX)
 #define NO_TEXT       UINT32_MAX
+#define RULE_INTERIM  "interim:rest" // heads of 1xx answers beyond PACK_INTERIMS_MAX, INTERIM_BYTES
 
 // A member of a list whose head is a node too.
 struct node {
@@ -86,10 +87,11 @@ struct half {
     struct pool_buf data; // interims, head and texts │ gathered content │ trailers
     uint32_t interims, interim_end[PACK_INTERIMS_MAX];
     uint32_t head_at, head_n, body_at, body_n, trailers_at, trailers_n;
-    bool seen;     // anything of it
-    bool begun;    // its head, not an interim one
-    bool in_parts; // the content goes out in Parts
-    bool withheld; // of the content only the size is known
+    bool seen;          // anything of it
+    bool begun;         // its head, not an interim one
+    bool in_parts;      // the content goes out in Parts
+    bool withheld;      // of the content only the size is known
+    bool head_left_out; // the last one it began with: redaction leaves out nothing more of it
     enum msg_end end;
     uint32_t parts;
     int64_t first_us, last_us, gather_first, gather_last;
@@ -99,7 +101,7 @@ struct half {
     uint64_t credit;              // of head_wire and due: left out by redaction
     uint64_t size, stored, limit; // content: all, kept, to be kept at most
     uint64_t put_at;              // content that went out in Parts, or was lost on the way
-    uint64_t rules;               // bits of emitter.rule
+    uint64_t rules;               // bits of emitter.rule: what was left out of it by name
     struct digest *digest;        // over all content so far, or NULL
     struct rhythm rhythm;
 };
@@ -162,7 +164,8 @@ struct emitter {
     uint64_t nobody_txns;       // that ended there
     struct node young, lossy;   // flows
     struct node ages, gathers;  // transactions
-    char *rule[PACK_RULES_MAX]; // what redaction replaced; the last: what found no place here
+    char *rule[PACK_RULES_MAX]; // RULE_INTERIM, what redaction replaced; the last: what found no
+                                // place here
     unsigned rules;
 };
 

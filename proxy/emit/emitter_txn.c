@@ -169,6 +169,8 @@ static bool add_interim(struct pend *p, struct half *h, const struct sink_msg *m
     if (h->interims == PACK_INTERIMS_MAX || h->data.n + m->head.n > INTERIM_BYTES) {
         h->left_out += m->head_wire; // what a server repeats without end adds nothing
         h->head_wire -= m->head_wire;
+        h->head_left_out = true;
+        h->rules |= emitter_rule(p->flow->e, RULE_INTERIM);
         return true;
     }
     if (!body_room(p, &h->data, m->head.n) ||
@@ -183,6 +185,7 @@ static void hear_begin(struct pend *p, const struct sink_msg *m)
     struct half *h = &p->half[m->dir];
 
     h->head_wire += m->head_wire;
+    h->head_left_out = false;
     if (!h->seen || !m->interim)
         h->first_us = m->at_us;
     h->last_us = m->at_us;
@@ -312,7 +315,8 @@ static void on_omitted(struct sink_flow *sf, uint64_t n, enum dir dir, const cha
 
     if (!p || p->fate != PEND_KEPT)
         return;
-    p->half[dir].credit += wire;
+    if (!p->half[dir].head_left_out)
+        p->half[dir].credit += wire;
     p->half[dir].rules |= emitter_rule(f->e, what);
 }
 

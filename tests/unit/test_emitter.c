@@ -395,6 +395,8 @@ static void test_interim(void **state)
     speak_head(&stage.speak, 0, "HTTP/1.1 100 Continue\r\n\r\n");
     for (int i = 0; i < 20; i++)
         speak_head(&stage.speak, 0, hints);
+    stage.speak.flow->ops->omitted(stage.speak.flow, 0, S2C, "header:link",
+                                   4); // within what is left out as a whole
     stage.speak.now_us += 10;
     speak_head(&stage.speak, 0, STAGE_OK);
     speak_txn_end(&stage.speak, 0, "");
@@ -405,6 +407,10 @@ static void test_interim(void **state)
     expect_bytes(t->response->head, STAGE_OK);
     assert_int_equal(t->response->first_us, STAGE_BEGIN + 10);
     assert_int_equal(t->account->omitted_s2c, 13 * strlen(hints));
+    assert_int_equal(t->request->n_redacted, 0);
+    assert_int_equal(t->response->n_redacted, 2);
+    assert_string_equal(t->response->redacted[0], "interim:rest");
+    assert_string_equal(t->response->redacted[1], "header:link");
     speak_close(&stage.speak);
 }
 
