@@ -56,14 +56,9 @@ static int run(struct command_line *c, const struct options *o)
 {
     char why[WHY_MAX];
     struct proxy_settings s;
-    enum log_level level;
-    if (log_level_parse(options_text(o, "log-level"), &level) == 0)
-        log_set_level(level);
-    const char *topics = options_text(o, "log-topics");
-    if (topics && log_set_topics(topics))
-        return usage("log-topics: too long");
     if (settings_from(o, &s, why))
         return usage(why);
+    settings_apply_log(&s);
     uint64_t lost;
     if (world_run(o, &s, read_options, c, &lost, why) == 0)
         return lost > 0 ? EXIT_LOST : 0;

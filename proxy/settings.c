@@ -163,6 +163,8 @@ static void take_reloadable(const struct options *o, struct proxy_settings *s)
     s->filter = options_text(o, "capture-filter");
     s->redact = options_text(o, "redact");
     s->log_topics = options_text(o, "log-topics");
+    if (!s->log_topics)
+        s->log_topics = "";
 }
 
 int settings_from(const struct options *o, struct proxy_settings *out, char why[WHY_MAX])
@@ -194,4 +196,11 @@ int settings_from(const struct options *o, struct proxy_settings *out, char why[
     s->memory = (size_t)options_number(o, "memory");
     s->block = strcmp(options_text(o, "on-full"), "block") == 0;
     return e;
+}
+
+void settings_apply_log(const struct proxy_settings *s)
+{
+    log_set_level(s->log_level);
+    if (log_set_topics(s->log_topics))
+        log_error("log-topics: too long, unchanged topics=%s", s->log_topics);
 }

@@ -43,4 +43,7 @@ struct proxy_settings {
 int settings_from(const struct options *o, struct proxy_settings *out,
                   char why[WHY_MAX]) MUST_CHECK;
 
+// Level and topics of the log.
+void settings_apply_log(const struct proxy_settings *s);
+
 #endif

@@ -99,8 +99,7 @@ static void on_finished_event(evutil_socket_t fd, short what, void *arg)
 
 static void apply(struct world *w, const struct proxy_settings *s)
 {
-    log_set_level(s->log_level);
-    (void)log_set_topics(s->log_topics ? s->log_topics : "");
+    settings_apply_log(s);
     w->drain_us = s->drain_us;
     for (size_t i = 0; i < w->settings->mode.count; i++)
         atomic_store(&w->listeners[i].max, s->max_flows);

@@ -415,7 +415,8 @@ static int no_memory(char why[WHY_MAX])
 static int assemble(struct server *s, bool *lasting, char why[WHY_MAX])
 {
     const struct recorder_settings *c = &s->settings;
-    evthread_use_pthreads();
+    if (evthread_use_pthreads() != 0)
+        return no_memory(why);
     s->base = event_base_new();
     s->unpack = unpack_new();
     s->scratch = malloc(CONN_READ);

@@ -34,7 +34,7 @@ void settings_apply_log(const struct recorder_settings *s)
 {
     log_set_level(s->log_level);
     if (log_set_topics(s->log_topics) != 0)
-        log_warn("log-topics: too long, unchanged");
+        log_error("log-topics: too long, unchanged topics=%s", s->log_topics);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -44,7 +44,7 @@ static bool same_text(const char *a, const char *b)
 
 static bool is_same(const struct option_def *d, const struct options *a, const struct options *b)
 {
-    if (d->type == OPT_TEXT || d->type == OPT_CHOICE)
+    if (d->type == OPT_TEXT || d->choices)
         return same_text(options_text(a, d->name), options_text(b, d->name));
     return options_number(a, d->name) == options_number(b, d->name);
 }
@@ -59,7 +59,7 @@ void settings_tell_changes(const struct options *start, const struct options *la
             is_same(d, latest, next))
             continue;
         changes++;
-        if (d->type == OPT_TEXT || d->type == OPT_CHOICE) {
+        if (d->type == OPT_TEXT || d->choices) {
             const char *text = options_text(next, d->name);
             log_info("option changed %s=%s", d->name, text ? text : "");
         } else {

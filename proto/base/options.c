@@ -85,6 +85,17 @@ static bool is_choice(struct view v, const char *choices)
     }
 }
 
+static bool are_choices(struct view v, const char *choices)
+{
+    while (v.n > 0) {
+        size_t n = view_find(v, ',');
+        if (!is_choice(view_trim(view_head(v, n)), choices) || n + 1 == v.n)
+            return false;
+        v = view_from(v, n < v.n ? n + 1 : n);
+    }
+    return true;
+}
+
 // A control character would break the lines and the JSON that values end up in.
 static bool is_text(struct view v, int64_t max)
 {
@@ -120,6 +131,8 @@ static bool check(const struct option_def *def, struct view v, int64_t *number)
         return units_duration(v, &us) == 0 && in_range(def, (uint64_t)us, number);
     case OPT_CHOICE:
         return is_choice(v, def->choices);
+    case OPT_WORDS:
+        return v.n <= TEXT_MAX && are_choices(v, def->choices);
     case OPT_TEXT:
         return is_text(v, def->max ? def->max : TEXT_MAX);
     }
@@ -136,6 +149,9 @@ const char *options_takes(const struct option_def *def, char out[OPTIONS_TAKES])
         return out;
     case OPT_CHOICE:
         snprintf(out, OPTIONS_TAKES, "one of %s", def->choices);
+        return out;
+    case OPT_WORDS:
+        snprintf(out, OPTIONS_TAKES, "words of %s, comma-separated", def->choices);
         return out;
     case OPT_TEXT:
         snprintf(out, OPTIONS_TAKES, "at most %lld bytes without control characters",

@@ -16,6 +16,7 @@ enum option_type {
     OPT_SIZE,     // bytes with a unit, min..max
     OPT_DURATION, // with a unit, min..max in microseconds
     OPT_CHOICE,   // one word of choices
+    OPT_WORDS,    // any of them, comma-separated, or none
     OPT_TEXT, // text without control characters; max is its longest length, 0 for 4096; an empty
               // text unsets an option that has no default
 };
@@ -33,7 +34,7 @@ struct option_def {
     enum option_type type;
     const char *initial; // default as text; NULL: not set
     int64_t min, max;    // neither is negative; max 0: no upper limit
-    const char *choices; // "drop|block" for OPT_CHOICE, else NULL
+    const char *choices; // "drop|block" for OPT_CHOICE and OPT_WORDS, else NULL
     const char *unit;    // what stands for the value in --help: "PORT", "SIZE", "FILE"
     const char *sentence;
     unsigned flags;    // OPT_…

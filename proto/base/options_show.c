@@ -41,7 +41,8 @@ static const char *unit_text(const struct option_def *def)
 {
     static const char *const texts[] = {
         [OPT_FLAG] = "",         [OPT_NUMBER] = "NUMBER", [OPT_SIZE] = "SIZE",
-        [OPT_DURATION] = "TIME", [OPT_CHOICE] = "WORD",   [OPT_TEXT] = "TEXT",
+        [OPT_DURATION] = "TIME", [OPT_CHOICE] = "WORD",   [OPT_WORDS] = "WORDS",
+        [OPT_TEXT] = "TEXT",
     };
     return def->unit ? def->unit : texts[def->type];
 }
@@ -52,7 +53,7 @@ static void wrap_facts(struct wrap *w, const struct option_def *def)
     char takes[OPTIONS_TAKES], facts[OPTIONS_TAKES + 128];
     const char *range =
         def->max && def->type != OPT_TEXT ? strstr(options_takes(def, takes), "from ") : NULL;
-    if (def->type == OPT_CHOICE)
+    if (def->choices)
         range = options_takes(def, takes);
     bool has_default = def->initial && def->type != OPT_FLAG && def->initial[0];
     if (!range && !has_default)
@@ -211,7 +212,7 @@ static bool slot_eq(const struct options_slot *a, const struct options_slot *b)
 {
     if (a->count != b->count || a->number != b->number)
         return false;
-    bool text = a->def->type == OPT_TEXT || a->def->type == OPT_CHOICE;
+    bool text = a->def->type == OPT_TEXT || a->def->choices;
     for (size_t i = 0; text && i < a->count; i++)
         if (strcmp(a->values[i], b->values[i]) != 0)
             return false;

@@ -17,11 +17,13 @@ CALLS = {
 CALL = re.compile(r"(?<![\w.>])(" + "|".join(CALLS) + r")\s*\(")
 LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 MACHINE = re.compile(r"(?<![\w$}.])/(home|root|work)/\w")
+TOPIC = re.compile(r'\blog_traces?\("([^"]*)"')
+TOPICS = re.compile(r'"log-topics",[^{}]*?\.choices = "all\|([^"]*)"')
 MINE = "tests/lint/words.py"
 
 
 def main():
-    wrong = []
+    wrong, topics = [], set()
     if not os.path.exists(os.path.join(ROOT, ".git")):
         print("words: skipped, this is no checkout")
         return 77
@@ -40,12 +42,18 @@ def main():
         for number, line in enumerate(lines, 1):
             at = f"{path}:{number}"
             if path.endswith((".c", ".h")):
+                if not path.startswith("tests/"):
+                    topics.update(TOPIC.findall(line))
                 for m in CALL.finditer(line.split("//")[0]):
                     wrong.append(f"{at}: {m.group(1)}() is banned: {CALLS[m.group(1)]}")
             if LEFT_OVER.search(line):
                 wrong.append(f"{at}: a left-over: {line.strip()[:60]}")
             if MACHINE.search(line):
                 wrong.append(f"{at}: a path of somebody's machine: {line.strip()[:60]}")
+    with open(os.path.join(ROOT, "proto/settings.c"), encoding="utf-8") as f:
+        offered = set(TOPICS.search(f.read()).group(1).split("|"))
+    if topics != offered:
+        wrong.append(f"proto/settings.c: log-topics offers {sorted(offered)}, the code has {sorted(topics)}")
     print("\n".join(wrong) if wrong else "words: fine")
     return 1 if wrong else 0
 

@@ -19,6 +19,11 @@ static const struct option_def table[] = {
      .choices = "fast|slow",
      .sentence = "How to go.",
      .programs = US},
+    {.name = "tastes",
+     .type = OPT_WORDS,
+     .choices = "sweet|sour",
+     .sentence = "What to like.",
+     .programs = US},
     {.name = "port",
      .type = OPT_NUMBER,
      .initial = "80",
@@ -182,6 +187,12 @@ static void a_wrong_value_is_told_with_what_is_allowed(void **state)
     wrong("port", "-1",
           "environment: port cannot be \"-1\": it takes a whole number from 1 to 65535");
     wrong("mode", "", "environment: mode cannot be \"\": it takes one of fast|slow");
+    wrong("tastes", "sweet,salty",
+          "environment: tastes cannot be \"sweet,salty\": it takes words of sweet|sour, "
+          "comma-separated");
+    wrong("tastes", "sweet,",
+          "environment: tastes cannot be \"sweet,\": it takes words of "
+          "sweet|sour, comma-separated");
     wrong("mode", "fast|slow",
           "environment: mode cannot be \"fast|slow\": it takes one of fast|slow");
     wrong("mode", "slo", "environment: mode cannot be \"slo\": it takes one of fast|slow");
@@ -329,12 +340,13 @@ static int dump(const struct options *options, FILE *out, int width)
 static void the_dump_says_what_came_from_where(void **state)
 {
     (void)state;
-    assert_int_equal(COMMAND("--port=8080 --password secret"), 0);
+    assert_int_equal(COMMAND("--port=8080 --password secret --tastes=sweet,sour"), 0);
     char *env[] = {"TAPEDECK_LABEL=a\nb", NULL};
     assert_int_equal(options_environment(o, env, why), 0);
     assert_int_equal(options_set(o, "size", view_of("2k"), OPT_BY_FILE, "x.yaml:3", why), 0);
     char *text = printed(dump, 0);
     assert_string_equal(text, "mode = fast  # default\n"
+                              "tastes = sweet,sour  # command line\n"
                               "port = 8080  # command line\n"
                               "size = 2k  # file, x.yaml:3\n"
                               "pause = 10s  # default\n"
@@ -353,6 +365,8 @@ static void help_is_aligned_and_wrapped(void **state)
     char *text = printed(options_help, 60);
     assert_string_equal(text, "  --mode WORD              How to go. (one of fast|slow;\n"
                               "                           default fast)\n"
+                              "  --tastes WORDS           What to like. (words of\n"
+                              "                           sweet|sour, comma-separated)\n"
                               "  --port PORT              Where to go. (from 1 to 65535;\n"
                               "                           default 80)\n"
                               "  --size SIZE              How much. (from 1KiB to 1MiB;\n"

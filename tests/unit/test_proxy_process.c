@@ -278,6 +278,8 @@ static void refuses_bad_options(void **state)
         {"--proxy-port=70000", "70000"},
         {"--nonsense", "nonsense"},
         {"--out-bind=nowhere.example", "out-bind"},
+        {"--log-topics=bogus", "log-topics cannot be \"bogus\": it takes words of all|dial|flow"},
+        {"--log-topics=flow,", "log-topics cannot be \"flow,\""},
         {"operand", "\"operand\""},
     };
     (void)state;
@@ -394,6 +396,9 @@ static void reads_its_options_again(void **state)
     write_text(path, "max-flows: nonsense\n");
     service_signal(&r.p, SIGHUP);
     service_says(&r.p, "options stay as they were");
+    write_text(path, "log-topics: flow,bogus\n");
+    service_signal(&r.p, SIGHUP);
+    service_says(&r.p, "log-topics cannot be \"flow,bogus");
     say(first, "b", 1);
     hear(first, "b", 1);
     close(first);

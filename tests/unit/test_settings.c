@@ -31,7 +31,7 @@ static void every_entry_is_whole(void **state)
             fail_msg("%s: this is no sentence: %s", d->name, d->sentence);
         for (const char *c = d->sentence; *c; c++)
             assert_true(isprint((unsigned char)*c));
-        assert_true((d->type == OPT_CHOICE) == (d->choices != NULL));
+        assert_true((d->type == OPT_CHOICE || d->type == OPT_WORDS) == (d->choices != NULL));
         assert_true((d->type == OPT_FLAG) == (d->unit == NULL));
         assert_true(d->min >= 0 && (d->max == 0 || d->max > d->min));
         assert_true(d->programs != 0);

@@ -11,7 +11,7 @@ bool completion_has(const struct command *c, const struct option_def *d)
 enum completes completion_of(const struct option_def *d)
 {
     const char *unit = d->unit ? d->unit : "";
-    if (d->type == OPT_CHOICE)
+    if (d->choices)
         return COMPLETES_CHOICES;
     if (d->type != OPT_TEXT)
         return COMPLETES_NOTHING;

@@ -93,11 +93,9 @@ static void lines(FILE *out, const char *s)
 static void option(FILE *out, const struct command *c, const struct option_def *d)
 {
     char letter = c ? cli_short(c, d->name) : 0;
-    static const char *const units[] = {[OPT_NUMBER] = "NUMBER",
-                                        [OPT_SIZE] = "SIZE",
-                                        [OPT_DURATION] = "TIME",
-                                        [OPT_CHOICE] = "WORD",
-                                        [OPT_TEXT] = "TEXT"};
+    static const char *const units[] = {
+        [OPT_NUMBER] = "NUMBER", [OPT_SIZE] = "SIZE",   [OPT_DURATION] = "TIME",
+        [OPT_CHOICE] = "WORD",   [OPT_WORDS] = "WORDS", [OPT_TEXT] = "TEXT"};
     fputs(".TP\n", out);
     if (letter)
         fprintf(out, "\\fB\\-%c\\fR, ", letter);
@@ -113,7 +111,7 @@ static void option(FILE *out, const struct command *c, const struct option_def *
     text_of(out, d->sentence);
     putc('\n', out);
     if (d->choices) {
-        fputs("One of", out);
+        fputs(d->type == OPT_WORDS ? "Any of" : "One of", out);
         for (struct view rest = view_of(d->choices); rest.n > 0;) {
             size_t n = view_find(rest, '|');
             fputs(" \\fB", out);
