@@ -154,6 +154,24 @@ def captures_that_can_never_be(origin):
     s.verify()
 
 
+def ends_as_asked(origin):
+    """A recorder that does not take signals yet dies of SIGTERM: that is no bad end. One that dies otherwise is."""
+    bin_dir = os.path.join(folder(), "bin")
+    os.mkdir(bin_dir)
+    for name in ("tapedeck", "tapedeck-proxy"):
+        run("cp", os.path.join(os.path.dirname(TAPEDECK), name), bin_dir)
+    recorder = os.path.join(bin_dir, "tapedeck-recorder")
+    for script, badly in ("exec sleep 60", []), ("trap 'kill -KILL $$' TERM; while :; do sleep 0.05; done", ["recorder ended badly signal=9"]):
+        with open(recorder, "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\n" + script + "\n")
+        os.chmod(recorder, 0o755)
+        r = run(os.path.join(bin_dir, "tapedeck"), "run", "--proxy-type", "forward", "--proxy-out-port", origin.port,
+                "--admin-listen", "off", check=False, timeout=20)
+        text = r.stderr.decode()
+        equal(r.returncode, 1, f"{script}: exit code, {text}")
+        equal(re.findall(r"\w+ ended badly \S+", text), badly, f"{script}: bad ends in {text}")
+
+
 def bad_starts(origin):
     taken = Sidecar("--proxy-type", "forward", "--proxy-protocol", "http").start()
     for options, code, words in (
@@ -190,6 +208,7 @@ def main():
     halves_alone(origin)
     records_given_up(origin)
     captures_that_can_never_be(origin)
+    ends_as_asked(origin)
     bad_starts(origin)
     print("operation: as it should be")
 

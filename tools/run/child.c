@@ -98,6 +98,7 @@ void child_start(struct child *c, int64_t now_us)
     if (pid == 0)
         become(c, parent);
     c->pid = pid;
+    c->asked = 0;
     c->state = CHILD_UP;
     c->started_us = now_us;
     log_debug("%s started pid=%d", c->name, (int)pid);
@@ -122,8 +123,18 @@ bool child_refused(const struct child *c)
     return WIFEXITED(c->status) && WEXITSTATUS(c->status) == EXIT_REFUSED;
 }
 
-void child_signal(const struct child *c, int signal)
+void child_signal(struct child *c, int signal)
 {
+    if (signal == SIGTERM || signal == SIGKILL)
+        c->asked = signal;
     if (c->pid > 0)
         kill(c->pid, signal);
+}
+
+bool child_ended_as_asked(const struct child *c)
+{
+    if (!WIFSIGNALED(c->status))
+        return WEXITSTATUS(c->status) == 0;
+    int how = WTERMSIG(c->status);
+    return c->asked && (how == SIGTERM || how == c->asked);
 }

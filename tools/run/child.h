@@ -25,6 +25,7 @@ struct child {
     int64_t started_us, restart_us, backoff_us; // monotonic
     bool was_ready;                             // it has been ready once
     int status;                                 // of its last end, as waitpid tells it
+    int asked; // the signal that it was last asked to end with in this life; 0: none
 };
 
 // path: the program; copied, as is every argument.
@@ -46,6 +47,9 @@ void child_ended(struct child *c, int status, int64_t now_us);
 // Whether its last end means that starting it again cannot help: it refused its options.
 bool child_refused(const struct child *c);
 
-void child_signal(const struct child *c, int signal);
+void child_signal(struct child *c, int signal);
+
+// Whether its last end is what it was asked for. A signal may have come before it took signals.
+bool child_ended_as_asked(const struct child *c);
 
 #endif

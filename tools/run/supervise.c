@@ -220,7 +220,10 @@ static void ended(struct loop *l, struct child *c, int status)
     l->recorder_ended = l->recorder_ended || c == &l->s->recorder;
     if (l->phase != RUNNING) {
         c->state = CHILD_ENDED;
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        if (child_ended_as_asked(c)) {
+            if (c->asked == SIGKILL) // told when it was killed
+                l->code = l->code ? l->code : 1;
+        } else {
             log_warn("%s ended badly %s", c->name, end_text(status, how, sizeof how));
             bool lost = c == &l->s->proxy && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LOST;
             l->code = l->code ? l->code : lost ? EXIT_LOST : 1;
