@@ -65,7 +65,8 @@ int cli_usage(const struct command *c, const char *format, ...)
     va_start(args, format);
     message(format, args);
     va_end(args);
-    fprintf(stderr, "usage: tapedeck %s [OPTIONS] %s\n", c->name, c->operands);
+    char operands[CLI_OPERANDS];
+    fprintf(stderr, "usage: tapedeck %s [OPTIONS] %s\n", c->name, cli_operands(c, operands));
     fprintf(stderr, "       tapedeck %s --help tells more\n", c->name);
     return CLI_USAGE;
 }
@@ -206,6 +207,22 @@ bool cli_is_behind(const struct command *c, const struct command *other)
     return strncmp(c->name, other->name, n) == 0 && c->name[n] == ' ';
 }
 
+const char *cli_operands(const struct command *c, char out[CLI_OPERANDS])
+{
+    size_t n = 0;
+    const char *before = "";
+    for (const struct command *const *x = command_table; *x && n < CLI_OPERANDS; x++) {
+        if (!cli_is_behind(*x, c))
+            continue;
+        n += (size_t)snprintf(out + n, CLI_OPERANDS - n, "%s%s", before,
+                              (*x)->name + strlen(c->name) + 1);
+        before = "|";
+    }
+    if (n < CLI_OPERANDS)
+        snprintf(out + n, CLI_OPERANDS - n, "%s%s", n && *c->operands ? " " : "", c->operands);
+    return out;
+}
+
 static void help_behind(FILE *out, const struct command *c)
 {
     const char *title = "\nCommands:\n";
@@ -220,8 +237,9 @@ static void help_behind(FILE *out, const struct command *c)
 void cli_help(FILE *out, const struct command *c, int width)
 {
     fprintf(out, "tapedeck %s: %s\n\n", c->name, c->sentence);
-    fprintf(out, "Usage: tapedeck %s [OPTIONS]%s%s\n", c->name, *c->operands ? " " : "",
-            c->operands);
+    char operands[CLI_OPERANDS];
+    cli_operands(c, operands);
+    fprintf(out, "Usage: tapedeck %s [OPTIONS]%s%s\n", c->name, *operands ? " " : "", operands);
     if (c->text) {
         putc('\n', out);
         cli_wrap(out, c->text, 0, width);

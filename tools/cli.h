@@ -20,7 +20,8 @@ enum {
 struct command {
     const char *name;                 // one word, or two: "export har"
     const char *sentence;             // for the list of commands
-    const char *operands;             // "[CAPTURE] [FILTER]"; "a|b|c" are the words to choose from
+    const char *operands;             // "[CAPTURE] [FILTER]"; "a|b|c" are the words to choose
+                                      // from; those of commands behind it are not told here
     const char *example;              // one or more lines, shown by --help
     const char *text;                 // paragraphs of one line each for --help and the man page,
                                       // or NULL
@@ -60,6 +61,11 @@ const struct command *cli_find(int argc, char **argv, int *used);
 
 // Whether c is a word behind another command: "export har" behind "export".
 bool cli_is_behind(const struct command *c, const struct command *other);
+
+// The operands as they are shown, with the words of the commands behind it, "jsonl|har|…", first.
+// Returns out.
+#define CLI_OPERANDS 256
+const char *cli_operands(const struct command *c, char out[CLI_OPERANDS]);
 
 // The letter that stands for an option of the command, or 0.
 char cli_short(const struct command *c, const char *option);

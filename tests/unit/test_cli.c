@@ -325,6 +325,36 @@ static void test_stats(void **state)
     program_clear(&p);
 }
 
+// The words behind `export` are those of the table, and stand nowhere else.
+static void test_words_behind_a_command(void **state)
+{
+    (void)state;
+    char words[256] = "", line[512];
+    struct program p;
+    for (const struct command *const *c = command_table; *c; c++) {
+        size_t n = strlen(words);
+        if (strncmp((*c)->name, "export ", 7) == 0)
+            snprintf(words + n, sizeof words - n, "%s%s", n ? "|" : "", (*c)->name + 7);
+    }
+    snprintf(line, sizeof line, "tapedeck export [OPTIONS] %s [CAPTURE] [FILTER]\n", words);
+    assert_string_equal(command_export.operands, "[CAPTURE] [FILTER]");
+    TAPEDECK(&p, "export", "--help");
+    assert_true(says(p.out, line));
+    program_clear(&p);
+    TAPEDECK(&p, "export");
+    assert_int_equal(p.code, 2);
+    assert_true(says(p.err, line));
+    program_clear(&p);
+    TAPEDECK(&p, "man", "export");
+    assert_true(says(p.out, words));
+    program_clear(&p);
+    for (char *at = words; (at = strchr(at, '|'));)
+        *at = ' ';
+    TAPEDECK(&p, "completion", "bash");
+    assert_true(says(p.out, words));
+    program_clear(&p);
+}
+
 static void test_completion_and_man(void **state)
 {
     static const char *const shells[] = {"bash", "zsh", "fish"};
@@ -370,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_reader_goes_away),
         cmocka_unit_test(test_query),
         cmocka_unit_test(test_stats),
+        cmocka_unit_test(test_words_behind_a_command),
         cmocka_unit_test(test_completion_and_man),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -41,7 +41,8 @@ static void values(FILE *out, const struct command *c)
 
 static void command(FILE *out, const struct command *c)
 {
-    struct view choose = completion_words(c);
+    char operands[CLI_OPERANDS];
+    struct view choose = completion_words(c, operands);
     fprintf(out, "  '%s')\n", c->name);
     values(out, c);
     fputs("    if [[ $cur == -* ]]; then\n      COMPREPLY=($(compgen -W '", out);

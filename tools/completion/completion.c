@@ -22,9 +22,9 @@ enum completes completion_of(const struct option_def *d)
     return strcmp(unit, "FILE") == 0 ? COMPLETES_FILES : COMPLETES_NOTHING;
 }
 
-struct view completion_words(const struct command *c)
+struct view completion_words(const struct command *c, char operands[CLI_OPERANDS])
 {
-    struct view v = view_of(c->operands);
+    struct view v = view_of(cli_operands(c, operands));
     v.n = view_find(v, ' ');
     return view_find(v, '|') < v.n && v.p[0] >= 'a' ? v : VIEW_LIT("");
 }

@@ -17,8 +17,9 @@ enum completes completion_of(const struct option_def *d);
 // The option is one of the command's program.
 bool completion_has(const struct command *c, const struct option_def *d);
 
-// The words to choose from in an operand text such as "bash|zsh|fish [CAPTURE]", "" if none.
-struct view completion_words(const struct command *c);
+// The words to choose from in operands such as "bash|zsh|fish [CAPTURE]", "" if none; a loan from
+// operands.
+struct view completion_words(const struct command *c, char operands[CLI_OPERANDS]);
 
 // Whether the command takes a capture.
 bool completion_takes_capture(const struct command *c);

@@ -53,7 +53,7 @@ static void option(FILE *out, const char *condition, const struct option_def *d)
 
 static void command(FILE *out, const struct command *c)
 {
-    char condition[160];
+    char condition[160], operands[CLI_OPERANDS];
     const char *two = completion_second(c);
     size_t first = strcspn(c->name, " ");
     if (two)
@@ -69,12 +69,13 @@ static void command(FILE *out, const struct command *c)
         fprintf(out, "complete -c tapedeck -f -n __fish_use_subcommand -a %s -d ", c->name);
     quoted(out, c->sentence);
     putc('\n', out);
-    if (completion_takes_capture(c) && completion_words(c).n == 0)
+    struct view choose = completion_words(c, operands);
+    if (completion_takes_capture(c) && choose.n == 0)
         fprintf(out, "complete -c tapedeck -n %s -k -x -a '(__fish_complete_suffix .db)'\n",
                 condition);
-    else if (completion_words(c).n > 0 && !completion_takes_capture(c)) {
+    else if (choose.n > 0 && !completion_takes_capture(c)) {
         fprintf(out, "complete -c tapedeck -n %s -f", condition);
-        words(out, completion_words(c));
+        words(out, choose);
         putc('\n', out);
     }
     for (const struct option_def *d = c->options; d->name; d++)

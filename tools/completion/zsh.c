@@ -52,7 +52,8 @@ static void option(FILE *out, const struct option_def *d)
 
 static void command(FILE *out, const struct command *c)
 {
-    struct view words = completion_words(c);
+    char operands[CLI_OPERANDS];
+    struct view words = completion_words(c, operands);
     fprintf(out, "    '%s')\n      _arguments -s \\\n", c->name);
     for (const struct option_def *d = c->options; d->name; d++)
         if (completion_has(c, d))

@@ -97,7 +97,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
 const struct command command_export = {
     .name = "export",
     .sentence = "write transactions in the format of other programs",
-    .operands = "jsonl|har|csv|curl|raw [CAPTURE] [FILTER]",
+    .operands = "[CAPTURE] [FILTER]",
     .example = "tapedeck export har capture.db 'host = api.test' --out api.har\n"
                "tapedeck export jsonl --bodies decoded | jq -r .response.body\n"
                "tapedeck export curl 'status >= 500' -n 1 | sh",

@@ -164,9 +164,10 @@ static void list(FILE *out, const struct command *c)
 
 static void command_body(FILE *out, const struct command *c)
 {
+    char operands[CLI_OPERANDS];
     section(out, "SYNOPSIS");
     fprintf(out, "\\fBtapedeck %s\\fR [\\fIOPTIONS\\fR] ", c->name);
-    text_of(out, c->operands);
+    text_of(out, cli_operands(c, operands));
     putc('\n', out);
     if (c->text) {
         section(out, "DESCRIPTION");
