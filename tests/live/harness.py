@@ -156,7 +156,7 @@ class Sidecar:
             if port not in given:
                 argv += [port, "0"]
         self.process = spawn(*argv, *self.options, stderr=open(self.log, "ab"), stdout=subprocess.DEVNULL,
-                             cwd=self.dir, env=dict(os.environ, **(self.env or {})))
+                             cwd=self.dir, env=dict(os.environ, XDG_RUNTIME_DIR=self.dir, **(self.env or {})))
         if wait:
             self.wait_ready()
         return self
