@@ -2,9 +2,11 @@
 #include "tests/support/tmp.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,4 +78,22 @@ void *tmp_read(const char *path, size_t *n)
     if (n)
         *n = (size_t)st.st_size;
     return bytes;
+}
+
+bool tmp_disk(const char *path, unsigned mib)
+{
+    static bool apart;
+    char size[32];
+    if (!apart && unshare(CLONE_NEWNS) != 0)
+        return false;
+    if (!apart)
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    apart = true;
+    snprintf(size, sizeof size, "size=%um", mib);
+    return mount("none", path, "tmpfs", 0, size) == 0;
+}
+
+void tmp_disk_end(const char *path)
+{
+    umount2(path, MNT_DETACH);
 }

@@ -2,6 +2,7 @@
 #ifndef TAPEDECK_TESTS_TMP_H
 #define TAPEDECK_TESTS_TMP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define TMP_PATH 256
@@ -16,5 +17,10 @@ char *tmp_path(char out[TMP_PATH], const char *dir, const char *name);
 // Whole files; both abort on errors. The memory of tmp_read() is the caller's; *n may be NULL.
 void tmp_write(const char *path, const void *bytes, size_t n);
 void *tmp_read(const char *path, size_t *n);
+
+// Mounts an empty file system of that many MiB over a directory, out of others' sight where the
+// kernel lets it (not in a chroot). false: not allowed here.
+bool tmp_disk(const char *path, unsigned mib);
+void tmp_disk_end(const char *path);
 
 #endif

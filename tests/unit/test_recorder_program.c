@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -277,7 +276,7 @@ static void a_full_disk_stops_the_acknowledgements_only(void **state)
     uint64_t committed = 0;
     tmp_path(disk, dir, "disk");
     assert_int_equal(mkdir(disk, 0700), 0);
-    if (mount("tmpfs", disk, "tmpfs", 0, "size=6m") != 0) {
+    if (!tmp_disk(disk, 6)) {
         print_message("no file system can be mounted here: the full disk is left out\n");
         skip();
     }
@@ -303,7 +302,7 @@ static void a_full_disk_stops_the_acknowledgements_only(void **state)
     assert_int_equal(committed, t.last);
     assert_int_equal(stop(pid, SIGTERM), 0);
     check(300);
-    assert_int_equal(umount2(disk, MNT_DETACH), 0);
+    tmp_disk_end(disk);
     free_tape(&t);
 }
 
@@ -314,7 +313,7 @@ static void stopped_with_a_full_disk_it_says_what_is_missing(void **state)
     struct tape t;
     tmp_path(disk, dir, "disk");
     assert_int_equal(mkdir(disk, 0700), 0);
-    if (mount("tmpfs", disk, "tmpfs", 0, "size=1m") != 0) {
+    if (!tmp_disk(disk, 1)) {
         print_message("no file system can be mounted here: the full disk is left out\n");
         skip();
     }
@@ -337,7 +336,7 @@ static void stopped_with_a_full_disk_it_says_what_is_missing(void **state)
     assert_true(has_said("records not stored="));
     peer_close(&p);
     waitpid(sender, NULL, 0);
-    assert_int_equal(umount2(disk, MNT_DETACH), 0);
+    tmp_disk_end(disk);
     buf_clear(&out);
     free_tape(&t);
 }

@@ -4,14 +4,12 @@
 #include "tests/support/tape.h"
 #include "tests/support/tmp.h"
 
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -278,9 +276,7 @@ static int take_room_by_disk(void)
     char full[TMP_PATH];
     void *bytes = calloc(1, 5 << 20);
     tmp_path(full, dir, "full");
-    if (!bytes || mkdir(full, 0700) != 0 || unshare(CLONE_NEWNS) != 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("none", full, "tmpfs", 0, "size=8m") != 0) {
+    if (!bytes || mkdir(full, 0700) != 0 || !tmp_disk(full, 8)) {
         free(bytes);
         return NO_DISK;
     }
@@ -363,7 +359,9 @@ static void a_file_at_its_limit(void **state)
 static void a_full_disk_is_told_and_got_over(void **state)
 {
     (void)state;
+    char full[TMP_PATH];
     expect_full(take_room_by_disk, give_room_by_disk);
+    tmp_disk_end(tmp_path(full, dir, "full"));
 }
 
 // Another process, with a client of its own, holds the database for a moment: the batch waits.
