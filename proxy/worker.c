@@ -258,6 +258,7 @@ static int set_up_flows(struct worker *w)
                             .env = &w->env,
                             .listeners = w->conf.listeners,
                             .count = w->conf.count,
+                            .admin = w->conf.admin,
                             .mark = FLOW_MARK};
     w->env.base = w->base;
     w->env.stats = &w->stats;

@@ -19,7 +19,8 @@ struct worker_conf {
     const struct proxy_settings *settings;
     struct listener *listeners;
     size_t count;
-    int *fds; // a listening socket each; those that the worker takes over become -1
+    int *fds;                 // a listening socket each; those that the worker takes over become -1
+    const struct addr *admin; // where the admin listener is bound, by worker_start(); not set: none
     struct link_identity identity;
     void (*on_finished)(void *arg); // from the worker's thread: drained, it is about to end
     void *arg;

@@ -186,6 +186,7 @@ static int make_workers(struct world *w, char why[WHY_MAX])
             .listeners = w->listeners,
             .count = w->settings->mode.count,
             .fds = fds,
+            .admin = &w->admin_bound,
             .identity = {.software = "tapedeck-proxy " TAPEDECK_VERSION,
                          .host = w->host.nodename,
                          .pod = or_empty(options_text(o, "pod")),

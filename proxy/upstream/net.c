@@ -119,19 +119,19 @@ static void note(struct dial *d, const struct addr *to, int error)
 }
 
 // Only a port of ours makes it worth asking whether the address is this machine's.
+static bool leads_to(const struct addr *own, const struct addr *to)
+{
+    if (addr_port(own) != addr_port(to))
+        return false;
+    return addr_eq(own, to) || ((addr_is_any(own) || addr_is_any(to)) && io_is_local(to));
+}
+
 static bool is_ours(const struct net *n, const struct addr *to)
 {
-    for (size_t i = 0; i < n->conf.count; i++) {
-        const struct addr *own = &n->conf.listeners[i].bound;
-        if (addr_port(own) != addr_port(to))
-            continue;
-        if (addr_eq(own, to))
+    for (size_t i = 0; i < n->conf.count; i++)
+        if (leads_to(&n->conf.listeners[i].bound, to))
             return true;
-        bool reached = addr_is_any(own) || addr_is_any(to);
-        if (reached && io_is_local(to))
-            return true;
-    }
-    return false;
+    return n->conf.admin && addr_is_set(n->conf.admin) && leads_to(n->conf.admin, to);
 }
 
 // A loopback socket that is given its own target's port by chance connects to itself: nobody

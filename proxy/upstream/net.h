@@ -9,6 +9,7 @@ struct net_conf {
     struct flow_env *env;             // whose wheel it uses
     const struct listener *listeners; // our own: a dial that leads to one of them is a loop
     size_t count;
+    const struct addr *admin;        // the same; NULL, or not set: none
     unsigned mark;                   // SO_MARK of every socket, where permitted; 0: none
     const char *resolv_conf, *hosts; // NULL: those of /etc
 };

@@ -210,6 +210,15 @@ static void relays_http_in_and_out(void **state)
     snprintf(request, sizeof request,
              "GET http://localhost:%u/out HTTP/1.1\r\nHost: localhost\r\n\r\n", r.p.out);
     has(answer(r.p.out, request), "HTTP/1.1 508 ");
+    // The admin listener is this proxy as well, by whatever name, and not for those who are
+    // proxied.
+    static const char *const names[] = {"127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(request, sizeof request,
+                 "GET http://%s:%u/metrics HTTP/1.1\r\nHost: %s:%u\r\n\r\n", names[i], r.p.admin,
+                 names[i], r.p.admin);
+        has(answer(r.p.out, request), "HTTP/1.1 508 ");
+    }
 
     int fd = dial(r.p.out);
     snprintf(request, sizeof request, "CONNECT 127.0.0.1:%u HTTP/1.1\r\nHost: a:1\r\n\r\n",
@@ -241,6 +250,13 @@ static void relays_tcp_and_socks(void **state)
     assert_int_equal(recv(fd, reply, 6, MSG_WAITALL), 6);
     say(fd, "socks", 5);
     hear(fd, "socks", 5);
+    close(fd);
+
+    char own[2] = {(char)(r.p.admin >> 8), (char)r.p.admin};
+    fd = dial(r.p.out);
+    say(fd, "\5\1\0\5\1\0\1\177\0\0\1", 11);
+    say(fd, own, 2);
+    hear(fd, "\5\0\5\2\0", 5);
     close(fd);
     clean_up(&r);
 }
