@@ -122,12 +122,14 @@ static bool ask(struct question *q, struct worker *const *workers)
         *e = (struct errand){.q = q, .index = asked};
         q->holders++;
         q->waited_for++;
-        if (worker_post(workers[asked], look, e))
+        int failed = worker_post(workers[asked], look, e);
+        if (failed == 0)
             continue;
         q->holders--;
         q->waited_for--;
         free(e);
-        break;
+        if (failed != E_EOF) // a worker that has ended has no flows
+            break;
     }
     int failed = 0;
     while (q->waited_for > 0 && failed == 0)

@@ -38,8 +38,10 @@ struct worker {
     struct acceptor *acceptors[MODE_LISTENERS];
     struct event *tick, *wake;
     int wake_fd;
-    pthread_mutex_t lock; // of the jobs
+    pthread_mutex_t lock; // of what follows
     struct job *jobs, **jobs_end;
+    bool ended; // no job is taken any more
+
     pthread_t thread;
     bool started, stop;
     enum phase phase;
@@ -74,17 +76,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         finish(w);
 }
 
-static void on_wake(evutil_socket_t fd, short what, void *arg)
+// The jobs that wait; ended: no more are taken.
+static void run_jobs(struct worker *w, bool ended)
 {
-    struct worker *w = arg;
-    uint64_t count;
-    (void)what;
-    if (read(fd, &count, sizeof count) < 0)
-        return;
     pthread_mutex_lock(&w->lock);
     struct job *jobs = w->jobs;
     w->jobs = NULL;
     w->jobs_end = &w->jobs;
+    w->ended = ended;
     pthread_mutex_unlock(&w->lock);
     flow_env_touch(&w->env);
     for (struct job *next; jobs; jobs = next) {
@@ -94,20 +93,35 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-bool worker_post(struct worker *w, void (*run)(struct worker *w, void *arg), void *arg)
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    uint64_t count;
+    (void)what;
+    if (read(fd, &count, sizeof count) == sizeof count)
+        run_jobs(arg, false);
+}
+
+int worker_post(struct worker *w, void (*run)(struct worker *w, void *arg), void *arg)
 {
     struct job *job = malloc(sizeof *job);
     uint64_t one = 1;
     if (!job)
-        return false;
+        return E_NOMEM;
     *job = (struct job){.run = run, .arg = arg};
     pthread_mutex_lock(&w->lock);
-    *w->jobs_end = job;
-    w->jobs_end = &job->next;
+    bool ended = w->ended;
+    if (!ended) {
+        *w->jobs_end = job;
+        w->jobs_end = &job->next;
+    }
     pthread_mutex_unlock(&w->lock);
+    if (ended) {
+        free(job);
+        return E_EOF;
+    }
     // It fails only when the counter is full, and then the worker is awake.
     (void)!write(w->wake_fd, &one, sizeof one);
-    return true;
+    return 0;
 }
 
 static void *run(void *arg)
@@ -117,6 +131,7 @@ static void *run(void *arg)
         event_base_loop(w->base, EVLOOP_ONCE);
         flow_env_reap(&w->env);
     }
+    run_jobs(w, true);
     return NULL;
 }
 
@@ -138,7 +153,7 @@ static void stop_job(struct worker *w, void *arg)
 
 void worker_stop(struct worker *w)
 {
-    while (!worker_post(w, stop_job, NULL))
+    while (worker_post(w, stop_job, NULL) == E_NOMEM)
         usleep(1000); // until there is memory for a few bytes
 }
 
@@ -149,7 +164,7 @@ struct ends {
 static void drain_job(struct worker *w, void *arg)
 {
     struct ends *ends = arg;
-    if (w->phase == RUNNING) {
+    if (w->phase == RUNNING && !w->stop) {
         w->phase = DRAINING;
         w->deadline_us = ends->deadline_us;
         w->finish_us = ends->finish_us;
@@ -168,8 +183,11 @@ void worker_drain(struct worker *w, int64_t deadline_us, int64_t finish_us)
     while (!(ends = malloc(sizeof *ends)))
         usleep(1000);
     *ends = (struct ends){deadline_us, finish_us};
-    while (!worker_post(w, drain_job, ends))
+    int e;
+    while ((e = worker_post(w, drain_job, ends)) == E_NOMEM)
         usleep(1000);
+    if (e)
+        free(ends);
 }
 
 struct change {
@@ -203,10 +221,10 @@ bool worker_apply(struct worker *w, const struct proxy_settings *s)
     c->redact = strdup(s->redact);
     c->filter = s->filter ? strdup(s->filter) : NULL;
     bool whole = c->redact && (c->filter || !s->filter);
-    if (whole && worker_post(w, apply_job, c))
-        return true;
-    change_free(c);
-    return false;
+    int e = whole ? worker_post(w, apply_job, c) : E_NOMEM;
+    if (e)
+        change_free(c);
+    return e != E_NOMEM;
 }
 
 struct flow_env *worker_env(struct worker *w)
@@ -308,7 +326,7 @@ uint64_t worker_free(struct worker *w)
     flow_env_clear(&w->env);
     net_free(w->net);
     uint64_t lost = capture_free(w->capture);
-    for (struct job *job; (job = w->jobs);) {
+    for (struct job *job; (job = w->jobs);) { // of one that was never started: to stop
         w->jobs = job->next;
         free(job);
     }

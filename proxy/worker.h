@@ -33,9 +33,9 @@ int worker_start(struct worker *w) MUST_CHECK;
 // number of records that are lost with it: capture_free().
 uint64_t worker_free(struct worker *w);
 
-// From any thread: job runs on the worker's thread, in order; of a worker that has ended it never
-// runs. false: no memory.
-bool worker_post(struct worker *w, void (*job)(struct worker *w, void *arg), void *arg);
+// From any thread: job runs on the worker's thread, in order, before that ends. E_EOF: it has
+// ended; E_NOMEM: then the job never runs, and arg stays the caller's.
+int worker_post(struct worker *w, void (*job)(struct worker *w, void *arg), void *arg) MUST_CHECK;
 
 // From any thread. Accepting stops; flows may go on until deadline_us (monotonic); then the journal
 // is sent, until finish_us; on_finished.

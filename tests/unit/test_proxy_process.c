@@ -350,6 +350,25 @@ static void drains_when_asked(void **state)
     clean_up(&r);
 }
 
+// One worker has no flow and ends at once; it is not waited for, and the other one is asked.
+static void lists_flows_while_it_drains(void **state)
+{
+    struct run r;
+    (void)state;
+    set_up(&r, "reverse", "tcp");
+    start(&r);
+    int fd = dial(r.p.in);
+    say(fd, "a", 1);
+    hear(fd, "a", 1);
+    service_signal(&r.p, SIGTERM);
+    service_says(&r.p, "draining");
+    for (int i = 0; i < 30; i++, usleep(10000))
+        has(admin(&r, "/flows"), "{\"total\":1,\"flows\":[{");
+    close(fd);
+    assert_int_equal(service_wait(&r.p), 3);
+    clean_up(&r);
+}
+
 static void loses_nothing_that_was_not_there(void **state)
 {
     struct run r;
@@ -466,6 +485,7 @@ int main(void)
         cmocka_unit_test(refuses_bad_options),
         cmocka_unit_test(says_that_a_port_is_taken),
         cmocka_unit_test(drains_when_asked),
+        cmocka_unit_test(lists_flows_while_it_drains),
         cmocka_unit_test(loses_nothing_that_was_not_there),
         cmocka_unit_test(ends_at_once_when_asked_twice),
         cmocka_unit_test(reads_its_options_again),
