@@ -87,7 +87,7 @@ bool tmp_disk(const char *path, unsigned mib)
     if (!apart && unshare(CLONE_NEWNS) != 0)
         return false;
     if (!apart)
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+        mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL);
     apart = true;
     snprintf(size, sizeof size, "size=%um", mib);
     return mount("none", path, "tmpfs", 0, size) == 0;
