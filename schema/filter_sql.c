@@ -169,13 +169,16 @@ static int put_tree(struct walk *w, const struct filter_node *node, bool negate,
 int store_filter_clause(const struct filter *f, struct buf *clause, int first)
 {
     struct walk w = {.clause = clause, .number = first};
-    const struct filter_node *root = filter_root(f);
-    return root ? put_tree(&w, root, false, false) : put(&w, "1");
+    const struct filter_node *root = f ? filter_root(f) : NULL;
+    int e = put(&w, "(");
+    if (!e)
+        e = root ? put_tree(&w, root, false, false) : put(&w, "1");
+    return e ? e : put(&w, ")");
 }
 
 int store_filter_bind(struct store_query *q, const struct filter *f, int first)
 {
     struct walk w = {.q = q, .number = first};
-    const struct filter_node *root = filter_root(f);
+    const struct filter_node *root = f ? filter_root(f) : NULL;
     return root ? put_tree(&w, root, false, false) : 0;
 }

@@ -186,9 +186,9 @@ int store_transactions(struct store *s, const struct filter *f, enum store_order
                        int64_t limit, int64_t after_id, struct store_query **out) MUST_CHECK;
 int64_t store_skipped(const struct store_query *q);
 
-// The WHERE clause of a filter with ?-numbers from first on, and its values bound by
-// schema/filter_sql; for stats and exports: "SELECT … FROM http AS h WHERE " + clause. clause is
-// appended to.
+// A filter (NULL: it takes all) as a condition on the columns of the view http AS h, in
+// parentheses, with ?-numbers from first on: "SELECT … FROM http AS h WHERE … AND " + clause, which
+// is appended to. Its values are bound to the query that was made of it.
 int store_filter_clause(const struct filter *f, struct buf *clause, int first) MUST_CHECK;
 int store_filter_bind(struct store_query *q, const struct filter *f, int first) MUST_CHECK;
 

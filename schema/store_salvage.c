@@ -139,23 +139,21 @@ static int open_list(struct store_query *q, sqlite3_stmt **insert)
 // The query that judges one transaction: its place, when the filter takes it. ?1 is its id.
 static int open_judge(struct store_query *q, const char *source, struct store_query **judge)
 {
-    const struct filter *f = q->salvage->f && filter_root(q->salvage->f) ? q->salvage->f : NULL;
+    const struct filter *f = q->salvage->f;
     struct buf sql;
     buf_init(&sql, SQL_MAX);
     int e = buf_printf(&sql,
                        "SELECT h.id, h.start_us, h.status, h.duration FROM %s AS h WHERE h.id = ?1"
-                       " AND (",
+                       " AND ",
                        source);
     if (e == 0)
-        e = f ? store_filter_clause(f, &sql, 2) : buf_printf(&sql, "1");
-    if (e == 0)
-        e = buf_printf(&sql, ")");
+        e = store_filter_clause(f, &sql, 2);
     if (e == 0)
         e = query_new(q->s, buf_view(&sql), judge);
     else
         store_refuse(q->s, e, "a query: %s", err_text(e));
     buf_clear(&sql);
-    return e == 0 && f ? store_filter_bind(*judge, f, 2) : e;
+    return e == 0 ? store_filter_bind(*judge, f, 2) : e;
 }
 
 static int put_listed(struct store_query *q, struct store_query *judge, sqlite3_stmt *insert,

@@ -30,16 +30,6 @@ const char *transactions_order(enum store_order order)
     }
 }
 
-static int add_clause(struct buf *sql, const struct filter *f, int first)
-{
-    return f && filter_root(f) ? store_filter_clause(f, sql, first) : buf_printf(sql, "1");
-}
-
-static int bind_filter(struct store_query *q, const struct filter *f, int first)
-{
-    return f && filter_root(f) ? store_filter_bind(q, f, first) : 0;
-}
-
 static int make(struct store *s, struct buf *sql, int e, const struct filter *f,
                 struct store_query **out)
 {
@@ -49,7 +39,7 @@ static int make(struct store *s, struct buf *sql, int e, const struct filter *f,
     else
         store_refuse(s, e, "a query: %s", err_text(e));
     if (e == 0)
-        e = bind_filter(*out, f, 1);
+        e = store_filter_bind(*out, f, 1);
     buf_clear(sql);
     if (e != 0) {
         store_query_free(*out);
@@ -121,13 +111,13 @@ int store_transactions(struct store *s, const struct filter *f, enum store_order
     buf_init(&sql, SQL_MAX);
     int e = transactions_select(&sql, "http");
     if (e == 0)
-        e = buf_printf(&sql, " WHERE (");
+        e = buf_printf(&sql, " WHERE ");
     if (e == 0)
-        e = add_clause(&sql, f, 1);
+        e = store_filter_clause(f, &sql, 1);
     if (e == 0 && after_id > 0)
-        e = buf_printf(&sql, ") AND (h.id > %lld", (long long)after_id);
+        e = buf_printf(&sql, " AND h.id > %lld", (long long)after_id);
     if (e == 0)
-        e = buf_printf(&sql, ") ORDER BY %s%s", by_time && few_match(s, f, limit) ? "+" : "",
+        e = buf_printf(&sql, " ORDER BY %s%s", by_time && few_match(s, f, limit) ? "+" : "",
                        transactions_order(order));
     if (e == 0 && limit > 0)
         e = buf_printf(&sql, " LIMIT %lld", (long long)limit);

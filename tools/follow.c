@@ -72,15 +72,6 @@ static int told(struct store *s, int e)
     return CLI_FAILED;
 }
 
-static int add_filter(const struct filter *f, struct buf *sql, int first)
-{
-    if (!f || !filter_root(f))
-        return 0;
-    int e = buf_printf(sql, " AND (");
-    e = e ? e : store_filter_clause(f, sql, first);
-    return e ? e : buf_printf(sql, ")");
-}
-
 static int show(struct follower *f, struct store_query *q, bool open)
 {
     int e;
@@ -105,12 +96,11 @@ static int show_ranges(struct follower *f, struct store *s, const struct range *
     e = e ? e : buf_printf(&sql, ") SELECT h.id");
     for (int i = 1; i < FIELD_COLUMNS && !e; i++)
         e = buf_printf(&sql, ", h.%s", filter_fields[i].name);
-    e = e ? e : buf_printf(&sql, " FROM fresh AS h WHERE true");
-    e = e ? e : add_filter(filter, &sql, 1);
+    e = e ? e : buf_printf(&sql, " FROM fresh AS h WHERE ");
+    e = e ? e : store_filter_clause(filter, &sql, 1);
     e = e ? e : buf_add(&sql, " ORDER BY h.end_us, h.id", sizeof " ORDER BY h.end_us, h.id");
     e = e ? e : store_query(s, buf_view(&sql).p, &q);
-    if (!e && filter && filter_root(filter))
-        e = store_filter_bind(q, filter, 1);
+    e = e ? e : store_filter_bind(q, filter, 1);
     e = e ? e : show(f, q, false);
     store_query_free(q);
     buf_clear(&sql);

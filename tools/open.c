@@ -21,28 +21,22 @@ static const char select_open[] =
     " NULL AS res_body"
     " FROM open_transactions o LEFT JOIN flow f ON f.id = o.flow"
     " LEFT JOIN stream s ON s.id = o.id >> 40) AS h"
-    " WHERE h.id BETWEEN ?2 AND ?3";
+    " WHERE h.id BETWEEN ?2 AND ?3 AND ";
 
 int open_query(struct store *s, const struct filter *f, int64_t from, int64_t to, int64_t now_us,
                struct store_query **out)
 {
     struct buf sql;
     struct store_query *q = NULL;
-    bool filtered = f && filter_root(f);
     buf_init(&sql, 1u << 20);
     int e = buf_add(&sql, select_open, sizeof select_open - 1);
-    if (!e && filtered) {
-        e = buf_printf(&sql, " AND (");
-        e = e ? e : store_filter_clause(f, &sql, 4);
-        e = e ? e : buf_printf(&sql, ")");
-    }
+    e = e ? e : store_filter_clause(f, &sql, 4);
     e = e ? e : buf_add(&sql, " ORDER BY h.start_us, h.id", sizeof " ORDER BY h.start_us, h.id");
     e = e ? e : store_query(s, buf_view(&sql).p, &q);
     e = e ? e : store_bind_int(q, 1, now_us);
     e = e ? e : store_bind_int(q, 2, from);
     e = e ? e : store_bind_int(q, 3, to);
-    if (!e && filtered)
-        e = store_filter_bind(q, f, 4);
+    e = e ? e : store_filter_bind(q, f, 4);
     buf_clear(&sql);
     if (e) {
         store_query_free(q);

@@ -129,18 +129,12 @@ static int scan(struct stats *s, struct store *store, const struct filter *f, in
 {
     struct store_query *q = NULL;
     struct buf sql;
-    bool filtered = f && filter_root(f);
     buf_init(&sql, 1u << 20);
-    int e = buf_printf(&sql, "SELECT h.id, %s FROM http AS h", columns(s));
-    if (!e && filtered) {
-        e = buf_printf(&sql, " WHERE (");
-        e = e ? e : store_filter_clause(f, &sql, 1);
-        e = e ? e : buf_printf(&sql, ")");
-    }
+    int e = buf_printf(&sql, "SELECT h.id, %s FROM http AS h WHERE ", columns(s));
+    e = e ? e : store_filter_clause(f, &sql, 1);
     e = e ? e : buf_add(&sql, " ORDER BY h.id", sizeof " ORDER BY h.id");
     e = e ? e : store_query(store, buf_view(&sql).p, &q);
-    if (!e && filtered)
-        e = store_filter_bind(q, f, 1);
+    e = e ? e : store_filter_bind(q, f, 1);
     while (!e && !*code && (e = store_step(q)) == 1) {
         *code = add_row(s, q);
         *last = store_int(q, 0);
