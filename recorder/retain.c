@@ -1,5 +1,9 @@
 // retain: sealed files are known by their names alone: STEM-N.EXT with at least six digits. What
 // has another name is not ours and is never touched; nor is what is no regular file.
+//
+// All of them are counted, but only the oldest are held by name: the list takes twice as many as
+// one sweep deletes, and its newer half is thrown away whenever it is full. So memory does not
+// grow with the folder, no sweep deletes for long, and what is left over falls to the next one.
 #include "recorder/retain.h"
 
 #include "proto/base/log.h"
@@ -15,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_MAX  100000 // sealed files that one sweep looks at
+#define HELD_MAX   (2 * RETAIN_SWEEP_MAX)
 #define DIGITS_MIN 6
 #define DIGITS_MAX 12
 
@@ -28,8 +32,9 @@ struct sealed {
 struct sweep {
     int folder;
     struct view stem, end; // of the names
-    struct sealed *files;
+    struct sealed *files;  // the oldest of all, and some more
     size_t n, cap;
+    int64_t all, size; // how many there are, and their bytes
 };
 
 bool retain_is_full(const struct retain_conf *c, int64_t size, int64_t made_us, int64_t now_us)
@@ -53,6 +58,44 @@ static uint64_t number_of(const struct sweep *s, struct view name)
     return number;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const struct sealed *x = a, *y = b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static void forget(struct sweep *s, size_t from)
+{
+    for (size_t i = from; i < s->n; i++)
+        free(s->files[i].name);
+    if (from < s->n)
+        s->n = from;
+}
+
+static void keep_oldest(struct sweep *s)
+{
+    if (s->n > 0)
+        qsort(s->files, s->n, sizeof *s->files, by_number);
+    forget(s, RETAIN_SWEEP_MAX);
+}
+
+static int make_room(struct sweep *s)
+{
+    if (s->n < s->cap)
+        return 0;
+    if (s->cap == HELD_MAX) {
+        keep_oldest(s);
+        return 0;
+    }
+    size_t cap = s->cap ? s->cap * 2 : 16;
+    struct sealed *more = realloc(s->files, cap * sizeof *more);
+    if (!more)
+        return E_NOMEM;
+    s->files = more;
+    s->cap = cap;
+    return 0;
+}
+
 static int note(struct sweep *s, const char *name)
 {
     struct stat st;
@@ -60,14 +103,11 @@ static int note(struct sweep *s, const char *name)
     if (number == 0 || fstatat(s->folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISREG(st.st_mode))
         return 0;
-    if (s->n == s->cap) {
-        size_t cap = s->cap ? s->cap * 2 : 16;
-        struct sealed *more = cap <= FILES_MAX ? realloc(s->files, cap * sizeof *more) : NULL;
-        if (!more)
-            return cap <= FILES_MAX ? E_NOMEM : E_LIMIT;
-        s->files = more;
-        s->cap = cap;
-    }
+    s->all++;
+    s->size += st.st_size;
+    int e = make_room(s);
+    if (e)
+        return e;
     char *copy = strdup(name);
     if (!copy)
         return E_NOMEM;
@@ -77,12 +117,6 @@ static int note(struct sweep *s, const char *name)
                         .changed_us = st.st_mtim.tv_sec * 1000000LL + st.st_mtim.tv_nsec / 1000,
                         .name = copy};
     return 0;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const struct sealed *x = a, *y = b;
-    return x->number < y->number ? -1 : x->number > y->number;
 }
 
 static int list(struct sweep *s)
@@ -98,8 +132,7 @@ static int list(struct sweep *s)
     for (struct dirent *d; !e && (d = readdir(folder));)
         e = note(s, d->d_name);
     closedir(folder);
-    if (s->n)
-        qsort(s->files, s->n, sizeof *s->files, by_number);
+    keep_oldest(s);
     return e;
 }
 
@@ -139,11 +172,9 @@ static int sweep_folder(struct sweep *s, const struct retain_conf *c, int64_t li
     int deleted = 0, e = list(s);
     if (e)
         return e;
-    int64_t size = live_size;
-    for (size_t i = 0; i < s->n; i++)
-        size += s->files[i].size;
+    int64_t size = live_size + s->size;
     for (size_t i = 0; i < s->n; i++) {
-        const char *why = reason(c, &s->files[i], (int64_t)(s->n - i), size, now_us);
+        const char *why = reason(c, &s->files[i], s->all - (int64_t)i, size, now_us);
         if (!why)
             break;
         size -= s->files[i].size;
@@ -169,8 +200,7 @@ int retain_sweep(const struct retain_conf *c, const char *path, int64_t live_siz
     if (s.folder < 0)
         return err_from_errno(errno);
     int result = sweep_folder(&s, c, live_size, now_us);
-    for (size_t i = 0; i < s.n; i++)
-        free(s.files[i].name);
+    forget(&s, 0);
     free(s.files);
     close(s.folder);
     return result;

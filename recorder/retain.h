@@ -21,9 +21,11 @@ struct retain_conf { // 0: no such limit
 // Whether the live file, of that size and made then, has had its time.
 bool retain_is_full(const struct retain_conf *c, int64_t size, int64_t made_us, int64_t now_us);
 
-// Deletes the sealed files of the capture path that no limit leaves room for; live_size is that of
-// the live one. A file's age counts from its last change. How many were deleted, or E_… when the
-// folder cannot be read.
+#define RETAIN_SWEEP_MAX 4096 // a power of two
+
+// Deletes the sealed files of the capture path that no limit leaves room for, at most
+// RETAIN_SWEEP_MAX of them, the oldest first; live_size is that of the live one. A file's age
+// counts from its last change. How many were deleted, or E_… when the folder cannot be read.
 int retain_sweep(const struct retain_conf *c, const char *path, int64_t live_size,
                  int64_t now_us) MUST_CHECK;
 

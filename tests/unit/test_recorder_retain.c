@@ -1,5 +1,6 @@
 // Rotation is due when it should be; only sealed files of this capture are deleted, oldest first.
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "recorder/retain.h"
 #include "tests/support/alloc.h"
 #include "tests/support/tmp.h"
@@ -160,6 +161,33 @@ static void a_capture_may_have_any_name(void **state)
     assert_int_equal(chdir(before), 0);
 }
 
+// A folder with more files than one sweep deletes: the oldest go, the rest at the next sweeps.
+static void any_number_of_files_is_swept(void **state)
+{
+    (void)state;
+    enum { FILES = 3 * RETAIN_SWEEP_MAX + 100, KEPT = 50 };
+    char path[TMP_PATH], name[64];
+    for (int i = 0; i < FILES; i++) { // not in the order of their numbers
+        snprintf(name, sizeof name, "capture-%06d.db", (int)((i * 7919LL) % FILES) + 1);
+        int fd = open(tmp_path(path, dir, name), O_WRONLY | O_CREAT | O_EXCL, 0600);
+        assert_true(fd >= 0);
+        close(fd);
+    }
+    struct retain_conf c = {.keep_files = KEPT};
+    log_set_level(LOG_ERROR); // a line for each of thousands tells nobody anything
+    for (int left = FILES - KEPT; left > 0; left -= RETAIN_SWEEP_MAX) {
+        int n = left < RETAIN_SWEEP_MAX ? left : RETAIN_SWEEP_MAX, first = FILES - KEPT - left + 1;
+        assert_int_equal(sweep(&c, "capture.db", 0), n);
+        snprintf(name, sizeof name, "capture-%06d.db", first + n - 1);
+        assert_false(there(name));
+        snprintf(name, sizeof name, "capture-%06d.db", first + n);
+        assert_true(there(name));
+    }
+    assert_int_equal(sweep(&c, "capture.db", 0), 0);
+    assert_true(there(name));
+    log_set_level(LOG_INFO);
+}
+
 static void a_missing_folder_or_memory_is_told(void **state)
 {
     (void)state;
@@ -185,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(age_counts_from_the_last_change, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_names_of_others_are_safe, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_capture_may_have_any_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(any_number_of_files_is_swept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_folder_or_memory_is_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
