@@ -3,7 +3,8 @@
 -- Durations are microseconds. Joins are LEFT JOINs on keys, so that SQLite leaves out those that a query does not ask for, and
 -- a row whose partner is damaged is still seen.
 --
---   The slowest ten requests:     SELECT time, method, url, status, duration FROM http ORDER BY duration DESC LIMIT 10
+--   The slowest ten requests:     SELECT status, method, url, duration FROM http WHERE protocol = 'http'
+--                                 ORDER BY duration DESC LIMIT 10
 --   Error rate by route:          SELECT method, host, route, count, error_rate FROM endpoints ORDER BY error_rate DESC
 --   Bytes by peer:                SELECT peer, sum(relayed_c2s), sum(relayed_s2c) FROM flows GROUP BY peer
 --   Headers of a transaction:     SELECT side, name, value FROM header WHERE txn = …
