@@ -105,10 +105,10 @@ static int find_way(struct scan *c, int64_t id, int64_t *found)
 }
 
 // Where to try again: behind the last row in sound order, and in any case further on than the last
-// time.
+// time. Our row numbers are above 0: one below came of damage, and the way there leads nowhere.
 static int64_t retry_from(struct scan *c)
 {
-    int64_t from = c->sure == INT64_MIN ? 0 : sum_or_max(c->sure, 1);
+    int64_t from = c->sure < 0 ? 0 : sum_or_max(c->sure, 1);
     if (from > c->from) {
         c->stuck = 1;
         return from;

@@ -83,13 +83,13 @@ static struct place place_of(enum store_order order, const struct store_query *q
     int64_t key = store_int(q, id);
     // NULL comes before all numbers.
     int64_t answer = store_column_type(q, status) == STORE_NULL ? INT32_MIN : store_int(q, status);
-    switch (order) {
+    switch (order) { // ~ turns the order round, and knows no overflow
     case STORE_OLDEST_FIRST:
         return (struct place){store_int(q, start), answer, key};
     case STORE_NEWEST_FIRST:
-        return (struct place){-store_int(q, start), -answer, -key};
+        return (struct place){~store_int(q, start), ~answer, ~key};
     case STORE_SLOWEST_FIRST:
-        return (struct place){-store_int(q, duration), 0, key};
+        return (struct place){~store_int(q, duration), 0, key};
     default:
         return (struct place){key, 0, 0};
     }

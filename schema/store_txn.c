@@ -19,7 +19,8 @@
 #include "schema/put.h"
 #include "schema/route.h"
 
-#define BODY_INDEXED_MIN 4096 // as in the index body_digest
+#define BODY_INDEXED_MIN 4096            // as in the index body_digest
+#define BODY_ID_MAX      (INT64_MAX / 2) // never reached by counting
 
 enum end { END_ABSENT, END_COMPLETE, END_CUT, END_UNTIL_CLOSE }; // MessageEnd of record.proto
 
@@ -70,6 +71,10 @@ static int number_body(struct store *s, int64_t *id)
         if (rc == SQLITE_ROW)
             s->next_body = sqlite3_column_int64(stmt, 0);
         int e = rc == SQLITE_ROW ? 0 : store_fail(s, rc, "numbering a body");
+        if (e == 0 && (s->next_body <= 0 || s->next_body > BODY_ID_MAX)) {
+            s->next_body = 0;
+            e = store_refuse(s, E_DAMAGED, "a row of the table body is damaged");
+        }
         sqlite3_reset(stmt);
         if (e != 0)
             return e;
@@ -111,8 +116,10 @@ static int parts_are_whole(struct store *s, const struct store_txn *t, const str
     sqlite3_bind_int64(stmt, 3, c->s2c);
     int64_t at = 0;
     int rc;
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && sqlite3_column_int64(stmt, 0) == at)
-        at += sqlite3_column_int64(stmt, 1);
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && sqlite3_column_int64(stmt, 0) == at) {
+        if (__builtin_add_overflow(at, sqlite3_column_int64(stmt, 1), &at))
+            break; // a damaged row
+    }
     *whole = rc == SQLITE_DONE && at == c->stored;
     int e = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_fail(s, rc, "reading parts");
     sqlite3_reset(stmt);

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#define SEQ_MAX    (((int64_t)1 << STORE_SEQ_BITS) - 1)
+#define STREAM_MAX (INT64_MAX >> STORE_SEQ_BITS)
+
 int put_begin(struct store *s, struct row *r, enum statement which)
 {
     assert(s->in_batch);
@@ -93,6 +96,9 @@ static int find_stream(struct store *s, const struct store_stream *st, int64_t *
         *last = sqlite3_column_int64(stmt, 1);
     }
     int e = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_fail(s, rc, "looking for a stream");
+    // The emitter forgets what last tells it: it had better be true.
+    if (rc == SQLITE_ROW && (*id <= 0 || *id > STREAM_MAX || *last < 0 || *last > SEQ_MAX))
+        e = store_refuse(s, E_DAMAGED, "the row of stream %lld is damaged", (long long)*id);
     sqlite3_reset(stmt);
     return e;
 }
@@ -121,7 +127,7 @@ static int take_stream_id(struct store *s, int64_t *id)
     int rc = sqlite3_step(next);
     *id = rc == SQLITE_ROW ? sqlite3_column_int64(next, 0) : 0;
     sqlite3_reset(next);
-    if (rc == SQLITE_DONE || *id <= 0 || *id >= INT64_MAX >> STORE_SEQ_BITS)
+    if (rc == SQLITE_DONE || *id <= 0 || *id >= STREAM_MAX)
         return store_refuse(s, E_DAMAGED, "the row of the table capture is damaged");
     if (rc == SQLITE_ROW) {
         sqlite3_bind_int64(take, 1, *id + 1);
@@ -166,7 +172,7 @@ int store_stream(struct store *s, const struct store_stream *st, uint64_t first_
                  uint64_t *last_seq)
 {
     int64_t first = first_seq == 0 ? 1 : (int64_t)first_seq, last = first - 1;
-    if (first_seq >= (uint64_t)1 << STORE_SEQ_BITS)
+    if (first_seq > (uint64_t)SEQ_MAX)
         return store_refuse(s, E_RANGE, "a stream's first number is beyond %d bits",
                             STORE_SEQ_BITS);
     int e = store_begin(s);

@@ -99,6 +99,12 @@ static void tell_the_rest(struct verify *v)
     }
 }
 
+void verify_add(int64_t *sum, int64_t n)
+{
+    if (__builtin_add_overflow(*sum, n, sum))
+        *sum = n > 0 ? INT64_MAX : INT64_MIN;
+}
+
 void verify_progress(struct verify *v, int64_t done, int64_t all)
 {
     if (!v->progress)
@@ -169,13 +175,15 @@ int verify_schema(struct verify *v)
         return store_refuse(v->s, E_NOMEM, "checking the schema: %s", sqlite3_errstr(rc));
     }
     rc = open_theirs(v, &plain, &theirs);
-    int e = 0;
+    int e = 0, model_rc = SQLITE_DONE;
     if (rc != SQLITE_OK && !v->s->damaged)
         e = verify_error(v, rc, "schema");
-    while (rc == SQLITE_OK && e == 0 && sqlite3_step(ours) == SQLITE_ROW)
+    while (rc == SQLITE_OK && e == 0 && (model_rc = sqlite3_step(ours)) == SQLITE_ROW)
         e = find_object(v, theirs, (const char *)sqlite3_column_text(ours, 0),
                         (const char *)sqlite3_column_text(ours, 1),
                         (const char *)sqlite3_column_text(ours, 2));
+    if (e == 0 && model_rc != SQLITE_DONE)
+        e = store_refuse(v->s, E_NOMEM, "checking the schema: %s", sqlite3_errstr(model_rc));
     sqlite3_finalize(ours);
     sqlite3_finalize(theirs);
     sqlite3_close(model);

@@ -23,6 +23,8 @@ void verify_say_row(struct verify *v, enum verify_finding what, const char *tabl
                     const char *format, ...) __attribute__((format(printf, 5, 6)));
 // What SQLite said in phase doing: 0 when it is damage, which is told, else the error.
 int verify_error(struct verify *v, int rc, const char *doing);
+// Damaged numbers may be of any size: a sum stays at the end of its range.
+void verify_add(int64_t *sum, int64_t n);
 // done of all within the phase.
 void verify_progress(struct verify *v, int64_t done, int64_t all);
 // For struct scan: tells the gap as damage. arg is the struct verify.

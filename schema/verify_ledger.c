@@ -63,13 +63,6 @@ static const char flows_sql[] =
     " e.omitted_s2c, e.transactions, e.filtered FROM flow f LEFT JOIN flow_end e ON e.flow = f.id"
     " ORDER BY f.id";
 
-// Damaged numbers may be of any size: a sum stays at the end of its range.
-static void add(int64_t *sum, int64_t n)
-{
-    if (__builtin_add_overflow(*sum, n, sum))
-        *sum = n > 0 ? INT64_MAX : INT64_MIN;
-}
-
 static int step(struct ledger *l, struct cursor *c)
 {
     int rc = sqlite3_step(c->stmt);
@@ -88,7 +81,7 @@ static int take(struct ledger *l, struct cursor *c, int64_t flow, tally sum)
     int e = 0;
     while (e == 0 && c->there && c->flow <= flow) {
         for (int i = 0; i < TALLIES && c->flow == flow; i++)
-            add(&sum[i], sqlite3_column_int64(c->stmt, i + 1));
+            verify_add(&sum[i], sqlite3_column_int64(c->stmt, i + 1));
         e = step(l, c);
     }
     return e;
@@ -130,13 +123,13 @@ static void judge_direction(struct ledger *l, int64_t flow, sqlite3_stmt *stmt, 
     struct verify_sums *all = l->v->sums;
     int64_t relayed = sqlite3_column_int64(stmt, 2 + dir), counted = 0;
     int64_t stored = sum[STORED + dir], omitted = sum[OMITTED + dir], lost = sum[LOST + dir];
-    add(&counted, stored);
-    add(&counted, omitted);
-    add(&counted, lost);
-    add(&all->relayed[dir], relayed);
-    add(&all->stored[dir], stored);
-    add(&all->omitted[dir], omitted);
-    add(&all->lost[dir], lost);
+    verify_add(&counted, stored);
+    verify_add(&counted, omitted);
+    verify_add(&counted, lost);
+    verify_add(&all->relayed[dir], relayed);
+    verify_add(&all->stored[dir], stored);
+    verify_add(&all->omitted[dir], omitted);
+    verify_add(&all->lost[dir], lost);
     if (counted == relayed)
         return;
     *fits = false;
@@ -151,14 +144,14 @@ static void judge_ended(struct ledger *l, int64_t flow, sqlite3_stmt *stmt, tall
 {
     bool fits = true;
     for (int i = 0; i < 4; i++) // STORED and OMITTED of the end itself
-        add(&sum[i], sqlite3_column_int64(stmt, 4 + i));
+        verify_add(&sum[i], sqlite3_column_int64(stmt, 4 + i));
     judge_direction(l, flow, stmt, sum, 0, &fits);
     judge_direction(l, flow, stmt, sum, 1, &fits);
     int64_t told = sqlite3_column_int64(stmt, 8), filtered = sqlite3_column_int64(stmt, 9);
     int64_t counted = sum[TRANSACTIONS];
-    add(&counted, filtered);
-    add(&counted, sum[LOST_TRANSACTIONS]);
-    add(&l->v->sums->filtered, filtered);
+    verify_add(&counted, filtered);
+    verify_add(&counted, sum[LOST_TRANSACTIONS]);
+    verify_add(&l->v->sums->filtered, filtered);
     if (counted != told) {
         fits = false;
         verify_say_row(l->v, VERIFY_LEDGER, "flow", flow,
@@ -227,11 +220,11 @@ static int tell_losses(struct verify *v)
         int64_t n[4];
         for (int i = 0; i < 4; i++)
             n[i] = sqlite3_column_int64(stmt, 2 + i);
-        add(&v->sums->lost_transactions, n[0]);
-        add(&v->sums->lost_flows, n[1]);
+        verify_add(&v->sums->lost_transactions, n[0]);
+        verify_add(&v->sums->lost_flows, n[1]);
         for (int dir = 0; dir < 2 && sqlite3_column_type(stmt, 9) == SQLITE_NULL; dir++) {
-            add(&v->sums->relayed[dir], n[2 + dir]);
-            add(&v->sums->lost[dir], n[2 + dir]);
+            verify_add(&v->sums->relayed[dir], n[2 + dir]);
+            verify_add(&v->sums->lost[dir], n[2 + dir]);
         }
         verify_say_row(v, VERIFY_LOSS, "loss", sqlite3_column_int64(stmt, 0),
                        "%s: %lld transactions, %lld whole flows, %lld bytes c2s, %lld bytes s2c,"

@@ -111,10 +111,10 @@ static int read_parts(struct verify *v, const int64_t of[3], struct content *c)
         int64_t size = sqlite3_column_int64(stmt, 1);
         const void *p = sqlite3_column_blob(stmt, 2);
         if (sqlite3_column_int64(stmt, 0) == c->whole)
-            c->whole += size;
+            verify_add(&c->whole, size);
         digest_add(d, view_n(p, (size_t)sqlite3_column_bytes(stmt, 2)));
         c->readable &= sqlite3_column_type(stmt, 2) != SQLITE_NULL;
-        c->bytes += size;
+        verify_add(&c->bytes, size);
         c->parts++;
     }
     sqlite3_finalize(stmt);

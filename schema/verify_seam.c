@@ -39,7 +39,8 @@ static int check_streams(struct verify *v, struct store *later)
     if (rc_after != SQLITE_OK)
         e = store_fail(later, rc_after, "reading streams");
     while (e == 0 && (rc = sqlite3_step(before)) == SQLITE_ROW) {
-        int64_t id = sqlite3_column_int64(before, 0), due = sqlite3_column_int64(before, 1) + 1;
+        int64_t id = sqlite3_column_int64(before, 0), due = sqlite3_column_int64(before, 1);
+        verify_add(&due, 1);
         sqlite3_bind_int64(after, 1, id);
         rc_after = sqlite3_step(after);
         if (rc_after == SQLITE_DONE && sqlite3_column_type(before, 2) == SQLITE_NULL)
@@ -122,7 +123,9 @@ int store_verify_seam(struct store *earlier, struct store *later, verify_found *
                    store_path(earlier));
         return 0;
     }
-    if (b.number != a.number + 1) {
+    int64_t number = a.number;
+    verify_add(&number, 1);
+    if (b.number != number || number == a.number) {
         verify_say(&v, VERIFY_HOLE, store_path(later),
                    "is file %lld of its capture, and %s file %lld", (long long)b.number,
                    store_path(earlier), (long long)a.number);

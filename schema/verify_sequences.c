@@ -93,6 +93,12 @@ static int compare_streams(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+// What no stream can have was told by verify_rows; here it must not overflow.
+static int64_t within_range(int64_t seq)
+{
+    return seq < 0 ? 0 : seq > SEQ_MASK ? SEQ_MASK : seq;
+}
+
 // The streams of the file, each with where it begins and ends.
 static int read_streams(struct merge *m)
 {
@@ -109,9 +115,9 @@ static int read_streams(struct merge *m)
             }
             m->streams = more;
         }
-        int64_t first = sqlite3_column_int64(scan.stmt, 0);
-        m->streams[m->stream_count++] =
-            (struct stream){scan.last, first, sqlite3_column_int64(scan.stmt, 1), first};
+        int64_t first = within_range(sqlite3_column_int64(scan.stmt, 0));
+        int64_t last = within_range(sqlite3_column_int64(scan.stmt, 1));
+        m->streams[m->stream_count++] = (struct stream){scan.last, first, last, first};
         e = 0;
     }
     scan_close(&scan);
