@@ -76,8 +76,8 @@ LEFT JOIN head d ON d.txn = t.id;
 -- The header fields of a transaction, a row each: order, case and duplicates as they passed. n counts the lines of a
 -- head: 0 is its first header line.
 --
--- How a head becomes rows: '\' and '"' are written as '\s' and '\q', each line end as '"', and all of it as one JSON string.
--- There a '\"' can only be a line end; '","' in its place makes the text a JSON array of lines.
+-- How a head becomes rows: '\' and '"' are written as '\s' and '\q', each line end (LF, or CR LF) as '"', and all of it as one
+-- JSON string. There a '\"' can only be a line end; '","' in its place makes the text a JSON array of lines.
 CREATE VIEW header AS
 WITH section(txn, side, first, bytes) AS (
     SELECT txn, 'request', 1, req FROM head
@@ -89,8 +89,8 @@ WITH section(txn, side, first, bytes) AS (
 line(txn, side, n, text) AS (
     SELECT s.txn, s.side, j.key - s.first, replace(replace(j.value, '\q', '"'), '\s', '\')
     FROM section s,
-         json_each('[' || replace(json_quote(replace(replace(replace(CAST(s.bytes AS TEXT), '\', '\s'), '"', '\q'),
-                                                     char(13, 10), '"')), '\"', '","') || ']') j
+         json_each('[' || replace(json_quote(replace(replace(replace(replace(CAST(s.bytes AS TEXT), '\', '\s'), '"', '\q'),
+                                                             char(13, 10), char(10)), char(10), '"')), '\"', '","') || ']') j
     WHERE s.bytes IS NOT NULL AND j.value <> '' AND j.key >= s.first
 )
 SELECT txn, side, n,
@@ -100,7 +100,7 @@ FROM line
 WHERE side <> 'interim' OR text NOT LIKE 'HTTP/%';
 
 -- The whole content of a message, as it was on the wire (a content coding is not undone). Up to 1 GB; what is larger is read
--- from the parts, in the order of `at`. NULL where the message had none.
+-- from the parts, in the order of `at`. Where pieces are lost, or in an earlier file, length(bytes) is less than stored.
 CREATE VIEW content AS
 WITH half(txn, side, body) AS (
     SELECT id, 'request', req_body FROM txn

@@ -156,6 +156,27 @@ static void heads_that_are_hard_to_split(void **state)
                 "interim|3|Link|<</s>>\nrequest-trailer|0|T|<end>\n");
 }
 
+// Relayed as it was, not as it should be: ends of line without CR, bytes that are no UTF-8.
+static void heads_that_are_wrong(void **state)
+{
+    (void)state;
+    struct tape t;
+    char sql[256];
+    tape_open(&t, path);
+    int64_t flow = tape_flow(&t, "a:1");
+    struct store_txn txn = {
+        .protocol = "http",
+        .req = {.end = 1,
+                .head = VIEW_LIT("GET / HTTP/1.1\nA: 1\nB: 2\r\nC: \xe4\xff\t\x01\n folded\n\n")},
+        .res = {.end = 1, .head = VIEW_LIT("HTTP/1.1 200 OK\r\nA")}, // cut
+    };
+    snprintf(sql, sizeof sql, "SELECT side, n, name, hex(value) FROM header WHERE txn = %lld",
+             (long long)tape_txn(&t, flow, &txn));
+    tape_close(&t);
+    expect(sql, "request|0|A|31\nrequest|1|B|32\nrequest|2|C|E4FF0901\nrequest|3||666F6C646564\n"
+                "answer|0||41\n");
+}
+
 static void the_body_of_an_answer(void **state)
 {
     (void)state;
@@ -240,6 +261,7 @@ int main(void)
         TEST(bytes_by_peer),
         TEST(all_headers_of_a_transaction),
         TEST(heads_that_are_hard_to_split),
+        TEST(heads_that_are_wrong),
         TEST(the_body_of_an_answer),
         TEST(conversations_losses_and_what_is_open),
         TEST(views_use_their_indexes),
