@@ -166,6 +166,8 @@ static void sqlite_tend(struct recorder_sink *s, int64_t now_us)
 {
     struct sink_sqlite *q = self(s);
     int64_t size = 0;
+    if (q->made_us == 0) // it could not be asked when it was new
+        look_at_file(q);
     bool asks_size = q->retain.rotate_size > 0 || q->retain.keep_size > 0;
     if (asks_size)
         size = store_file_size(q->store);

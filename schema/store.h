@@ -129,8 +129,8 @@ int64_t store_file_size(const struct store *s);
 // the flows that have not ended carried over. Outside a batch. A rotation that is cut short at any
 // point is undone or ended by the next store_open(). sealed gets the new name of the old file;
 // NULL: it is not wanted. E_BUSY: somebody has the file open, so it cannot be sealed now. s goes on
-// with it; try again later. Another error: s goes on with the old file if it can be opened again,
-// else every call fails.
+// with it, as after any other error; try again later. Where the file that it goes on with cannot be
+// opened at once, store_begin() does, or says why not.
 int store_rotate(struct store *s, char *sealed, size_t size) MUST_CHECK;
 
 // ---- read

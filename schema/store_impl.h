@@ -54,6 +54,10 @@ void store_forget(struct store *s); // finalizes all statements, empties the cac
 
 // Opens s->path; s is cleared but for path, mode and lock. On an error s->db is NULL.
 int store_open_db(struct store *s);
+// Before a batch or a rotation: does what could not be done when it was due for want of memory or
+// room, ends a batch that was rolled back or opens the database after a rotation. 0, or why it
+// still cannot be done.
+int store_settle(struct store *s);
 // Closes the database; path and lock stay.
 void store_close_db(struct store *s);
 // A second, plain handle on the file; *out is to be closed in any case. SQLite's code.

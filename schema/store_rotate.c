@@ -107,7 +107,10 @@ static int carry_identity(struct store *s, const char *previous)
 static int attach(struct store *s, const char *path)
 {
     sqlite3_stmt *stmt;
-    int rc = store_prepare(s, "ATTACH ?1 AS next", &stmt);
+    // One before that failed may have had no memory to detach it.
+    int rc = sqlite3_db_filename(s->db, "next") ? store_exec(s, "DETACH next") : SQLITE_OK;
+    if (rc == SQLITE_OK)
+        rc = store_prepare(s, "ATTACH ?1 AS next", &stmt);
     if (rc != SQLITE_OK)
         return rc;
     sqlite3_bind_text(stmt, 1, path, -1, SQLITE_STATIC);
@@ -281,24 +284,24 @@ int store_rotate(struct store *s, char *sealed, size_t size)
     assert(s->mode == STORE_WRITE && !s->in_batch);
     int64_t number = 1;
     char why[WHY_MAX];
+    int e = store_settle(s);
+    if (e != 0)
+        return e;
     int rc = store_scalar(s, "SELECT number FROM capture", &number);
     if (rc != SQLITE_OK && rc != SQLITE_DONE)
         return store_fail(s, rc, "rotating");
     char *next = beside(s->path, "-next"), *name = sealed_name(s->path, number < 1 ? 1 : number);
     const char *slash = name ? strrchr(name, '/') : NULL;
-    int e = next && name ? make_next(s, next, slash ? slash + 1 : name)
-                         : store_refuse(s, E_LIMIT, "there is no free name to rotate to");
+    e = next && name ? make_next(s, next, slash ? slash + 1 : name)
+                     : store_refuse(s, E_LIMIT, "there is no free name to rotate to");
     if (e == 0)
         e = seal(s);
     if (e == 0) {
         store_close_db(s);
         e = rename_both(s, next, name);
         memcpy(why, s->why, sizeof why);
-        int again = store_open_db(s);
-        if (again == 0 && e != 0)
+        if (store_open_db(s) == 0 || e != 0)
             memcpy(s->why, why, sizeof why);
-        if (e == 0)
-            e = again;
         if (e == 0 && sealed)
             snprintf(sealed, size, "%s", name);
     }
@@ -322,7 +325,10 @@ int store_make(struct store *s)
     int e = store_create_file(&n, next);
     if (e == 0)
         e = store_open_db(&n);
-    store_close_db(&n); // the last one closes: its WAL goes into the file
+    int rc = e == 0 ? store_exec(&n, "PRAGMA wal_checkpoint(TRUNCATE)") : SQLITE_OK;
+    if (rc != SQLITE_OK)
+        e = store_fail(&n, rc, "making it");
+    store_close_db(&n); // the last one closes: its WAL goes
     if (e == 0 && is_there(next, "-wal"))
         e = store_refuse(&n, E_IO, "cannot be finished");
     if (e == 0 && rename(next, s->path) != 0)

@@ -44,11 +44,17 @@ static int run(struct store *s, enum statement which, const char *doing)
     return e;
 }
 
-int store_begin(struct store *s)
+int store_settle(struct store *s)
 {
     assert(s->mode == STORE_WRITE && !s->in_batch);
-    // Without a database after a rotation that could not open either file: perhaps now.
-    int e = s->db ? 0 : store_open_db(s);
+    if (!s->db)
+        return store_open_db(s);
+    return sqlite3_get_autocommit(s->db) ? 0 : run(s, STATEMENT_ROLLBACK, "rolling back");
+}
+
+int store_begin(struct store *s)
+{
+    int e = store_settle(s);
     if (e == 0)
         e = run(s, STATEMENT_BEGIN, "beginning a batch");
     s->in_batch = e == 0;
@@ -67,7 +73,7 @@ void store_rollback(struct store *s)
 {
     if (!s->in_batch)
         return;
-    // SQLite has done it already after some errors. Where it cannot, it does when the file closes.
+    // SQLite has done it already after some errors. Where it cannot now, store_settle() comes.
     if (!sqlite3_get_autocommit(s->db)) {
         char why[WHY_MAX];
         memcpy(why, s->why, sizeof why);
