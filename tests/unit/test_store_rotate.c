@@ -277,6 +277,49 @@ static void nothing_is_lost_when_it_fails(void **state)
     ask_sound(first);
 }
 
+// As nobody, in a folder of nobody's: the exit status is 0, or the line that failed.
+static int write_where_nothing_can_be_made(void)
+{
+#define CHECK(c)                                                                                   \
+    do {                                                                                           \
+        if (!(c))                                                                                  \
+            return __LINE__ % 251 + 1;                                                             \
+    } while (0)
+    struct tape t;
+    struct store *s;
+    char why[WHY_MAX];
+    CHECK(geteuid() != 0 || setuid(65534) == 0);
+    CHECK(chmod(dir, 0500) == 0);
+    CHECK(store_open(&s, path, STORE_WRITE, why) == E_REFUSED && strstr(why, path));
+    CHECK(chmod(dir, 0700) == 0);
+    tape_open(&t, path);
+    tape_flow(&t, "a:1");
+    CHECK(chmod(dir, 0500) == 0);
+    CHECK(store_rotate(t.s, NULL, 0) == E_REFUSED && strstr(store_why(t.s), "-next"));
+    tape_flow(&t, "a:2"); // it goes on
+    CHECK(chmod(dir, 0700) == 0);
+    CHECK(store_rotate(t.s, NULL, 0) == 0);
+    tape_close(&t);
+    return 0;
+}
+
+static void a_folder_that_cannot_be_written(void **state)
+{
+    (void)state;
+    int status;
+    if (geteuid() == 0)
+        assert_int_equal(chown(dir, 65534, 65534), 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(write_where_nothing_can_be_made());
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_string_equal(ask(first, "SELECT target FROM flow"), "a:1 a:2");
+    ask_sound(first);
+    ask_sound(path);
+}
+
 // ---- cut short
 
 // As a process leaves it that dies between the two renames.
@@ -459,6 +502,7 @@ int main(void)
         TEST(names_without_an_end_have_none),
         TEST(a_reader_keeps_it_waiting),
         TEST(nothing_is_lost_when_it_fails),
+        TEST(a_folder_that_cannot_be_written),
         TEST(it_is_ended_by_the_next_open),
         TEST(it_is_ended_with_two_names),
         TEST(there_is_a_file_at_any_time),
