@@ -89,7 +89,7 @@ static bool few_match(struct store *s, const struct filter *f, int64_t limit)
 {
     struct range r = {INT64_MIN, INT64_MAX, false};
     char sql[192];
-    int64_t few = limit > 0 && limit * 20 < FEW ? limit * 20 : FEW, n;
+    int64_t few = limit > 0 && limit < FEW / 20 ? limit * 20 : FEW, n;
     if (f)
         status_range(filter_root(f), &r);
     if (!r.narrowed)
