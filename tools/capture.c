@@ -48,6 +48,24 @@ static int order(const void *a, const void *b)
     return d;
 }
 
+// While it is rotated, the live file has the name of the sealed one as well: it is one file.
+static size_t unite_names(struct entry *found, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct entry *before = kept > 0 ? &found[kept - 1] : NULL;
+        struct stat a, b;
+        if (before && found[i].number == UINT64_MAX && found[i].stem == before->stem &&
+            memcmp(found[i].path, before->path, before->stem) == 0 && stat(before->path, &a) == 0 &&
+            stat(found[i].path, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev) {
+            free(before->path);
+            kept--;
+        }
+        found[kept++] = found[i];
+    }
+    return kept;
+}
+
 void capture_clear(struct capture *c)
 {
     for (size_t i = 0; i < c->n; i++)
@@ -112,6 +130,7 @@ static int folder(struct capture *c, const char *path, const struct entry *only)
         goto out;
     }
     qsort(found, n, sizeof *found, order);
+    n = unite_names(found, n);
     c->paths = calloc(n, sizeof *c->paths);
     if (!c->paths) {
         nomem();

@@ -5,7 +5,8 @@
 //
 // 1. A row is shown once: marks only grow, and ids are unique over all files of a capture.
 // 2. After a rotation the old file is read to its end first, then those between (if several
-//    rotations fell into one pause), then the new one.
+//    rotations fell into one pause), then the new one. A mark counts for all files before: so the
+//    new one is never looked at for the old, however close the rotation comes.
 // 3. The file is open only while it is looked at: an open reader would keep a rotation waiting.
 #include "tools/follow.h"
 
@@ -144,27 +145,50 @@ static int catch_up(struct follower *f, struct store *s, bool shown)
     return e ? told(s, e) : CLI_OK;
 }
 
-static int look(struct follower *f, const char *path, bool shown)
+// Shows what is new in the file of that name, unless it is another than expected (*moved).
+static int look(struct follower *f, const char *path, const struct stat *expected, bool *moved)
 {
+    struct stat st;
     struct store *s = capture_open(path);
-    int code = s ? catch_up(f, s, shown) : CLI_FAILED;
+    // Once it is open it is not rotated any more, so the name tells which file it is.
+    *moved = s && (stat(path, &st) != 0 || !same_file(&st, expected));
+    int code = !s ? CLI_FAILED : *moved ? CLI_OK : catch_up(f, s, true);
     store_close(s);
     return code;
 }
 
-// The files from the one that was live on, until the one that is now.
+// The files from the one that was looked at last on, until one that is not there any more under its
+// name (*moved).
+static int look_at_all(struct follower *f, const struct capture *all, bool *moved)
+{
+    struct stat st;
+    int code = CLI_OK;
+    size_t from = 0;
+    *moved = false;
+    for (size_t i = 0; i < all->n; i++)
+        if (stat(all->paths[i], &st) == 0 && same_file(&st, &f->file))
+            from = i;
+    for (size_t i = from; i < all->n && code == CLI_OK && !*moved; i++) {
+        if (stat(all->paths[i], &st) != 0)
+            continue; // deleted, as the oldest ones are
+        code = look(f, all->paths[i], &st, moved);
+        if (!*moved)
+            f->file = st;
+    }
+    return code;
+}
+
 static int look_after_rotation(struct follower *f)
 {
-    struct capture all;
-    struct stat st;
-    int code = capture_siblings(&all, f->path);
-    size_t from = 0;
-    for (size_t i = 0; i < all.n; i++)
-        if (stat(all.paths[i], &st) == 0 && same_file(&st, &f->file))
-            from = i;
-    for (size_t i = from; i < all.n && code == CLI_OK; i++)
-        code = look(f, all.paths[i], true);
-    capture_clear(&all);
+    bool moved = true;
+    int code = CLI_OK;
+    while (moved && code == CLI_OK && !stopped) {
+        struct capture all;
+        code = capture_siblings(&all, f->path);
+        if (code == CLI_OK)
+            code = look_at_all(f, &all, &moved);
+        capture_clear(&all);
+    }
     return code;
 }
 
@@ -192,8 +216,12 @@ static int turn(struct follower *f)
     bool still = unchanged(&file, &f->file) && unchanged(&wal, &f->wal);
     if (still && ++f->idle < IDLE_TURNS)
         return CLI_OK;
-    int code = same_file(&file, &f->file) ? look(f, f->path, true) : look_after_rotation(f);
-    f->file = file;
+    bool moved = !same_file(&file, &f->file);
+    int code = moved ? CLI_OK : look(f, f->path, &file, &moved);
+    if (!moved)
+        f->file = file;
+    else if (code == CLI_OK)
+        code = look_after_rotation(f);
     f->wal = wal;
     f->idle = 0;
     return code;
@@ -254,6 +282,15 @@ static int show_last(struct follower *f, int64_t last)
     return code;
 }
 
+// Everything in the file counts as shown.
+static int skip(struct follower *f, const char *path)
+{
+    struct store *s = capture_open(path);
+    int code = s ? catch_up(f, s, false) : CLI_FAILED;
+    store_close(s);
+    return code;
+}
+
 // Marks are set before the last rows are shown, so that nothing is between the two.
 static int start(struct follower *f, int64_t last)
 {
@@ -262,7 +299,7 @@ static int start(struct follower *f, int64_t last)
     f->path = c->paths[c->n - 1];
     stat_both(f, &f->file, &f->wal);
     for (size_t i = 0; i < c->n && code == CLI_OK; i++)
-        code = look(f, c->paths[i], false);
+        code = skip(f, c->paths[i]);
     return code || last == 0 ? code : show_last(f, last);
 }
 
