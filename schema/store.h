@@ -232,7 +232,8 @@ int store_verify(struct store *s, struct verify_sums *sums, verify_found *found,
                  void (*progress)(void *arg, int permille), void *arg) MUST_CHECK;
 
 // The seam between two files of a capture that follow each other: the same capture, no file between
-// them, streams that go on at the next number, no open flow left behind.
+// them, streams that go on at the next number, no open flow left behind. Of an error, of whichever
+// of the two, the earlier one knows why.
 int store_verify_seam(struct store *earlier, struct store *later, verify_found *found,
                       void *arg) MUST_CHECK;
 

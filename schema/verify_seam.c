@@ -108,10 +108,8 @@ static int check_flows(struct verify *v, struct store *later)
     return e;
 }
 
-int store_verify_seam(struct store *earlier, struct store *later, verify_found *found, void *arg)
+static int check_seam(struct verify *v, struct store *earlier, struct store *later)
 {
-    struct verify_sums sums = {0};
-    struct verify v = {.s = earlier, .sums = &sums, .found = found, .arg = arg};
     struct identity a, b;
     int e = read_identity(earlier, &a);
     if (e == 0)
@@ -119,18 +117,29 @@ int store_verify_seam(struct store *earlier, struct store *later, verify_found *
     if (e != 0)
         return e;
     if (memcmp(a.name, b.name, sizeof a.name) != 0) {
-        verify_say(&v, VERIFY_NOTE, store_path(later), "is of another capture than %s",
+        verify_say(v, VERIFY_NOTE, store_path(later), "is of another capture than %s",
                    store_path(earlier));
         return 0;
     }
     int64_t number = a.number;
     verify_add(&number, 1);
     if (b.number != number || number == a.number) {
-        verify_say(&v, VERIFY_HOLE, store_path(later),
+        verify_say(v, VERIFY_HOLE, store_path(later),
                    "is file %lld of its capture, and %s file %lld", (long long)b.number,
                    store_path(earlier), (long long)a.number);
         return 0;
     }
-    e = check_streams(&v, later);
-    return e == 0 ? check_flows(&v, later) : e;
+    e = check_streams(v, later);
+    return e == 0 ? check_flows(v, later) : e;
+}
+
+int store_verify_seam(struct store *earlier, struct store *later, verify_found *found, void *arg)
+{
+    struct verify_sums sums = {0};
+    struct verify v = {.s = earlier, .sums = &sums, .found = found, .arg = arg};
+    earlier->why[0] = later->why[0] = '\0';
+    int e = check_seam(&v, earlier, later);
+    if (e != 0 && !earlier->why[0])
+        memcpy(earlier->why, later->why, sizeof earlier->why);
+    return e;
 }

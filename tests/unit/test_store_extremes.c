@@ -142,6 +142,25 @@ static void a_seam_of_extremes(void **state)
     free(bytes);
 }
 
+// A seam that cannot be judged: it is said of which file.
+static void a_seam_without_an_end(void **state)
+{
+    (void)state;
+    const char *const files[] = {sealed, path};
+    for (int i = 0; i < 2; i++) {
+        struct findings f = {0};
+        struct store *a, *b;
+        ask_change(files[i], "DELETE FROM capture");
+        assert_int_equal(store_open(&a, sealed, STORE_READ, why), 0);
+        assert_int_equal(store_open(&b, path, STORE_READ, why), 0);
+        assert_int_equal(store_verify_seam(a, b, keep, &f), E_DAMAGED);
+        assert_non_null(strstr(store_why(a), files[i]));
+        store_close(a);
+        store_close(b);
+        ask_change(files[i], "INSERT INTO capture VALUES (1, randomblob(16), 1, '', 0, 1, 0)");
+    }
+}
+
 // Row numbers below zero, and nothing behind them that can be read.
 static void a_scan_ends(void **state)
 {
@@ -217,7 +236,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(every_number_at_its_ends),       TEST(a_seam_of_extremes),           TEST(a_scan_ends),
+        TEST(every_number_at_its_ends),       TEST(a_seam_of_extremes),
+        TEST(a_seam_without_an_end),          TEST(a_scan_ends),
         TEST(a_stream_of_impossible_numbers), TEST(a_body_of_the_highest_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
