@@ -103,6 +103,22 @@ static void test_losses(void **state)
     sample_remove(&s);
 }
 
+static void test_numbers_of_any_size(void **state)
+{
+    (void)state;
+    const char *path = copy_of(size);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "UPDATE flow_end SET stored_c2s = 9223372036854775807,"
+                                  " omitted_c2s = 9223372036854775807;"
+                                  "UPDATE stream SET last_seq = 9223372036854775807",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    verdict(path, 2, "bytes relayed != 9,223,372,036,854,775,807 stored");
+}
+
 static void test_hole(void **state)
 {
     sqlite3 *db;
@@ -222,9 +238,13 @@ static void test_cut_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_complete), cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_hole),     cmocka_unit_test(test_no_capture),
-        cmocka_unit_test(test_flipped),  cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_losses),
+        cmocka_unit_test(test_numbers_of_any_size),
+        cmocka_unit_test(test_hole),
+        cmocka_unit_test(test_no_capture),
+        cmocka_unit_test(test_flipped),
+        cmocka_unit_test(test_cut_off),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
