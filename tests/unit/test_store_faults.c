@@ -351,6 +351,37 @@ static void read_without_memory(const struct seen *all, enum lasts lasts)
     }
 }
 
+// Bytes for which there is no memory are not missing.
+static void no_memory_for_a_body(void **state)
+{
+    (void)state;
+    struct tape t;
+    struct store *s;
+    char why[WHY_MAX];
+    tmp_make(dir);
+    tape_open(&t, tmp_path(path, dir, "capture.db"));
+    tape_everything(&t);
+    tape_close(&t);
+    const char *ids = ask(path, "SELECT (SELECT id FROM body WHERE flow IS NULL AND stored > 5000),"
+                                " (SELECT id FROM body WHERE flow IS NOT NULL)");
+    int64_t bodies[] = {strtoll(ids, NULL, 10), strtoll(strchr(ids, '|') + 1, NULL, 10)};
+    for (int b = 0; b < 2; b++) {
+        bool met = true;
+        for (long i = 0; met; i++) {
+            struct seen seen = {0};
+            assert_int_equal(store_open(&s, path, STORE_READ, why), 0);
+            arm(MEMORY, ONCE, i);
+            int e = store_body(s, bodies[b], count_bytes, &seen);
+            met = fault.met;
+            arm(NONE, ONCE, 0);
+            if (e != 0 && e != E_NOMEM)
+                fail_msg("body %d, fault at %ld: %s", b, i, store_why(s));
+            store_close(s);
+        }
+    }
+    tmp_remove(dir);
+}
+
 static void no_memory_for_a_reader(void **state)
 {
     (void)state;
@@ -372,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_room_at_any_write),
         cmocka_unit_test(no_memory_at_any_step),
+        cmocka_unit_test(no_memory_for_a_body),
         cmocka_unit_test(no_memory_for_a_reader),
     };
     put_faults();
