@@ -150,6 +150,7 @@ static int scan_damaged(struct stats *s, struct store *store, const struct filte
                         int *code)
 {
     struct store_query *all = NULL, *one = NULL;
+    int64_t unread = 0;
     struct buf sql;
     buf_init(&sql, 4096);
     int e = buf_printf(&sql, "SELECT h.id, %s FROM http AS h WHERE h.id = ?1", columns(s));
@@ -159,12 +160,17 @@ static int scan_damaged(struct stats *s, struct store *store, const struct filte
     while (!e && !*code && (e = store_step(all)) == 1) {
         store_rewind(one);
         e = store_bind_int(one, 1, store_int(all, FIELD_ID));
-        if (!e && store_step(one) == 1)
+        e = e ? e : store_step(one);
+        if (e == 1)
             *code = add_row(s, one);
+        else if (e == 0 || e == E_DAMAGED) // what it is grouped by cannot be read
+            unread++;
+        e = e == 1 || e == E_DAMAGED ? 0 : e;
     }
-    if (!e && all && store_skipped(all))
+    unread += all ? store_skipped(all) : 0;
+    if (!e && unread > 0)
         cli_damage("%s: it is damaged: places that could not be read: %lld", store_path(store),
-                   (long long)store_skipped(all));
+                   (long long)unread);
     buf_clear(&sql);
     store_query_free(all);
     store_query_free(one);
