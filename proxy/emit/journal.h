@@ -40,7 +40,7 @@ struct journal_facts {
 // this process. One that is there already was left by a process that died: its stream is taken over
 // with all frames and, as long as it holds any, with its size. E_BUSY: locked by another process;
 // E_FULL: no disk space; E_NOMEM; E_IO; each with why. A damaged file is set aside as PATH.damaged
-// and a new stream begun: 0 then, and why is not empty.
+// (.2, .3 … when there is one) and a new stream begun: 0 then, and why is not empty.
 int journal_open(struct journal **out, const char *path, uint64_t size, int64_t now_us,
                  char why[WHY_MAX]) MUST_CHECK;
 

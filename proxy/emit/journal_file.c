@@ -4,7 +4,8 @@
 //        there, locked by another ──────────────→ E_BUSY
 //        there, unfinished (no magic) ──────────→ made anew, new stream
 //        there, header and every frame sound ───→ taken over; resized when it holds no frame
-//        there, anything else ──────────────────→ renamed to PATH.damaged, new stream
+//        there, anything else ──────────────────→ renamed to PATH.damaged (or .damaged.2 …),
+//                                                new stream
 //
 // The lock belongs to the open file, so a second open in this process is refused as well. Between
 // open and lock another process may have removed or renamed the file: then it is tried again.
@@ -20,7 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TRIES 8 // to open the file that is at PATH when the lock is ours
+#define TRIES       8    // to open the file that is at PATH when the lock is ours
+#define DAMAGED_MAX 1000 // files set aside at one PATH
 
 static const char magic[8] = "TAPERING";
 
@@ -138,10 +140,12 @@ static const char *check_frames(struct journal_file *f)
         seq = frame.seq;
         at += used;
     }
-    // Killed between the stores of head and next_seq, the latter is one behind.
+    // Killed between the stores of head and next_seq, the latter is one behind. It is mended here:
+    // when all frames are forgotten, nothing else knows the number.
     if (h->next_seq != seq + 1 && h->next_seq != seq)
         return "its frames do not end where its header says";
     f->next_seq = seq + 1;
+    __atomic_store_n(&h->next_seq, f->next_seq, __ATOMIC_RELEASE);
     return NULL;
 }
 
@@ -252,15 +256,29 @@ static int open_locked(struct journal_file *f, uint64_t *bytes, char why[WHY_MAX
     return E_BUSY;
 }
 
-static int set_aside(struct journal_file *f, char why[WHY_MAX])
+// To the first of PATH.damaged, PATH.damaged.2 … that is free: each may be the only copy of
+// records. *to, the caller's to free, is its name.
+static int set_aside(struct journal_file *f, char **to, char why[WHY_MAX])
 {
-    size_t n = strlen(f->path) + sizeof ".damaged";
-    char *to = malloc(n);
-    if (!to)
-        return fail(why, f->path, "cannot rename it", E_NOMEM);
-    snprintf(to, n, "%s.damaged", f->path);
-    int e = rename(f->path, to) == 0 ? 0 : fail(why, f->path, "cannot rename it", E_IO);
-    free(to);
+    size_t n = strlen(f->path) + sizeof ".damaged.4294967295";
+    char *name = malloc(n);
+    struct stat there;
+    int e = E_NOMEM;
+
+    if (name) {
+        snprintf(name, n, "%s.damaged", f->path);
+        for (unsigned i = 2; lstat(name, &there) == 0 && i <= DAMAGED_MAX; i++)
+            snprintf(name, n, "%s.damaged.%u", f->path, i);
+        errno = EEXIST;
+        // Nobody comes in between: who takes such a name has this lock.
+        e = lstat(name, &there) != 0 && rename(f->path, name) == 0 ? 0 : E_IO;
+    }
+    if (e < 0) {
+        (void)fail(why, f->path, "cannot rename it", e);
+        free(name);
+        name = NULL;
+    }
+    *to = name;
     close(f->fd);
     f->fd = -1;
     return e;
@@ -269,16 +287,16 @@ static int set_aside(struct journal_file *f, char why[WHY_MAX])
 // What is at the path is taken over, or set aside (why then says so), or was never finished.
 static int reuse(struct journal_file *f, uint64_t bytes, uint64_t size, char why[WHY_MAX])
 {
-    char reason[WHY_MAX];
+    char reason[WHY_MAX], *aside;
     int e = take_over(f, bytes, size, reason);
 
     if (e == E_DAMAGED) {
-        e = set_aside(f, why);
+        e = set_aside(f, &aside, why);
         if (e == 0)
             e = open_locked(f, &bytes, why);
         if (e == 0)
-            snprintf(why, WHY_MAX, "journal %.200s: %.100s; set aside as %.100s.damaged", f->path,
-                     reason, f->path);
+            snprintf(why, WHY_MAX, "journal: %.100s; set aside as %.300s", reason, aside);
+        free(aside);
     } else if (e != 0 && e != E_NOTFOUND) {
         memcpy(why, reason, WHY_MAX);
     }

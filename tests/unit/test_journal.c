@@ -186,6 +186,35 @@ static void test_file_comes_and_goes(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+// Killed between the stores of head and next_seq, and again before anything new was written.
+static void test_killed_twice(void **state)
+{
+    struct journal *j;
+    struct journal_facts facts;
+    uint64_t behind = 4;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(journal_open(&j, path, SMALL, 0, why), 0);
+    for (int i = 0; i < 4; i++)
+        assert_true(ring_put(j, 100, 0));
+    journal_close(j);
+    unsigned char *whole = tmp_read(path, &n);
+    memcpy(whole + offsetof(struct journal_header, next_seq), &behind, sizeof behind);
+    tmp_write(path, whole, n);
+    free(whole);
+    assert_int_equal(journal_open(&j, path, SMALL, 0, why), 0);
+    assert_string_equal(why, "");
+    ring_check(j, 1, 5);
+    journal_sent(j, 4 * 116);
+    assert_true(journal_ack(j, 4));
+    journal_close(j);
+    assert_int_equal(journal_open(&j, path, SMALL, 0, why), 0);
+    journal_facts(j, &facts);
+    assert_int_equal(facts.next_seq, 5);
+    journal_close(j);
+}
+
 static void expect_set_aside(const char *what)
 {
     char damaged[TMP_PATH];
@@ -264,6 +293,29 @@ static void test_damage(void **state)
     free(whole);
 }
 
+static void test_damaged_ones_are_kept(void **state)
+{
+    static const char *const names[] = {"w0.ring.damaged", "w0.ring.damaged.2",
+                                        "w0.ring.damaged.3"};
+    struct journal *j;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char text[64], aside[TMP_PATH];
+        size_t n;
+        snprintf(text, sizeof text, "damage %zu, and long enough to be looked at", i);
+        tmp_write(path, text, strlen(text));
+        assert_int_equal(journal_open(&j, path, SMALL, 0, why), 0);
+        journal_close(j);
+        tmp_path(aside, dir, names[i]);
+        assert_non_null(strstr(why, names[i]));
+        char *kept = tmp_read(aside, &n);
+        assert_int_equal(n, strlen(text));
+        assert_memory_equal(kept, text, n);
+        free(kept);
+    }
+}
+
 static void test_refusals(void **state)
 {
     struct journal *j;
@@ -308,7 +360,9 @@ int main(void)
         cmocka_unit_test(test_full_and_held),
         cmocka_unit_test(test_memory_is_given_back),
         cmocka_unit_test_setup_teardown(test_file_comes_and_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_killed_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_ones_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
