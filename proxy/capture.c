@@ -242,7 +242,7 @@ static int open_journal(const struct capture *c, unsigned n, struct journal **ou
                          size < JOURNAL_MIN ? JOURNAL_MIN : size, clock_wall_us(), why);
     if (e == 0 && why[0])
         log_warn("%s", why);
-    if (e == 0 && s->spool_dir && geteuid() == 0 && s->user != 0 && chown(path, s->user, s->user))
+    if (e == 0 && geteuid() == 0 && s->user != 0 && journal_give(*out, s->user))
         log_warn("journal stays root's path=%s reason=\"%s\"", path, strerror(errno));
     return e;
 }

@@ -20,7 +20,9 @@ static int put_addr(struct buf *b, const char *key, const struct addr *a)
 
 static int write_all(const char *path, struct view v)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    // Root may write where others do too: no link, and no file of theirs, is written through.
+    (void)unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return -1;
     ssize_t n = write(fd, v.p, v.n);

@@ -44,6 +44,9 @@ struct journal_facts {
 int journal_open(struct journal **out, const char *path, uint64_t size, int64_t now_us,
                  char why[WHY_MAX]) MUST_CHECK;
 
+// Gives the file to a user: 0, or E_IO with errno. Anonymous memory has no owner.
+int journal_give(struct journal *j, uint32_t uid) MUST_CHECK;
+
 // When everything was acknowledged and the stream said Bye the file is removed; else it stays for
 // the next process. j may be NULL.
 void journal_close(struct journal *j);

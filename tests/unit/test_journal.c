@@ -215,6 +215,24 @@ static void test_killed_twice(void **state)
     journal_close(j);
 }
 
+static void test_giving_follows_no_link(void **state)
+{
+    char victim[TMP_PATH];
+    struct journal *j;
+    struct stat st;
+
+    (void)state;
+    tmp_write(tmp_path(victim, dir, "victim"), "mine", 4);
+    assert_int_equal(journal_open(&j, path, SMALL, 0, why), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(victim, path), 0);
+    uint32_t to = geteuid() == 0 ? 2102 : geteuid();
+    assert_int_equal(journal_give(j, to), 0);
+    assert_int_equal(stat(victim, &st), 0);
+    assert_int_equal(st.st_uid, geteuid());
+    journal_close(j);
+}
+
 static void expect_set_aside(const char *what)
 {
     char damaged[TMP_PATH];
@@ -361,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_memory_is_given_back),
         cmocka_unit_test_setup_teardown(test_file_comes_and_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_killed_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_giving_follows_no_link, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_ones_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),

@@ -74,15 +74,20 @@ static int write_whole(const char *path, const char *text)
     if (asprintf(&tmp, "%s.tmp", path) < 0)
         return E_NOMEM;
     int e = E_IO;
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    // Root may write where others do too: no link, and no file of theirs, is written through.
+    unlink(tmp);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0) {
         size_t n = strlen(text);
         bool whole = write(fd, text, n) == (ssize_t)n;
         if (close(fd) == 0 && whole && rename(tmp, path) == 0)
             e = 0;
     }
-    if (e)
+    if (e) {
         log_error("ready file not written path=%s error=%s", path, strerror(errno));
+        if (fd >= 0)
+            unlink(tmp);
+    }
     free(tmp);
     return e;
 }
