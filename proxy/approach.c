@@ -47,6 +47,8 @@ static void begin_exchange(struct flow *f, struct view opening)
     f->answered = 0;
     f->timed[C2S] = f->timed[S2C] = false;
     flow_answer(f, 0, "");
+    if (!f->blind)
+        tap_since(&f->tap, f->begun_us);
     if (!flow_ended(f) && opening.n > 0)
         relay_move(f, C2S, opening);
 }
@@ -149,6 +151,7 @@ static void refuse(struct flow *f)
     if (env->out.refusal_recorded) {
         if (!f->tap.open)
             flow_tap_open(f, hint_for(f, true));
+        tap_since(&f->tap, f->begun_us);
         tap_feed(&f->tap, C2S, buf_view(&env->to_server), flow_env_wall(env));
         tap_feed_own(&f->tap, buf_view(&env->to_client), flow_env_wall(env));
     }
@@ -178,6 +181,8 @@ static bool feed_front(struct flow *f, struct view in, size_t *n)
     if (!f->front)
         return false;
     f->fed = true;
+    if (!f->begun)
+        f->begun_us = flow_env_wall(env);
     buf_reset(&env->to_client);
     buf_reset(&env->to_server);
     env->out.requested[0] = 0;
@@ -268,6 +273,8 @@ static void dial_failed(struct flow *f, const struct upstream_result *r)
     struct view request = undelivered(f);
     stat_add(&f->env->stats->dials_failed, 1);
     flow_tap_open(f, hint_for(f, true));
+    if (flow_is_exchange(f))
+        tap_since(&f->tap, f->begun_us);
     if (request.n > 0)
         tap_feed(&f->tap, C2S, request, flow_env_wall(f->env));
     flow_answer(f, r->error, r->detail);

@@ -59,7 +59,7 @@ static int hold_add(struct tap *t, enum dir dir, struct view bytes, bool own)
     if (bytes.n > t->env->max || t->env->used > t->env->max - bytes.n)
         return E_FULL;
     if (buf_len(b) == 0) {
-        t->hold_us[dir] = t->ctx.now_us;
+        t->hold_us[dir] = t->fresh_us;
         if (dir == S2C)
             t->held_own = false;
     }
@@ -237,7 +237,7 @@ static void guess(struct tap *t, enum dir dir, struct view *in, bool own)
 static void pass(struct tap *t, enum dir dir, struct view *in, bool own)
 {
     unsigned changes = t->changes;
-    *in = view_from(*in, offer(t, dir, *in, t->ctx.now_us, own));
+    *in = view_from(*in, offer(t, dir, *in, t->fresh_us, own));
     if (t->changes != changes || t->stir || in->n == 0)
         return;
     int r = in->n > TAP_HOLD_MAX ? E_LIMIT : hold_add(t, dir, *in, own);
@@ -295,7 +295,11 @@ static void hear(struct tap *t, enum dir dir, struct view in, bool own, int64_t 
     t->relayed[dir] += in.n;
     if (t->first_speaker == 0 && !own)
         t->first_speaker = dir == C2S ? 1 : 2;
-    t->ctx.now_us = now_us;
+    t->ctx.now_us = t->fresh_us = now_us;
+    if (dir == C2S && t->since_us) {
+        t->fresh_us = t->since_us;
+        t->since_us = 0;
+    }
     if (!t->ctx.sink) {
         count_lost(t, CAUSE_OUT_OF_MEMORY, in.n);
         return;
@@ -325,6 +329,11 @@ void tap_open(struct tap *t, struct tap_env *env, const struct flow_facts *facts
     t->ctx.sink = env->sink->ops->open(env->sink, facts);
     if (t->ctx.sink && hint)
         start(t, hint);
+}
+
+void tap_since(struct tap *t, int64_t us)
+{
+    t->since_us = us;
 }
 
 void tap_feed(struct tap *t, enum dir dir, struct view bytes, int64_t now_us)

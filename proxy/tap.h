@@ -27,6 +27,8 @@ struct tap {
     uint64_t small[TAP_STATE_SMALL / 8]; // where a small state lives
     struct buf hold[2];
     int64_t hold_us[2]; // when the first byte held came
+    int64_t since_us;   // when the C2S bytes fed next began to come; 0: as they are fed
+    int64_t fresh_us;   // when the bytes at hand began to come
     uint64_t relayed[2];
     bool ended[2], end_told[2]; // heard of, told to the decoder
     bool held_own;              // what is held of S2C has our own words in it
@@ -40,6 +42,8 @@ struct tap {
 // counted, not kept.
 void tap_open(struct tap *t, struct tap_env *env, const struct flow_facts *facts,
               const struct decoder_ops *hint, int64_t now_us);
+// The C2S bytes that are fed next began to come then: a head waited for its end, or for a dial.
+void tap_since(struct tap *t, int64_t us);
 void tap_feed(struct tap *t, enum dir dir, struct view bytes, int64_t now_us);
 void tap_feed_own(struct tap *t, struct view answer,
                   int64_t now_us); // S2C bytes that are our own words

@@ -25,6 +25,7 @@ struct txn {
     bool by_proxy;
     char protocol[16], method[32], scheme[16], host[300], path[1024], query[1024], version[8];
     unsigned status;
+    int64_t begun_us, ended_us;
     struct half half[2];
 };
 
@@ -108,6 +109,7 @@ static void text_begin(struct sink_flow *f, const struct sink_msg *m)
         return;
     }
     h->begun = true;
+    t->begun_us = t->begun_us ? t->begun_us : m->at_us;
     (void)buf_add_view(&h->head, m->head);
     if (m->dir == C2S) {
         copy(t->method, sizeof t->method, m->method);
@@ -134,9 +136,10 @@ static void text_body(struct sink_flow *f, uint64_t n, enum dir dir, struct view
 static void text_end(struct sink_flow *f, uint64_t n, enum dir dir, enum msg_end how,
                      struct view trailers, uint64_t wire, int64_t at_us)
 {
-    struct half *h = &txn_of(f, n)->half[dir];
+    struct txn *t = txn_of(f, n);
+    struct half *h = &t->half[dir];
     (void)trailers;
-    (void)at_us;
+    t->ended_us = at_us;
     h->ended = true;
     h->how = how;
     h->wire += wire;
@@ -171,7 +174,8 @@ static void text_txn_end(struct sink_flow *f, uint64_t n, const char *note)
     put_value(&line, "path", view_of(t->path));
     put_value(&line, "query", view_of(t->query));
     put_value(&line, "version", view_of(t->version));
-    (void)buf_printf(&line, " status=%u by_proxy=%d", t->status, t->by_proxy);
+    (void)buf_printf(&line, " status=%u by_proxy=%d ms=%lld", t->status, t->by_proxy,
+                     (long long)(t->ended_us - t->begun_us) / 1000);
     put_value(&line, "note", view_of(note));
     put_half(&line, "req", &t->half[C2S]);
     put_half(&line, "res", &t->half[S2C]);

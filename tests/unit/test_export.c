@@ -297,7 +297,7 @@ static void test_show(void **state)
     assert_int_equal(p.code, 0);
     assert_non_null(strstr(p.out, "\n      \"name\": \"J\303\266rg\"\n"));
     assert_non_null(strstr(p.out, "192.0.2.7:80 (api.test:80)"));
-    assert_non_null(strstr(p.out, "wait 11.0ms"));
+    assert_non_null(strstr(p.out, "wait 9.50ms"));
     program_clear(&p);
     TAPEDECK(&p, "show", sample.path, id, "--body", "response", "--decode");
     assert_string_equal(p.out, sample_json);

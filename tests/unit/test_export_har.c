@@ -219,7 +219,7 @@ static void test_content(void **state)
     assert_string_equal(value_of(headers, 2, "X-B"), "1");
     assert_string_equal(value_of(headers, 3, "x-a"), "2");
     assert_string_equal(value_of(headers, 4, "X-B"), "3");
-    // 12.3 ms behind the http front: the dial of 1.5 ms is part of the wait.
+    // 12.3 ms behind the http front: the dial of 1.5 ms lies within the request.
     json_t *t = json_object_get(entry, "timings");
     assert_true(number_of(t, "dns") == 0.5);
     assert_true(number_of(t, "connect") == 1);

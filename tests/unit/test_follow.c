@@ -128,7 +128,8 @@ static void test_rotation(void **state)
         else
             sample_commit(&s);
         if (i % 4 == 0)
-            assert_true(program_wait_for(&p, line));
+            if (!program_wait_for(&p, line))
+                fail_msg("%s never came; so far: %s%s", line, p.out, p.err);
     }
     sample_close(&s);
     assert_true(program_wait_for(&p, "200  /row/12\n"));

@@ -26,14 +26,14 @@ void har_times(const struct store_query *q, struct har_times *t)
     t->send = not_negative(sent - start);
     t->wait = not_negative(answer - sent);
     t->receive = not_negative(end - (answer > sent ? answer : sent));
-    // The dial belongs to the first request of a connection. Behind the http front it happens while
-    // the request waits; elsewhere before the first byte is read.
+    // The dial belongs to the first request of a connection. Behind the http front it happens
+    // between the request's first byte and its last; elsewhere before the first byte is read.
     if (store_int(q, FIELD_N) == 0 && store_column_type(q, STORE_DIAL_US) != STORE_NULL) {
-        bool within = view_eq(store_bytes(q, FIELD_FRONT), VIEW_LIT("http")) && t->wait >= dial;
+        bool within = view_eq(store_bytes(q, FIELD_FRONT), VIEW_LIT("http")) && t->send >= dial;
         t->dns = dns > 0 && dns <= dial ? dns : -1;
         t->connect = dial - not_negative(t->dns);
         if (within)
-            t->wait -= dial;
+            t->send -= dial;
         else
             t->started -= dial;
     }
