@@ -52,7 +52,8 @@ static int hand_down(struct child *c, const struct options *o, unsigned program)
         for (size_t i = 0; i < n; i++) {
             const char *value =
                 d->flags & OPT_REPEATS ? options_nth(o, d->name, i) : options_text(o, d->name);
-            int e = child_arg(c, "--%s=%s", d->name, value);
+            // An option that was emptied has no text.
+            int e = child_arg(c, "--%s=%s", d->name, value ? value : "");
             if (e)
                 return e;
         }
@@ -142,8 +143,11 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
         unlink(s.ready_file); // one of an earlier life must not be taken for ours
     supervise_prepare();
     int code = CLI_FAILED;
-    if (set_up(&s, o) == 0)
+    int e = set_up(&s, o);
+    if (e == 0)
         code = supervise_run(&s);
+    else if (e == E_LIMIT || e == E_NOMEM)
+        fprintf(stderr, "tapedeck run: the children's command lines: %s\n", err_text(e));
     if (s.ready_file)
         unlink(s.ready_file);
     tear_down(&s);
