@@ -77,6 +77,23 @@ def files_are_private(s):
         equal(stat.S_IMODE(os.stat(os.path.join(spool, name)).st_mode), 0o600, f"mode of {name}")
 
 
+def recorder_down_at_the_end(origin):
+    """What the drain flushes needs somebody to take it, however long the recorder's back-off has become."""
+    s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
+                origin.port, "--in-bind", "127.0.0.1", "--spool-dir=").start()
+    for n in range(1, 7):
+        pid = s.wait_ready()["recorder"]
+        os.kill(pid, signal.SIGKILL)
+        until("the word of its end", lambda n=n: s.log_text().count("recorder died") == n)
+        if n < 6:
+            until("its restart", lambda pid=pid: s.wait_ready()["recorder"] != pid)
+    for n in range(3):
+        run("curl", "-sSf", f"http://127.0.0.1:{s.inbound}/{n}")
+    s.stop()
+    equal(s.one("SELECT count(*) FROM txn"), 3, "transactions that only the drain could flush")
+    s.verify()
+
+
 def halves_alone(origin):
     where = folder()
     sock, capture = os.path.join(where, "r.sock"), os.path.join(where, "c.db")
@@ -205,6 +222,7 @@ def main():
     s.stop()
     s.verify()
     drain(origin)
+    recorder_down_at_the_end(origin)
     halves_alone(origin)
     records_given_up(origin)
     captures_that_can_never_be(origin)

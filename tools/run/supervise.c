@@ -2,7 +2,8 @@
 //
 //   RUNNING --SIGTERM--> STOP_PROXY --proxy ended--> STOP_RECORDER --recorder ended--> done
 //
-// 1. The recorder ends after the proxy, so that what the proxy flushes is committed.
+// 1. The recorder ends after the proxy, so that what the proxy flushes is committed; one that is
+//    down meanwhile is started for it, without back-off.
 // 2. Before the sidecar is ready, a child that refuses its options or its capture (exit code 2) or
 //    a proxy that ends is the end of all: waiting would only hide the message. Later everything is
 //    restarted.
@@ -214,6 +215,7 @@ static void stop(struct loop *l, int code)
     l->code = code;
     l->phase = STOP_PROXY;
     l->kill_us = clock_mono_us() + l->s->drain_us + STOP_GRACE_US;
+    l->s->recorder.restart_us = 0;
     child_signal(&l->s->proxy, SIGTERM);
 }
 
@@ -223,6 +225,11 @@ static void ended(struct loop *l, struct child *c, int status)
     bool was_ready = c->was_ready;
     child_ended(c, status, clock_mono_us());
     l->recorder_ended = l->recorder_ended || c == &l->s->recorder;
+    if (l->phase == STOP_PROXY && c == &l->s->recorder && !child_refused(c)) {
+        c->restart_us = clock_mono_us() + CHILD_BACKOFF_MIN;
+        log_error("%s died while the proxy drains %s", c->name, end_text(status, how, sizeof how));
+        return;
+    }
     if (l->phase != RUNNING) {
         c->state = CHILD_ENDED;
         if (child_ended_as_asked(c)) {
@@ -265,13 +272,10 @@ static void proxy_may_start(struct loop *l)
         proxy->restart_us = 0;
 }
 
-static void restart_due(struct loop *l)
+static void restart_due(struct loop *l, struct child *c)
 {
-    struct child *both[] = {&l->s->recorder, &l->s->proxy};
-    for (int i = 0; i < 2; i++) {
-        if (both[i]->state == CHILD_WAITING && clock_mono_us() >= both[i]->restart_us)
-            start(l, both[i]);
-    }
+    if (c->state == CHILD_WAITING && clock_mono_us() >= c->restart_us)
+        start(l, c);
 }
 
 // One step of stopping; true when both have ended.
@@ -343,11 +347,14 @@ int supervise_run(struct supervise *s)
         reap(&l);
         if (l.phase == RUNNING) {
             proxy_may_start(&l);
-            restart_due(&l);
+            restart_due(&l, &s->recorder);
+            restart_due(&l, &s->proxy);
             look_for_ready(&l);
             ready_may_be_told(&l);
         } else if (stopped(&l)) {
             break;
+        } else if (l.phase == STOP_PROXY) {
+            restart_due(&l, &s->recorder);
         }
     }
     forget_ready(s, "proxy");
