@@ -14,6 +14,7 @@
 // 3. Damage never ends it: it is told with its place, and the walk goes on behind it.
 #include "schema/verify.h"
 
+#include "proto/base/clamp.h"
 #include "schema/mend.h"
 
 #include <stdarg.h>
@@ -101,8 +102,7 @@ static void tell_the_rest(struct verify *v)
 
 void verify_add(int64_t *sum, int64_t n)
 {
-    if (__builtin_add_overflow(*sum, n, sum))
-        *sum = n > 0 ? INT64_MAX : INT64_MIN;
+    *sum = clamp_add(*sum, n);
 }
 
 void verify_progress(struct verify *v, int64_t done, int64_t all)

@@ -28,9 +28,9 @@ static struct key key_of(const struct rows *r, const struct store_query *q)
 {
     struct key k = {.id = store_int(q, FIELD_ID)};
     if (r->spec.order == STORE_SLOWEST_FIRST)
-        k.number = -store_int(q, FIELD_DURATION);
+        k.number = ~store_int(q, FIELD_DURATION); // turns the order round without overflow
     else if (r->spec.order == STORE_NEWEST_FIRST)
-        k = (struct key){-store_int(q, STORE_START_US), -k.id};
+        k = (struct key){~store_int(q, STORE_START_US), ~k.id};
     else if (r->spec.order == STORE_OLDEST_FIRST)
         k.number = store_int(q, STORE_START_US);
     return k;

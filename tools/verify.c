@@ -1,6 +1,7 @@
 // verify: proves that a capture is complete, or says what is not.
 //
 // The proof is store_verify()'s; this file adds up files, and tells.
+#include "proto/base/clamp.h"
 #include "tools/capture.h"
 #include "tools/commands.h"
 #include "tools/fields.h"
@@ -95,13 +96,6 @@ static void progress(void *arg, int permille)
     progress_permille(&v->progress, permille);
 }
 
-// Numbers of a damaged file may be of any size: a sum stays at the end of its range.
-static int64_t sum(int64_t a, int64_t b)
-{
-    int64_t out;
-    return __builtin_add_overflow(a, b, &out) ? (b > 0 ? INT64_MAX : INT64_MIN) : out;
-}
-
 static void add(struct verify_sums *to, const struct verify_sums *s)
 {
     to->streams = s->streams > to->streams ? s->streams : to->streams; // the same in all files
@@ -113,16 +107,16 @@ static void add(struct verify_sums *to, const struct verify_sums *s)
     to->parts += s->parts;
     to->bodies += s->bodies;
     for (int d = 0; d < 2; d++) {
-        to->relayed[d] = sum(to->relayed[d], s->relayed[d]);
-        to->stored[d] = sum(to->stored[d], s->stored[d]);
-        to->omitted[d] = sum(to->omitted[d], s->omitted[d]);
-        to->lost[d] = sum(to->lost[d], s->lost[d]);
+        to->relayed[d] = clamp_add(to->relayed[d], s->relayed[d]);
+        to->stored[d] = clamp_add(to->stored[d], s->stored[d]);
+        to->omitted[d] = clamp_add(to->omitted[d], s->omitted[d]);
+        to->lost[d] = clamp_add(to->lost[d], s->lost[d]);
     }
-    to->lost_transactions = sum(to->lost_transactions, s->lost_transactions);
-    to->lost_flows = sum(to->lost_flows, s->lost_flows);
+    to->lost_transactions = clamp_add(to->lost_transactions, s->lost_transactions);
+    to->lost_flows = clamp_add(to->lost_flows, s->lost_flows);
     to->unbalanced += s->unbalanced;
-    to->filtered = sum(to->filtered, s->filtered);
-    to->holes = sum(to->holes, s->holes);
+    to->filtered = clamp_add(to->filtered, s->filtered);
+    to->holes = clamp_add(to->holes, s->holes);
     to->damages += s->damages;
 }
 
@@ -181,7 +175,7 @@ static void print_direction(const struct verify *v, const char *name, int d)
 {
     char a[FIELDS_COUNT], b[FIELDS_COUNT], c[FIELDS_COUNT], e[FIELDS_COUNT];
     const struct verify_sums *s = &v->sums;
-    bool even = s->relayed[d] == sum(sum(s->stored[d], s->omitted[d]), s->lost[d]);
+    bool even = s->relayed[d] == clamp_add(clamp_add(s->stored[d], s->omitted[d]), s->lost[d]);
     line(name);
     printf("%s bytes relayed %s %s stored + %s left out + %s lost\n",
            fields_count(s->relayed[d], a), even ? "=" : "!=", fields_count(s->stored[d], b),
@@ -201,7 +195,7 @@ static void print(const struct verify *v, int code)
         printf("… and %s findings more\n", fields_count(all - v->printed, a));
     line("transactions");
     printf("%s of %s", fields_count(s->transactions, a),
-           fields_count(sum(s->transactions, s->lost_transactions), b));
+           fields_count(clamp_add(s->transactions, s->lost_transactions), b));
     if (s->holes)
         printf(" known; %s records are missing", fields_count(s->holes, a));
     if (s->filtered)

@@ -1,4 +1,5 @@
 // har_parts: see har.h. Cookies are read as RFC 6265 says user agents do.
+#include "proto/base/clamp.h"
 #include "proto/base/clock.h"
 #include "tools/export/har.h"
 #include "tools/head.h"
@@ -23,21 +24,25 @@ void har_times(const struct store_query *q, struct har_times *t)
     int64_t answer = res ? store_int(q, STORE_RES_START_US) : end;
     int64_t dial = store_int(q, STORE_DIAL_US), dns = store_int(q, STORE_DNS_US);
     *t = (struct har_times){.started = start, .dns = -1, .connect = -1};
-    t->send = not_negative(sent - start);
-    t->wait = not_negative(answer - sent);
-    t->receive = not_negative(end - (answer > sent ? answer : sent));
+    t->send = not_negative(clamp_sub(sent, start));
+    t->wait = not_negative(clamp_sub(answer, sent));
+    t->receive = not_negative(clamp_sub(end, answer > sent ? answer : sent));
     // The dial belongs to the first request of a connection. Behind the http front it happens
     // between the request's first byte and its last; elsewhere before the first byte is read.
     if (store_int(q, FIELD_N) == 0 && store_column_type(q, STORE_DIAL_US) != STORE_NULL) {
         bool within = view_eq(store_bytes(q, FIELD_FRONT), VIEW_LIT("http")) && t->send >= dial;
         t->dns = dns > 0 && dns <= dial ? dns : -1;
-        t->connect = dial - not_negative(t->dns);
+        t->connect = clamp_sub(dial, not_negative(t->dns));
         if (within)
-            t->send -= dial;
+            t->send = clamp_sub(t->send, dial);
         else
-            t->started -= dial;
+            t->started = clamp_sub(t->started, dial);
     }
-    t->total = not_negative(t->dns) + not_negative(t->connect) + t->send + t->wait + t->receive;
+    const int64_t all[] = {not_negative(t->dns), not_negative(t->connect), t->send, t->wait,
+                           t->receive};
+    t->total = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        t->total = clamp_add(t->total, all[i]);
 }
 
 static void ms_or_unknown(struct jsonw *w, const char *key, int64_t us)

@@ -1,6 +1,7 @@
 // facts: a query a subject, each allowed to fail by itself.
 #include "tools/show/facts.h"
 
+#include "proto/base/clamp.h"
 #include "tools/cli.h"
 #include "tools/fields.h"
 
@@ -76,17 +77,21 @@ static void timing(const struct term *t, const struct store_query *q)
     bool http = store_bytes(q, FIELD_METHOD).n > 0 || store_int(q, FIELD_STATUS);
     label(t, "timing");
     if (!http)
-        fprintf(t->out, "client %s, ", req ? fields_duration(sent - start, text) : "silent");
+        fprintf(t->out, "client %s, ",
+                req ? fields_duration(clamp_sub(sent, start), text) : "silent");
     if (!http)
-        fprintf(t->out, "server %s", res ? fields_duration(end - answer, text) : "silent");
+        fprintf(t->out, "server %s",
+                res ? fields_duration(clamp_sub(end, answer), text) : "silent");
     req = req && http;
     res = res && http;
     if (req)
-        fprintf(t->out, "request %s", fields_duration(sent - start, text));
+        fprintf(t->out, "request %s", fields_duration(clamp_sub(sent, start), text));
     if (req && res)
-        fprintf(t->out, ", wait %s", fields_duration(answer > sent ? answer - sent : 0, text));
+        fprintf(t->out, ", wait %s",
+                fields_duration(answer > sent ? clamp_sub(answer, sent) : 0, text));
     if (res)
-        fprintf(t->out, "%sanswer %s%s", req ? ", " : "", fields_duration(end - answer, text),
+        fprintf(t->out, "%sanswer %s%s", req ? ", " : "",
+                fields_duration(clamp_sub(end, answer), text),
                 req && answer < sent ? " (began before the request had ended)" : "");
     if (store_column_type(q, STORE_DIAL_US) != STORE_NULL) {
         fprintf(t->out, "; dial %s", fields_duration(store_int(q, STORE_DIAL_US), text));

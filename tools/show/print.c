@@ -3,6 +3,7 @@
 // What is shown of a body is held in memory, so never more than the limit, and HOLD_MAX at most.
 #include "tools/show/print.h"
 
+#include "proto/base/clamp.h"
 #include "proto/base/clock.h"
 #include "tools/body.h"
 #include "tools/chunks.h"
@@ -192,7 +193,7 @@ static int print_chunk(void *arg, const struct chunk *c)
     term_off(t, c->s2c ? STYLE_GOOD : STYLE_NOTE);
     term_on(t, STYLE_DIM);
     fprintf(t->out, "  %.15s  +%s  %zu bytes\n", clock_format(c->first_us, clock) + 11,
-            fields_duration(c->first_us - talk->start_us, after), c->bytes.n);
+            fields_duration(clamp_sub(c->first_us, talk->start_us), after), c->bytes.n);
     term_off(t, STYLE_DIM);
     if (text)
         pretty_any(t, v);

@@ -1,6 +1,8 @@
 // histogram: a bucket's number is the value's highest bits.
 #include "tools/stats/histogram.h"
 
+#include "proto/base/clamp.h"
+
 #define SUB ((int64_t)1 << HISTOGRAM_SUB)
 
 static int bucket(int64_t v)
@@ -32,7 +34,7 @@ void histogram_add(struct histogram *h, int64_t v)
     if (v > h->most)
         h->most = v;
     h->n++;
-    h->sum += v;
+    h->sum = clamp_add(h->sum, v);
     h->buckets[bucket(v)]++;
 }
 

@@ -2,6 +2,7 @@
 //
 // One pass over the rows of each file.
 #include "proto/base/buf.h"
+#include "proto/base/clamp.h"
 #include "tools/capture.h"
 #include "tools/commands.h"
 #include "tools/progress.h"
@@ -55,14 +56,14 @@ static void count(struct tally *t, const struct store_query *q)
         t->first_us = start;
     if (end > t->last_us)
         t->last_us = end;
-    t->req_bytes += store_int(q, C_REQ);
-    t->res_bytes += store_int(q, C_RES);
+    t->req_bytes = clamp_add(t->req_bytes, store_int(q, C_REQ));
+    t->res_bytes = clamp_add(t->res_bytes, store_int(q, C_RES));
     if (!store_int(q, C_HTTP)) {
         t->other++;
         return;
     }
     t->classes[status >= 100 && status < 600 ? status / 100 : status ? 5 : 0]++;
-    histogram_add(&t->took, end - start);
+    histogram_add(&t->took, clamp_sub(end, start));
 }
 
 static struct tally *group_new(struct view name)
@@ -108,7 +109,7 @@ static int add_row(struct stats *s, const struct store_query *q)
     }
     count(&s->all, q);
     if (!store_int(q, C_HTTP))
-        histogram_add(&s->took_other, store_int(q, C_END) - store_int(q, C_START));
+        histogram_add(&s->took_other, clamp_sub(store_int(q, C_END), store_int(q, C_START)));
     if (t)
         count(t, q);
     progress_count(&s->progress, s->all.count);

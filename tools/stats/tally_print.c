@@ -1,4 +1,5 @@
 // tally_print: a tally for people and for programs.
+#include "proto/base/clamp.h"
 #include "proto/base/clock.h"
 #include "tools/cli.h"
 #include "tools/fields.h"
@@ -95,7 +96,7 @@ static void print_all(const struct term *t, const struct stats *s)
 {
     const struct tally *a = &s->all;
     char one[FIELDS_TIME], two[FIELDS_TIME], from[CLOCK_TEXT], to[CLOCK_TEXT];
-    int64_t span = a->last_us - a->first_us, http = a->count - a->other;
+    int64_t span = clamp_sub(a->last_us, a->first_us), http = a->count - a->other;
     label(t, "transactions");
     fprintf(t->out, "%s", fields_count(a->count, one));
     if (a->other)
