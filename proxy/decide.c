@@ -32,3 +32,13 @@ const struct decoder_ops *decide_decoder(struct view c2s, struct view s2c, bool 
         return NULL;
     return &decoder_raw;
 }
+
+bool decide_alike(struct view c2s, struct view s2c)
+{
+    for (const struct decoder_ops *const *d = decoder_table; *d; d++) {
+        if ((*d)->alike && c2s.n && (*d)->alike(view_head(c2s, TAP_SNIFF_MAX)) &&
+            (s2c.n == 0 || (*d)->sniff(S2C, s2c) != SNIFF_NO))
+            return true;
+    }
+    return false;
+}

@@ -9,4 +9,7 @@
 // more bytes will come.
 const struct decoder_ops *decide_decoder(struct view c2s, struct view s2c, bool final);
 
+// Whether what is taken for raw is made like a protocol of which nothing may be kept unread.
+bool decide_alike(struct view c2s, struct view s2c);
+
 #endif

@@ -87,8 +87,10 @@ static void state_free(struct tap *t)
 
 static void start(struct tap *t, const struct decoder_ops *d)
 {
-    if (d != &decoder_raw)
+    if (d != &decoder_raw) {
         t->ctx.note[0] = '\0';
+        t->ctx.unreadable = d->alike != NULL;
+    }
     t->state = t->small;
     if (d->size > sizeof t->small) {
         t->state = calloc(1, d->size);
@@ -123,6 +125,8 @@ static void change(struct tap *t, const struct decoder_ops *next)
 
 static void go_raw(struct tap *t, const char *why)
 {
+    if (!t->decoder)
+        t->ctx.unreadable = true; // it could still have become anything
     snprintf(t->ctx.note, sizeof t->ctx.note, "%s: %s", t->decoder ? t->decoder->name : "guessing",
              why);
     change(t, &decoder_raw);
@@ -152,6 +156,8 @@ static size_t offer(struct tap *t, enum dir dir, struct view in, int64_t first_u
     enum decode_verdict verdict = t->decoder->feed(t->state, ctx, dir, in, &used);
     assert(used <= in.n);
     wake(t);
+    if (verdict == DECODE_SWITCH || verdict == DECODE_STARTTLS)
+        ctx->unreadable = false; // another protocol, in good order
     if (verdict == DECODE_SWITCH)
         change(t, ctx->next);
     else if (verdict == DECODE_STARTTLS)
@@ -179,12 +185,21 @@ static enum dir older(const struct tap *t)
     return holds(t, S2C) && (!holds(t, C2S) || t->hold_us[S2C] < t->hold_us[C2S]) ? S2C : C2S;
 }
 
+// False: more bytes could tell.
+static bool decide(struct tap *t, struct view c2s, struct view s2c, bool final)
+{
+    const struct decoder_ops *d = decide_decoder(c2s, s2c, final);
+    if (!d)
+        return false;
+    if (d == &decoder_raw)
+        t->ctx.unreadable = decide_alike(c2s, s2c);
+    start(t, d);
+    return true;
+}
+
 static void guess_held(struct tap *t)
 {
-    const struct decoder_ops *d =
-        decide_decoder(buf_view(&t->hold[C2S]), buf_view(&t->hold[S2C]), t->ctx.last);
-    if (d)
-        start(t, d);
+    (void)decide(t, buf_view(&t->hold[C2S]), buf_view(&t->hold[S2C]), t->ctx.last);
 }
 
 // Offers what is held until nothing changes by it.
@@ -219,12 +234,7 @@ static void guess(struct tap *t, enum dir dir, struct view *in, bool own)
     } else {
         first[dir] = *in;
     }
-    const struct decoder_ops *d = decide_decoder(first[C2S], first[S2C], false);
-    if (d) {
-        start(t, d);
-        return;
-    }
-    if (holds(t, dir))
+    if (decide(t, first[C2S], first[S2C], false) || holds(t, dir))
         return;
     int r = hold_add(t, dir, *in, own);
     if (r)
@@ -370,7 +380,7 @@ void tap_end(struct tap *t, enum dir dir, int64_t now_us)
     if (!t->ctx.sink)
         return;
     if (!t->decoder && (holds(t, C2S) || holds(t, S2C)))
-        start(t, decide_decoder(buf_view(&t->hold[C2S]), buf_view(&t->hold[S2C]), true));
+        (void)decide(t, buf_view(&t->hold[C2S]), buf_view(&t->hold[S2C]), true);
     rest(t);
 }
 

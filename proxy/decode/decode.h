@@ -29,6 +29,8 @@ struct decode_ctx {
     int64_t first_us; // of the first of them: before now_us when they had to wait for more
     uint64_t next_n;  // number of the flow's next transaction; decoders take and advance it
     bool by_proxy;    // the S2C bytes at hand are our own words
+    bool unreadable;  // what is not decoded may hold what this flow's decoder would have shown: of
+                      // HTTP that was given up, and of what is made like it
     bool last;        // the flow is over: what is not used now is never offered again
     bool wake;        // set by a decoder: what it left unused in the other direction is offered
                       // again first, then the rest of this one
@@ -41,6 +43,10 @@ struct decoder_ops {
     size_t size; // of the state, zeroed before init
     // By the first bytes of the flow in one direction, at least one. NULL: never guessed.
     enum decode_sniff (*sniff)(enum dir dir, struct view first);
+    // Whether a client's first bytes, not taken for this protocol, are made like it all the same.
+    // Only for a protocol whose messages hold what redaction replaces: such bytes, and all that the
+    // decoder gives up, are told of as unreadable.
+    bool (*alike)(struct view first);
     void (*init)(void *d, struct decode_ctx *ctx);
     // in is never empty.
     enum decode_verdict (*feed)(void *d, struct decode_ctx *ctx, enum dir dir, struct view in,

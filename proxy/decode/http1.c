@@ -16,7 +16,9 @@
 //    answered, the flow is LOST; behind such an answer it is LOST at once. Other faults of a head
 //    do not matter here: what passes is recorded, not judged.
 //
-// Elsewhere: the grammar (http/head.c, http/body.c), what is ambiguous (http1_doubt.c).
+// Elsewhere: the grammar (http/head.c, http/body.c), what is ambiguous (http1_doubt.c), what only
+// looks like it (http1_alike.c).
+#include "proxy/decode/http1_alike.h"
 #include "proxy/decode/http1_doubt.h"
 #include "proxy/emit/sink.h"
 #include "proxy/http/body.h"
@@ -257,9 +259,9 @@ static struct view version_text(const struct http_head *head)
     return view_n(texts + (head->minor % 10) * 3, 3);
 }
 
-// used: the head with the empty lines before it.
+// used: the head with the empty lines before it. doubtful: its body may hold other messages.
 static void message_begin(struct decode_ctx *ctx, uint64_t n, enum dir dir, struct view in,
-                          size_t used, bool interim)
+                          size_t used, bool interim, bool doubtful)
 {
     const struct http_head *head = &scratch;
     const char *start = dir == C2S ? head->method.p : in.p;
@@ -270,6 +272,7 @@ static void message_begin(struct decode_ctx *ctx, uint64_t n, enum dir dir, stru
         .at_us = ctx->first_us,
         .interim = interim,
         .by_proxy = dir == S2C && ctx->by_proxy,
+        .unreadable = doubtful,
         .head = view_n(start, (size_t)(in.p + used - start)),
         .head_wire = used,
         .http = head,
@@ -336,7 +339,7 @@ static enum decode_verdict request_feed(struct http1 *h, struct decode_ctx *ctx,
     half->phase = BODY;
     http_body_begin(&half->body, h->doubts ? HTTP_UNTIL_CLOSE : http_request_framing(&scratch),
                     scratch.length);
-    message_begin(ctx, h->newest, C2S, in, *used, false);
+    message_begin(ctx, h->newest, C2S, in, *used, false, h->doubts != 0);
     return DECODE_MORE;
 }
 
@@ -354,7 +357,7 @@ static enum decode_verdict answer_feed(struct http1 *h, struct decode_ctx *ctx, 
     unsigned doubts = http1_doubts(&scratch, view_head(in, *used), framing != HTTP_NO_BODY);
     bool over = scratch.status == 101 || (method.n == 7 && scratch.status < 300);
     http_body_begin(&half->body, framing, scratch.length);
-    message_begin(ctx, n, S2C, in, *used, interim);
+    message_begin(ctx, n, S2C, in, *used, interim, doubts != 0);
     if (doubts)
         lost_note(ctx, "ambiguous framing", http_fault_text(doubts));
     if (interim && !asked)
@@ -504,6 +507,7 @@ const struct decoder_ops decoder_http1 = {
     .name = "http1",
     .size = sizeof(struct http1),
     .sniff = http1_sniff,
+    .alike = http1_alike,
     .init = http1_init,
     .feed = http1_feed,
     .end = http1_end,

@@ -29,6 +29,7 @@ static void begin_half(struct raw *r, struct decode_ctx *ctx, enum dir dir)
         .at_us = ctx->first_us,
         .as_parts = true,
         .by_proxy = ctx->by_proxy,
+        .unreadable = ctx->unreadable,
     };
     ctx->sink->ops->msg_begin(ctx->sink, &m);
 }

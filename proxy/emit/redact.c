@@ -110,7 +110,9 @@ static void on_begin(struct sink_flow *sf, const struct sink_msg *m)
     struct sink_msg changed;
     bool failed = false;
 
-    if (r->jsons && !m->interim && !m->as_parts)
+    if (m->unreadable && !m->interim)
+        redact_body_withhold(f, m);
+    else if (r->jsons && !m->interim && !m->as_parts)
         redact_body_begin(f, m);
     if (!redact_head_concerns(r, m)) {
         f->next->ops->msg_begin(f->next, m);

@@ -11,9 +11,12 @@
 //                 bytes stay as they are. PATH is $ and steps: .name, ..name (at any depth), [*]
 //                 (each element), [N]. null stays.
 //
-// It fails closed: a body that a path may apply to, but that is encoded, too large, cut off or no
+// It fails closed. A body that a path may apply to, but that is encoded, too large, cut off or no
 // JSON, is left out whole and told of as a loss; one applies to bodies whose type says JSON, or
-// whose type says little and whose first byte is { or [.
+// whose type says little and whose first byte is { or [. Of a conversation in HTTP/1 all that
+// cannot be read as such is left out by rule, as "http (unreadable)": a head that is unfinished,
+// too large or refused, and what follows where the framing was lost. Bytes that never were HTTP/1
+// (other protocols, tunnels, WebSocket) pass as they are.
 #ifndef TAPEDECK_PROXY_EMIT_REDACT_H
 #define TAPEDECK_PROXY_EMIT_REDACT_H
 

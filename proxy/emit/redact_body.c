@@ -4,7 +4,7 @@
 //     └──any other──→ passes          └──encoded, too large, cut, no JSON──→ OUT
 //
 // What is left out is told of by its size alone: content without bytes, and a loss of its wire
-// bytes.
+// bytes. So is what nobody could read as HTTP, but for the loss: it is left out by rule.
 #include "proxy/emit/redact_state.h"
 
 #include <stdlib.h>
@@ -66,15 +66,11 @@ static void forget(struct redact_flow *f, struct redact_msg *m)
     r->spares++;
 }
 
-void redact_body_begin(struct redact_flow *f, const struct sink_msg *m)
+static struct redact_msg *add(struct redact_flow *f, const struct sink_msg *m)
 {
-    const struct http_header *type = header(m, VIEW_LIT("content-type"));
-    bool json = type && contains(type->value, VIEW_LIT("json"));
     struct redact *r = f->r;
-
-    if (!json && type && !says_little(type->value))
-        return;
     struct redact_msg *msg = r->spare;
+
     if (msg) {
         r->spare = msg->next;
         r->spares--;
@@ -83,12 +79,37 @@ void redact_body_begin(struct redact_flow *f, const struct sink_msg *m)
     }
     if (!msg) {
         f->all_out = true;
-        return;
+        return NULL;
     }
-    *msg = (struct redact_msg){.next = f->msgs, .n = m->n, .dir = m->dir, .why = "json (encoded)"};
-    msg->mode = is_encoded(m) ? BODY_OUT : json ? BODY_GATHER : BODY_SNIFF;
+    *msg = (struct redact_msg){.next = f->msgs, .n = m->n, .dir = m->dir, .mode = BODY_OUT};
     buf_init(&msg->body, REDACT_BODY_MAX);
     f->msgs = msg;
+    return msg;
+}
+
+void redact_body_withhold(struct redact_flow *f, const struct sink_msg *m)
+{
+    struct redact_msg *msg = add(f, m);
+
+    if (!msg)
+        return;
+    msg->why = "http (unreadable)";
+    msg->by_rule = true;
+}
+
+void redact_body_begin(struct redact_flow *f, const struct sink_msg *m)
+{
+    const struct http_header *type = header(m, VIEW_LIT("content-type"));
+    bool json = type && contains(type->value, VIEW_LIT("json"));
+
+    if (!json && type && !says_little(type->value))
+        return;
+    struct redact_msg *msg = add(f, m);
+    if (!msg)
+        return;
+    msg->why = "json (encoded)";
+    if (!is_encoded(m))
+        msg->mode = json ? BODY_GATHER : BODY_SNIFF;
 }
 
 static struct redact_msg *find(const struct redact_flow *f, uint64_t n, enum dir dir)
@@ -150,6 +171,11 @@ bool redact_body_hear(struct redact_flow *f, uint64_t n, enum dir dir, struct vi
             return f->all_out ? redact_body_hear(f, n, dir, content, wire, at_us) : false;
         }
         m->mode = BODY_GATHER;
+    }
+    if (m && m->by_rule) {
+        f->next->ops->omitted(f->next, n, dir, m->why, wire);
+        f->next->ops->msg_body(f->next, n, dir, view_n(NULL, content.n), wire, at_us);
+        return true;
     }
     if (!m || m->mode == BODY_OUT) {
         leave_out(f, n, dir, content.n, wire, at_us, m ? m->why : "json (out of memory)");

@@ -40,6 +40,7 @@ struct redact_msg {
     uint64_t wire; // that body stands for
     int64_t at_us;
     const char *why; // it is left out
+    bool by_rule;    // so it is no loss
 };
 
 struct redact {
@@ -104,6 +105,7 @@ struct view redact_query(struct redact *r, struct view query, bool *failed);
 
 // ---- redact_body.c
 void redact_body_begin(struct redact_flow *f, const struct sink_msg *m);
+void redact_body_withhold(struct redact_flow *f, const struct sink_msg *m); // whatever it holds
 // False: it is no concern of ours.
 bool redact_body_hear(struct redact_flow *f, uint64_t n, enum dir dir, struct view content,
                       uint64_t wire, int64_t at_us);

@@ -60,6 +60,7 @@ struct sink_msg {
     bool interim;                 // a 1xx answer: no body, no msg_end follows
     bool as_parts;                // a raw conversation: its bytes are kept as timed Parts
     bool by_proxy;                // our own answer
+    bool unreadable;              // its body may hold other messages of HTTP, heads among them
     struct view head;             // exact bytes (after redaction); empty without a head
     uint64_t head_wire;           // wire bytes that the head stands for
     const struct http_head *http; // the same, parsed; NULL for other protocols

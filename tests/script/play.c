@@ -170,6 +170,17 @@ void play_target(const char *rest)
         hostport_text(&play.listener.front_conf.target, play.listener.target);
 }
 
+void play_redact(const char *rules)
+{
+    static const unsigned char key[32] = "the key of all scripts";
+    char why[WHY_MAX];
+    play.redact = redact_new(rules, key, &play.sink.sink, why);
+    if (play.redact)
+        play.sinks.tap.sink = redact_sink(play.redact);
+    else
+        wrong("%s", why);
+}
+
 // What nobody asked for must not have been said.
 static void check_silence(const char *who, int fd)
 {
@@ -214,6 +225,7 @@ void play_tear_down(void)
     if (play.sinks.users || play.sinks.tap.used)
         wrong("taps still hold something: users=%zu bytes=%zu", play.sinks.users,
               play.sinks.tap.used);
+    redact_free(play.redact);
     text_sink_clear(&play.sink);
     peers_clear();
 }

@@ -2,6 +2,7 @@
 #ifndef TAPEDECK_TESTS_SCRIPT_PLAY_H
 #define TAPEDECK_TESTS_SCRIPT_PLAY_H
 
+#include "proxy/emit/redact.h"
 #include "proxy/flow.h"
 #include "tests/script/fake_io.h"
 #include "tests/script/text_sink.h"
@@ -17,6 +18,7 @@ struct play {
     struct stats stats;
     struct flow_sinks sinks;
     struct text_sink sink;
+    struct redact *redact; // NULL: none stands before the sink
     struct listener listener;
     bool block;
     int client, server;
@@ -43,5 +45,6 @@ void play_pass_time(int64_t us);
 void play_end_dial(struct flow *f, const char *outcome);
 void play_mode(const char *rest);
 void play_target(const char *rest);
+void play_redact(const char *rules); // before the client comes
 
 #endif

@@ -7,6 +7,7 @@
 //   # comment
 //   mode TYPE PROTOCOL [in|out]     which listener of that mode the client comes in by
 //   target HOST:PORT                where a fixed listener leads (default: server:80)
+//   redact RULES                    what of it comes into the capture (default: all of it)
 //   limit handshake|head|connect|idle DURATION, head-max BYTES, block on|off, whole (see below)
 //   client> BYTES…|EOF|RST          the client says; server> likewise
 //   later client> BYTES…|EOF|RST    the same, but it is heard only with the next line
@@ -302,6 +303,8 @@ static bool setting_line(const char *verb, char *rest)
         limit(rest);
     else if (strcmp(verb, "head-max") == 0)
         play.listener.front_conf.head_max = strtoul(rest, NULL, 10);
+    else if (strcmp(verb, "redact") == 0)
+        play_redact(rest);
     else if (strcmp(verb, "block") == 0)
         block(rest);
     else if (strcmp(verb, "whole") == 0)

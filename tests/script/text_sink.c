@@ -17,6 +17,8 @@ struct half {
     struct buf body;
     struct buf head;
     unsigned interim;
+    uint64_t omitted;
+    char rule[64]; // the last that something was left out by
 };
 
 struct txn {
@@ -130,7 +132,8 @@ static void text_body(struct sink_flow *f, uint64_t n, enum dir dir, struct view
     (void)at_us;
     h->size += content.n;
     h->wire += wire;
-    (void)buf_add_view(&h->body, content);
+    if (content.p)
+        (void)buf_add_view(&h->body, content);
 }
 
 static void text_end(struct sink_flow *f, uint64_t n, enum dir dir, enum msg_end how,
@@ -154,6 +157,11 @@ static void put_half(struct buf *line, const char *name, struct half *h)
                      (unsigned long long)h->size, name, (unsigned long long)h->wire);
     if (h->interim)
         (void)buf_printf(line, " %s.interim=%u", name, h->interim);
+    if (h->rule[0]) {
+        (void)buf_printf(line, " %s.omitted=%llu", name, (unsigned long long)h->omitted);
+        snprintf(key, sizeof key, "%s.rule", name);
+        put_value(line, key, view_of(h->rule));
+    }
     snprintf(key, sizeof key, "%s.head", name);
     put_value(line, key, buf_view(&h->head));
     snprintf(key, sizeof key, "%s.body", name);
@@ -198,7 +206,9 @@ static void text_tls(struct sink_flow *f, const struct tls_facts *tls)
 static void text_omitted(struct sink_flow *f, uint64_t n, enum dir dir, const char *what,
                          uint64_t wire)
 {
-    (void)f, (void)n, (void)dir, (void)what, (void)wire;
+    struct half *h = &txn_of(f, n)->half[dir];
+    h->omitted += wire;
+    snprintf(h->rule, sizeof h->rule, "%s", what);
 }
 
 static void text_lost(struct sink_flow *f, enum dir dir, enum cause cause, uint64_t wire,
@@ -242,7 +252,7 @@ static const struct sink_ops text_ops = {
 
 static struct sink_flow *text_open(struct sink *s, const struct flow_facts *facts)
 {
-    struct text_flow *t = calloc(1, sizeof *t);
+    struct text_flow *t = facts ? calloc(1, sizeof *t) : NULL;
     char client[ADDR_TEXT], server[ADDR_TEXT];
     struct buf line;
     if (!t)

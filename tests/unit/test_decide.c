@@ -173,12 +173,65 @@ static void test_long_lines(void **state)
     }
 }
 
+// What is raw, and yet not to be kept as it is.
+static void test_alike(void **state)
+{
+    static const struct {
+        struct view c2s, s2c;
+        bool alike;
+    } cases[] = {
+        {CLIENT("GET / HTTP/2.0\r\n"), true},
+        {CLIENT("GET / HTTP/1.\r\n"), true},
+        {CLIENT("GET / HTTP/1.x\r\n"), true},
+        {CLIENT("GET HTTP/1.1\r\n"), true},
+        {CLIENT("GET / http/1.1\r\n"), true},
+        {CLIENT("GET / HTTP/1.1 \r\n"), true},
+        {CLIENT(" GET / HTTP/1.1\r\n"), true},
+        {CLIENT("GET\t/\tHTTP/1.1\r\n"), true},
+        {CLIENT("\r\n\r\n\r\n\r\n\r\nMOVE a HTTP/1.1"), true},
+        {CLIENT("MKCOL \x01 HTTP/1.1\r\nCookie: a\r\n"), true},
+        {CLIENT("GET /\x01"), true},
+        {CLIENT("GET /x\r\nCookie: a"), true},
+        {CLIENT("get http://a/x\r\n"), true},
+        {CLIENT("MKCOL /x?a="), true},
+        {BOTH("GET /x\r\n", "HTTP/1.1 200"), true},
+        {BOTH("GET /x\r\n", "HT"), true},
+        {BOTH("GET /x\r\n", "220 mail"), false},
+        {CLIENT("PRI * HTTP/2.0\r\n\r\nSM"), false},
+        {CLIENT("MKCOL /x\r\n"), false},
+        {CLIENT("GET x\r\n"), false},
+        {CLIENT("GET"), false},
+        {CLIENT("GET "), false},
+        {CLIENT("/ HTTP/1.1\r\n"), false},
+        {CLIENT("HTTP/1.1\r\n"), false},
+        {CLIENT("SET a 0 0 1\r\n"), false},
+        {CLIENT("EHLO me\r\n"), false},
+        {CLIENT("INVITE sip:a@b SIP/2.0\r\n"), false},
+        {CLIENT("OPTIONS rtsp://a/ RTSP/1.0\r\n"), false},
+        {CLIENT("1.2.3.4 - - \"GET / HTTP/1.1\" 200 5\n"), false},
+        {CLIENT("\x16\x03\x01\x02\x00\x01"), false},
+        {CLIENT("\r\n"), false},
+        {SERVER("HTTP/1.x"), false},
+    };
+    static struct guard a, b;
+
+    (void)state;
+    guard_init(&a, 4096);
+    guard_init(&b, 4096);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (decide_alike(guard_fill(&a, cases[i].c2s), guard_fill(&b, cases[i].s2c)) !=
+            cases[i].alike)
+            fail_msg("case %zu: %.*s", i, (int)cases[i].c2s.n, cases[i].c2s.p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_guesses),
         cmocka_unit_test(test_answers_stay),
         cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -463,6 +463,14 @@ static void story(struct speak *t)
     speak_body(t, 1, C2S, VIEW_LIT("body-secret"), 20);
     speak_end(t, 1, C2S, MSG_COMPLETE, "", 0);
     speak_txn_end(t, 1, "");
+    struct sink_msg m = {.n = 2, .protocol = "raw", .as_parts = true, .unreadable = true};
+    m.at_us = t->now_us;
+    if (t->flow)
+        t->flow->ops->msg_begin(t->flow, &m);
+    speak_body(t, 2, C2S, VIEW_LIT("GET / HTTP/1.1\r\nCookie: secret"), 30);
+    speak_body(t, 2, C2S, VIEW_LIT("secret"), 6);
+    speak_end(t, 2, C2S, MSG_CUT, "", 0);
+    speak_txn_end(t, 2, "");
 }
 
 static void test_into_the_capture(void **state)
@@ -493,7 +501,7 @@ static void test_into_the_capture(void **state)
             }
         }
         if (i < 0) {
-            assert_int_equal(stage.ledger.txns, 2);
+            assert_int_equal(stage.ledger.txns, 3);
             assert_int_equal(stage.ledger.losses, 1);
             assert_int_equal(stage.ledger.loss[0]->cause, TAPEDECK__CAUSE__REDACTION_FAILED);
             assert_int_equal(stage.ledger.loss[0]->lost_c2s, 20);
@@ -502,6 +510,13 @@ static void test_into_the_capture(void **state)
             assert_int_equal(m->body_stored, 0);
             assert_string_equal(m->redacted[0], "json (encoded)");
             assert_int_equal(stage.ledger.txn[0]->request->n_redacted, 2);
+            assert_int_equal(stage.ledger.parts, 0);
+            m = stage.ledger.txn[2]->request;
+            assert_int_equal(m->body_size, 36);
+            assert_int_equal(m->body_stored, 0);
+            assert_string_equal(m->redacted[0], "http (unreadable)");
+            assert_int_equal(stage.ledger.txn[2]->account->omitted_c2s, 36);
+            assert_int_equal(stage.ledger.txn[2]->account->stored_c2s, 0);
         }
         stage_end();
     }

@@ -1,0 +1,103 @@
+// What HTTP's decoder gives up: no secret of it reaches the next sink, whatever fails.
+#include "proxy/emit/redact.h"
+#include "proxy/tap.h"
+#include "tests/support/alloc.h"
+#include "tests/support/ear.h"
+#include "tests/support/stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const unsigned char key[32] = "this is the key of all the tests";
+static struct redact *redact;
+static struct ear ear;
+static char why[WHY_MAX];
+
+static bool holds_secret(void)
+{
+    for (int dir = C2S; dir <= S2C; dir++) {
+        if (memmem(ear.content[dir], ear.content_n[dir], "SECRET", 6) ||
+            strstr(ear.head[dir], "SECRET"))
+            return true;
+    }
+    return strstr(ear.query, "SECRET") || strstr(ear.path, "SECRET");
+}
+
+// A conversation through a tap. room: bytes that it may hold.
+static void converse(const struct decoder_ops *hint, size_t room, struct view c2s, struct view s2c)
+{
+    struct stats stats = {0};
+    struct tap_env env = {.sink = redact_sink(redact), .stats = &stats, .max = room};
+    static const struct flow_facts facts = {.front = "fixed", .requested = "", .target = "t:1"};
+    struct tap tap;
+
+    tap_open(&tap, &env, &facts, hint, STAGE_BEGIN);
+    tap_feed(&tap, C2S, view_head(c2s, 20), STAGE_BEGIN);
+    tap_feed(&tap, C2S, view_from(c2s, 20), STAGE_BEGIN);
+    tap_feed(&tap, S2C, s2c, STAGE_BEGIN);
+    tap_end(&tap, C2S, STAGE_BEGIN);
+    tap_end(&tap, S2C, STAGE_BEGIN);
+    tap_close(&tap, "done", "", STAGE_BEGIN);
+}
+
+#define BEGINNING "GET /?a=SECRET HTTP/1.1\r\nCookie: a=SECRET\r\n"
+#define ANSWER    "HTTP/1.1 200 OK\r\nSet-Cookie: a=SECRET\r\nContent-Length: 0\r\n\r\n"
+
+// Whatever fails, and wherever: neither memory nor room may be a way around the rules.
+static void test_unreadable(void **state)
+{
+    static const size_t rooms[] = {1 << 20, 0, 21, 4096};
+
+    (void)state;
+    for (size_t k = 0; k < 8; k++) {
+        long failed = 1;
+        // Without memory for the flow, the first allocation, the next sink only counts.
+        for (long i = -1; failed; i += i < 0 ? 2 : 1) {
+            redact = redact_new("default,query:a", key, ear_begin(&ear), why);
+            assert_non_null(redact);
+            alloc_fail_at(i < 0 ? 1000000 : i);
+            converse(k < 4 ? &decoder_http1 : NULL, rooms[k % 4], VIEW_LIT(BEGINNING),
+                     VIEW_LIT(ANSWER));
+            failed = alloc_fail_end() || i < 0;
+            assert_false(holds_secret());
+            assert_int_equal(ear.wire[C2S], ear.relayed[C2S]);
+            assert_int_equal(ear.wire[S2C], ear.relayed[S2C]);
+            if (i < 0) {
+                assert_int_equal(ear.withheld[C2S], sizeof BEGINNING - 1);
+                assert_int_equal(ear.omitted[C2S], sizeof BEGINNING - 1);
+                assert_int_equal(ear.lost[C2S], 0);
+                assert_non_null(strstr(ear.what, "http (unreadable)"));
+            }
+            redact_free(redact);
+            ear_end(&ear);
+        }
+    }
+}
+
+// The same with rules that name no header, and without any.
+static void test_unreadable_by_rules(void **state)
+{
+    (void)state;
+    for (int none = 0; none < 2; none++) {
+        redact = redact_new(none ? "none" : "json:$.a", key, ear_begin(&ear), why);
+        assert_non_null(redact);
+        converse(NULL, 1 << 20, VIEW_LIT(BEGINNING), VIEW_LIT(ANSWER));
+        assert_int_equal(ear.content_n[C2S], none ? sizeof BEGINNING - 1 : 0);
+        assert_int_equal(ear.withheld[C2S], none ? 0 : sizeof BEGINNING - 1);
+        redact_free(redact);
+        ear_end(&ear);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_unreadable_by_rules),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
