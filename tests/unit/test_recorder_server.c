@@ -1,5 +1,4 @@
 // The recorder in one process with its proxies: many streams at once, each kept whole and apart.
-#include "recorder/ready_file.h"
 #include "recorder/server.h"
 #include "schema/store.h"
 #include "tests/support/alloc.h"
@@ -506,22 +505,6 @@ static void a_stuck_writer_does_not_use_up_connections(void **state)
 
 // ---- where it listens
 
-static void the_ready_file_is_written_through_no_link(void **state)
-{
-    char victim[TMP_PATH], link[TMP_PATH], why[WHY_MAX];
-    struct ready_file *r;
-    size_t n;
-
-    (void)state;
-    tmp_write(tmp_path(victim, dir, "victim"), "mine", 4);
-    assert_int_equal(symlink(victim, tmp_path(link, dir, "r.json.tmp")), 0);
-    assert_int_equal(ready_file_write(&r, tmp_path(link, dir, "r.json"), "l", "c", why), 0);
-    char *text = tmp_read(victim, &n);
-    assert_int_equal(n, 4);
-    free(text);
-    ready_file_remove(r);
-}
-
 static void the_ready_file_says_where(void **state)
 {
     (void)state;
@@ -609,7 +592,6 @@ int main(void)
         TEST(the_capture_rotates_under_way),
         TEST(a_stuck_writer_does_not_use_up_connections),
         TEST(the_ready_file_says_where),
-        TEST(the_ready_file_is_written_through_no_link),
         TEST(tcp_on_loopback_works),
         TEST(a_capture_that_is_not_ours_is_refused),
         TEST(memory_may_be_missing_at_the_start),
