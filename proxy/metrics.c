@@ -15,9 +15,9 @@ struct family {
 static const char *const listener_words[] = {"in", "out", NULL};
 static const char *const dir_words[] = {"c2s", "s2c", NULL};
 // In the order of enum cause; its number 0 stands for none.
-static const char *const cause_words[] = {
-    "unknown",          "ring-full",        "decode-lost", "out-of-memory",
-    "redaction-failed", "recorder-refused", "died",        NULL};
+static const char *const cause_words[] = {"unknown",       "ring-full",        "decode-lost",
+                                          "out-of-memory", "redaction-failed", "recorder-refused",
+                                          "died",          "budget-full",      NULL};
 
 #define AT(member) offsetof(struct stats, member)
 

@@ -354,6 +354,8 @@ static const char *cause_text(Tapedeck__Cause cause)
         return "recorder-refused";
     case TAPEDECK__CAUSE__DIED:
         return "died";
+    case TAPEDECK__CAUSE__BUDGET_FULL:
+        return "budget-full";
     default:
         return "unknown";
     }

@@ -234,7 +234,7 @@ CREATE INDEX txn_open_flow ON txn_open (flow, n);
 CREATE TABLE loss (
     id           INTEGER PRIMARY KEY, -- record key
     flow         INTEGER REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED, -- NULL: flows without a row of their own
-    cause        TEXT NOT NULL,       -- ring-full, decode-lost, out-of-memory, redaction-failed, recorder-refused, died
+    cause        TEXT NOT NULL,       -- ring-full, decode-lost, out-of-memory, redaction-failed, recorder-refused, died, budget-full
     transactions INTEGER NOT NULL,
     flows        INTEGER NOT NULL,    -- whole flows that have no row
     lost_c2s     INTEGER NOT NULL,

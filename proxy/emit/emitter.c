@@ -67,6 +67,7 @@ static struct sink_flow *flow_open(struct sink *s, const struct flow_facts *fact
     f->base.ops = &emitter_ops;
     f->e = e;
     f->facts = facts;
+    f->short_of = CAUSE_OUT_OF_MEMORY;
     node_init(&f->pends);
     if (!flow_admit(f))
         f->state = EMIT_WAITING; // nothing is lost yet: it is tried again when there is
@@ -272,7 +273,7 @@ void emitter_free(struct emitter *e)
         stat_sub(&e->stats->tap_bytes, e->pool_told);
     if (e->book.due)
         log_warn("emitter: the ring is full, so losses of %llu flows are not recorded",
-                 (unsigned long long)e->book.line[CAUSE_RING_FULL].flows);
+                 (unsigned long long)e->book.line[book_index(CAUSE_RING_FULL)].flows);
     journal_unhold(e->journal, e->held);
     for (unsigned i = 0; i < e->rules; i++)
         free(e->rule[i]);

@@ -112,6 +112,11 @@ void *body_block(struct emitter *e, size_t n, size_t *size)
     return block;
 }
 
+enum cause body_shortage(const struct emitter *e)
+{
+    return e->pool.full ? CAUSE_BUDGET_FULL : CAUSE_OUT_OF_MEMORY;
+}
+
 // ---- gathering
 
 static void gathered(struct pend *p)

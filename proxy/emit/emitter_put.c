@@ -9,12 +9,19 @@
 
 // ---- the ledger
 
+const enum cause book_causes[CAUSES] = {
+    CAUSE_RING_FULL,        CAUSE_DECODE_LOST, CAUSE_OUT_OF_MEMORY,
+    CAUSE_REDACTION_FAILED, CAUSE_BUDGET_FULL,
+};
+
 static struct book_line *line_of(struct book *b, enum cause cause, int64_t at_us)
 {
-    struct book_line *l = &b->line[cause];
+    unsigned i = book_index(cause);
+    assert(i < CAUSES && book_causes[i] == cause);
+    struct book_line *l = &b->line[i];
 
-    if (!(b->due & 1u << cause)) {
-        b->due |= 1u << cause;
+    if (!(b->due & 1u << i)) {
+        b->due |= 1u << i;
         *l = (struct book_line){.first_us = at_us, .last_us = at_us};
     }
     if (at_us < l->first_us)
@@ -27,7 +34,6 @@ static struct book_line *line_of(struct book *b, enum cause cause, int64_t at_us
 // The line where a flow's loss stands: a flow without a record has the worker's.
 static struct book_line *flow_line(struct emit_flow *f, enum cause *cause, int64_t at_us)
 {
-    assert(*cause >= 1 && *cause <= CAUSES);
     if (f->state == EMIT_UNRECORDED) {
         *cause = CAUSE_RING_FULL;
         return line_of(&f->e->book, *cause, at_us);
@@ -145,10 +151,10 @@ void put_losses(struct emitter *e, struct emit_flow *f, bool last)
     struct book *b = f ? &f->book : &e->book;
     size_t *held = f ? &f->held : &e->held;
 
-    for (unsigned cause = 1; cause <= CAUSES && b->due; cause++) {
-        const struct book_line *l = &b->line[cause];
+    for (unsigned i = 0; i < CAUSES && b->due; i++) {
+        const struct book_line *l = &b->line[i];
         size_t from = last && *held >= HELD_LOSS ? HELD_LOSS : 0;
-        if (!(b->due & 1u << cause))
+        if (!(b->due & 1u << i))
             continue;
         if (f)
             put_flow_open(f);
@@ -158,7 +164,7 @@ void put_losses(struct emitter *e, struct emit_flow *f, bool last)
         *held -= from;
         struct pack_loss loss = {
             .flow = f ? f->seq : 0,
-            .cause = (enum cause)cause,
+            .cause = book_causes[i],
             .transactions = l->transactions,
             .flows = l->flows,
             .bytes = {l->bytes[C2S], l->bytes[S2C]},
@@ -166,7 +172,7 @@ void put_losses(struct emitter *e, struct emit_flow *f, bool last)
             .last_us = l->last_us,
         };
         put_commit(e, WIRE_LOSS, pack_loss(room, &loss));
-        b->due &= ~(1u << cause);
+        b->due &= ~(1u << i);
     }
     if (f && !b->due)
         node_del(&f->in_lossy);

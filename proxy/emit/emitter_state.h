@@ -27,7 +27,7 @@
 #define DIRECT_MIN    (32 * 1024) // pieces from this on go straight into a Part
 #define INTERIM_BYTES (64 * 1024) // of interim heads kept with one message
 #define RHYTHM_PAIRS  256
-#define CAUSES        4 // 1 .. 4 of enum cause: those that this process can tell
+#define CAUSES        5 // that this process can tell
 #define BUDGET_MIN    (64 * 1024)
 #define HELD_OPEN     (WIRE_HEADER + PACK_FLOW_OPEN_MAX)
 #define HELD_CLOSE    (WIRE_HEADER + PACK_FLOW_CLOSE_MAX)
@@ -67,12 +67,17 @@ static inline void node_del(struct node *n)
 
 // Losses that no record tells of yet.
 struct book {
-    unsigned due; // bits of causes
+    unsigned due; // bits of lines
     struct book_line {
         uint64_t transactions, flows, bytes[2];
         int64_t first_us, last_us;
-    } line[CAUSES + 1]; // by enum cause
+    } line[CAUSES]; // in the order of book_causes
 };
+extern const enum cause book_causes[CAUSES];
+static inline unsigned book_index(enum cause cause)
+{
+    return cause == CAUSE_BUDGET_FULL ? CAUSES - 1 : cause - CAUSE_RING_FULL;
+}
 
 // When the pieces of a message came; encoded as record.proto says.
 struct rhythm {
@@ -142,7 +147,8 @@ struct emit_flow {
     size_t held;  // in the journal
     uint64_t next_n, transactions, filtered;
     uint64_t told[2], booked[2], omitted[2];
-    int64_t passed_us; // when bytes last passed that are not kept
+    int64_t passed_us;   // when bytes last passed that are not kept
+    enum cause short_of; // why a transaction found no place at its beginning
     struct book book;
     char *sni; // when the filter asks for it
 };
@@ -212,6 +218,8 @@ void body_flush(struct pend *p, enum dir dir);
 // Memory within the budget, if need be by sending out what other transactions have gathered.
 bool body_room(struct pend *p, struct pool_buf *b, size_t n);
 void *body_block(struct emitter *e, size_t n, size_t *size);
+// Why one of these two just failed.
+enum cause body_shortage(const struct emitter *e);
 
 // ---- emitter_txn.c
 extern const struct sink_ops emitter_ops;

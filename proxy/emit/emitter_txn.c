@@ -1,7 +1,7 @@
 // emitter_txn: what the sink is told of a transaction, from its first message to its end.
 //
 // A number that no transaction has (any more), although the flow went past it, belongs to one that
-// found no memory at its beginning: what is told of it is lost, and it is counted when it ends.
+// found no place at its beginning: what is told of it is lost, and it is counted when it ends.
 #include "proxy/emit/emitter_state.h"
 
 static struct emit_flow *flow_of(struct sink_flow *f)
@@ -39,9 +39,12 @@ static struct pend *begin(struct emit_flow *f, const struct sink_msg *m)
     if (m->n < f->next_n)
         return NULL;
     f->next_n = m->n + 1;
-    struct pend *p = f->pend_count < EMIT_PENDING_MAX ? body_block(e, sizeof *p, &size) : NULL;
-    if (!p)
+    bool allowed = f->pend_count < EMIT_PENDING_MAX;
+    struct pend *p = allowed ? body_block(e, sizeof *p, &size) : NULL;
+    if (!p) {
+        f->short_of = allowed ? body_shortage(e) : CAUSE_BUDGET_FULL;
         return NULL;
+    }
     memset(p, 0, sizeof *p);
     p->flow = f;
     p->size = size;
@@ -134,7 +137,7 @@ static bool passes(struct emit_flow *f, const struct pend *p, enum dir dir, uint
     if (p && p->fate == PEND_FILTERED)
         book_omitted(f, dir, wire);
     else
-        book_lost(f, dir, p ? p->cause : CAUSE_OUT_OF_MEMORY, wire, at_us);
+        book_lost(f, dir, p ? p->cause : f->short_of, wire, at_us);
     return true;
 }
 
@@ -144,7 +147,7 @@ static bool add_text(struct pend *p, int which, struct view text)
 
     if (text.n == 0)
         return true;
-    if (text.n > POOL_BLOCK_MAX / 4 || !body_room(p, b, PACK_TEXT_ROOM(text.n)))
+    if (!body_room(p, b, PACK_TEXT_ROOM(text.n)))
         return false;
     p->text[which] = (uint32_t)b->n;
     b->n += pack_text(b->p + b->n, text) + 1;
@@ -194,7 +197,7 @@ static void hear_begin(struct pend *p, const struct sink_msg *m)
         p->by_proxy = true;
     if (m->interim) {
         if (!add_interim(p, h, m))
-            pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
+            pend_drop(p, PEND_LOST, body_shortage(p->flow->e));
         return;
     }
     h->begun = true;
@@ -210,7 +213,7 @@ static void hear_begin(struct pend *p, const struct sink_msg *m)
         p->version[version.n] = '\0';
     }
     if (!add_head(p, h, m))
-        pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
+        pend_drop(p, PEND_LOST, body_shortage(p->flow->e));
 }
 
 static void on_begin(struct sink_flow *sf, const struct sink_msg *m)
@@ -272,7 +275,7 @@ static void on_end(struct sink_flow *sf, uint64_t n, enum dir dir, enum msg_end 
                 h->trailers_n = (uint32_t)trailers.n;
                 pool_buf_add(&f->e->pool, &h->data, trailers.p, trailers.n);
             } else {
-                pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
+                pend_drop(p, PEND_LOST, body_shortage(p->flow->e));
             }
         }
     }
@@ -289,7 +292,7 @@ static void on_txn_end(struct sink_flow *sf, uint64_t n, const char *note)
     if (p)
         pend_end(p, note);
     else
-        book_lost_txn(f, CAUSE_OUT_OF_MEMORY, f->passed_us);
+        book_lost_txn(f, f->short_of, f->passed_us);
     emitter_done(f->e);
 }
 

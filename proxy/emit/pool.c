@@ -63,6 +63,7 @@ static void *take(struct pool *p, size_t n, size_t *size, size_t max)
 {
     size_t class = class_of(n);
 
+    p->full = true;
     if (class == POOL_CLASSES)
         return NULL;
     *size = class_size(class);
@@ -77,8 +78,10 @@ static void *take(struct pool *p, size_t n, size_t *size, size_t max)
             c->low = c->count;
     } else {
         block = malloc(*size);
-        if (!block)
+        if (!block) {
+            p->full = false;
             return NULL;
+        }
     }
     p->used += *size;
     return block;
@@ -122,8 +125,10 @@ bool pool_buf_room(struct pool *p, struct pool_buf *b, size_t n)
 
     if (n <= b->cap - b->n)
         return true;
-    if (n > POOL_BLOCK_MAX)
+    if (n > POOL_BLOCK_MAX) {
+        p->full = true;
         return false;
+    }
     char *grown = pool_take(p, b->n + n, &size);
     if (!grown)
         return false;

@@ -18,6 +18,7 @@ struct pool_idle; // a block on a list
 struct pool {
     size_t used, max; // bytes handed out; their ceiling
     size_t idle;
+    bool full; // why the last one found nothing: a ceiling, or no memory
     struct pool_class {
         struct pool_idle *first;
         size_t count, low; // blocks; the fewest since the last trim

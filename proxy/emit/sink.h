@@ -26,7 +26,8 @@ enum cause {
     CAUSE_OUT_OF_MEMORY,
     CAUSE_REDACTION_FAILED,
     CAUSE_RECORDER_REFUSED,
-    CAUSE_DIED
+    CAUSE_DIED,
+    CAUSE_BUDGET_FULL
 }; // as in record.proto
 
 enum msg_end { MSG_ABSENT, MSG_COMPLETE, MSG_CUT, MSG_UNTIL_CLOSE }; // as in record.proto

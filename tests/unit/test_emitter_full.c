@@ -263,7 +263,7 @@ static void test_budget_of_heads(void **state)
     }
     stage_drain();
     ledger_check(&stage.ledger, true);
-    assert_int_equal(stage.ledger.txns + sum_of_losses(CAUSE_OUT_OF_MEMORY, &bytes), 200);
+    assert_int_equal(stage.ledger.txns + sum_of_losses(CAUSE_BUDGET_FULL, &bytes), 200);
     assert_in_range(stage.ledger.txns, 20, 199);
     stage_end();
 }
@@ -287,7 +287,7 @@ static void test_too_many_pipelined(void **state)
     speak_close(&t);
     stage_drain();
     assert_int_equal(stage.ledger.txns, EMIT_PENDING_MAX);
-    assert_int_equal(sum_of_losses(CAUSE_OUT_OF_MEMORY, &bytes), 10);
+    assert_int_equal(sum_of_losses(CAUSE_BUDGET_FULL, &bytes), 10);
     assert_int_equal(bytes, 10 * (strlen(STAGE_GET) + strlen(STAGE_OK)));
     stage_end();
 }

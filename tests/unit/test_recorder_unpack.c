@@ -238,10 +238,10 @@ static void the_other_records(void **state)
 
     static const char *const causes[] = {"unknown",       "ring-full",        "decode-lost",
                                          "out-of-memory", "redaction-failed", "recorder-refused",
-                                         "died",          "unknown"};
+                                         "died",          "budget-full",      "unknown"};
     Tapedeck__Loss loss;
     tapedeck__loss__init(&loss);
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 9; i++) {
         loss.cause = (Tapedeck__Cause)i;
         loss.lost_c2s = 5;
         loss.transactions = 6;
