@@ -12,6 +12,7 @@
 #include "proxy/world.h"
 
 #include "proxy/admin.h"
+#include "proxy/emit/emitter.h"
 #include "proxy/privs.h"
 #include "proxy/ready.h"
 #include "proxy/spool.h"
@@ -268,6 +269,17 @@ static int tell_ready(struct world *w, char why[WHY_MAX])
     return 0;
 }
 
+// Each connection that has said anything holds a little of the ring until it ends. With all of them
+// open at once, at least half of the ring should be left for records.
+static void weigh_flows(const struct proxy_settings *s)
+{
+    uint64_t borne = s->spool_size / 2 / EMIT_FLOW_HELD / s->mode.count;
+    if (!s->block && s->max_flows > borne)
+        log_warn("more connections may be open than spool-size bears, and some may then not be "
+                 "recorded max-flows=%u borne=%llu spool-size=%llu",
+                 s->max_flows, (unsigned long long)borne, (unsigned long long)s->spool_size);
+}
+
 static int begin(struct world *w, char why[WHY_MAX])
 {
     const struct proxy_settings *s = w->settings;
@@ -276,6 +288,7 @@ static int begin(struct world *w, char why[WHY_MAX])
     if (have < files)
         log_debug("fewer descriptors than max-flows could need have=%llu need=%llu",
                   (unsigned long long)have, (unsigned long long)files);
+    weigh_flows(s);
     int e = open_listeners(w, why);
     if (e == 0 && s->spool_dir)
         e = spool_prepare(s->spool_dir, geteuid() == 0 ? s->user : 0, why);

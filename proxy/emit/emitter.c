@@ -3,6 +3,9 @@
 //   flow:  WAITING ──room for its last words was set aside──→ ADMITTED
 //             └──none, when there is something to tell──────→ UNRECORDED: only counted
 //
+// A flow that says nothing is told of after a second, but only while what is held for all flows is
+// a small share of the ring: so many idle connections do not take the place of records.
+//
 // The first record of a recovered journal is a Restart; until there is room for it no flow is
 // admitted, since it ends all flows before it.
 #include "proxy/emit/emitter_state.h"
@@ -42,18 +45,25 @@ uint64_t emitter_rule(struct emitter *e, const char *what)
 
 // ---- flows
 
-bool flow_admit(struct emit_flow *f)
+// From WAITING, if there is room.
+static bool hold(struct emit_flow *f)
 {
     struct emitter *e = f->e;
-    size_t held = HELD_OPEN + HELD_CLOSE + CAUSES * HELD_LOSS;
 
-    if (f->state == EMIT_WAITING) {
-        bool ready = !e->restart_due || put_restart(e, f->facts->at_us);
-        f->state = ready && journal_hold(e->journal, held) ? EMIT_ADMITTED : EMIT_UNRECORDED;
-        f->held = f->state == EMIT_ADMITTED ? held : 0;
-        if (f->state == EMIT_ADMITTED)
-            node_add(&e->young, &f->in_young);
-    }
+    if ((e->restart_due && !put_restart(e, f->facts->at_us)) ||
+        !journal_hold(e->journal, HELD_FLOW))
+        return false;
+    f->held = HELD_FLOW;
+    f->held_losses = 1u << book_index(CAUSE_RING_FULL);
+    f->state = EMIT_ADMITTED;
+    return true;
+}
+
+bool flow_admit(struct emit_flow *f)
+{
+    _Static_assert(HELD_CLOSE + HELD_LOSS == EMIT_FLOW_HELD, "what stays held, as is told");
+    if (f->state == EMIT_WAITING && !hold(f))
+        f->state = EMIT_UNRECORDED;
     return f->state == EMIT_ADMITTED;
 }
 
@@ -69,9 +79,7 @@ static struct sink_flow *flow_open(struct sink *s, const struct flow_facts *fact
     f->facts = facts;
     f->short_of = CAUSE_OUT_OF_MEMORY;
     node_init(&f->pends);
-    if (!flow_admit(f))
-        f->state = EMIT_WAITING; // nothing is lost yet: it is tried again when there is
-    emitter_done(e);
+    node_add(&e->young, &f->in_young);
     return &f->base;
 }
 
@@ -150,6 +158,23 @@ static void end_joins(struct emitter *e, int64_t now_us)
     }
 }
 
+// Of flows that live for a second, so that a live view sees them.
+static void tell_young(struct emitter *e, int64_t now_us)
+{
+    while (e->young.next != &e->young) {
+        struct emit_flow *f = NODE_OWNER(e->young.next, struct emit_flow, in_young);
+        struct journal_facts facts;
+        if (now_us - f->facts->at_us < LONG_US)
+            return;
+        node_del(&f->in_young);
+        journal_facts(e->journal, &facts);
+        if (f->state == EMIT_WAITING && facts.reserved + HELD_FLOW <= e->ring_size / QUIET_SHARE)
+            hold(f);
+        if (f->state == EMIT_ADMITTED)
+            put_flow_open(f);
+    }
+}
+
 static void tell_losses(struct emitter *e)
 {
     // Not at once when an ACK makes a little room: a loss a flow each time would fill it again.
@@ -175,12 +200,7 @@ void emitter_tick(struct emitter *e, int64_t now_us)
         put_restart(e, now_us);
     if (!e->restart_due)
         hold_for_losses(e);
-    while (e->young.next != &e->young) {
-        struct emit_flow *f = NODE_OWNER(e->young.next, struct emit_flow, in_young);
-        if (now_us - f->facts->at_us < LONG_US)
-            break;
-        put_flow_open(f);
-    }
+    tell_young(e, now_us);
     // One round: those that are looked at go to the end, with a later time.
     while (e->ages.next != &e->ages) {
         struct pend *p = NODE_OWNER(e->ages.next, struct pend, in_age);

@@ -16,6 +16,8 @@
 #define EMIT_PENDING_MAX 256              // unfinished transactions a flow (pipelining)
 #define EMIT_READ_MAX                                                                              \
     (256 * 1024) // bytes that one call into a tap can bring, those it held included
+#define EMIT_FLOW_HELD                                                                             \
+    448 // bytes of the ring set aside for a flow's end, once it has said anything
 // In a small ring the first two shrink to a 16th and an 8th of it.
 
 struct link_identity;

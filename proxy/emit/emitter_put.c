@@ -40,6 +40,14 @@ static struct book_line *flow_line(struct emit_flow *f, enum cause *cause, int64
     }
     if (!node_listed(&f->in_lossy))
         node_add(&f->e->lossy, &f->in_lossy);
+    // Room to tell of it is set aside, and when there is none, that is its cause.
+    unsigned bit = 1u << book_index(*cause);
+    if (!(f->held_losses & bit) && journal_hold(f->e->journal, HELD_LOSS)) {
+        f->held += HELD_LOSS;
+        f->held_losses |= bit;
+    } else if (!(f->held_losses & bit)) {
+        *cause = CAUSE_RING_FULL;
+    }
     return line_of(&f->book, *cause, at_us);
 }
 
@@ -146,14 +154,21 @@ bool put_tls(struct emit_flow *f, const struct tls_facts *t)
     return true;
 }
 
+// Of what is held for a loss, which of it may be used for this one: a full ring can be met again.
+static size_t held_for(struct emitter *e, struct emit_flow *f, unsigned line, bool last)
+{
+    bool any = f ? (f->held_losses & 1u << line) != 0 : e->held >= HELD_LOSS;
+
+    return any && (last || (f && line != book_index(CAUSE_RING_FULL))) ? HELD_LOSS : 0;
+}
+
 void put_losses(struct emitter *e, struct emit_flow *f, bool last)
 {
     struct book *b = f ? &f->book : &e->book;
-    size_t *held = f ? &f->held : &e->held;
 
     for (unsigned i = 0; i < CAUSES && b->due; i++) {
         const struct book_line *l = &b->line[i];
-        size_t from = last && *held >= HELD_LOSS ? HELD_LOSS : 0;
+        size_t from = held_for(e, f, i, last);
         if (!(b->due & 1u << i))
             continue;
         if (f)
@@ -161,7 +176,9 @@ void put_losses(struct emitter *e, struct emit_flow *f, bool last)
         void *room = put_room(e, PACK_LOSS_MAX, from);
         if (!room)
             return;
-        *held -= from;
+        if (f && from)
+            f->held_losses &= ~(1u << i);
+        *(f ? &f->held : &e->held) -= from;
         struct pack_loss loss = {
             .flow = f ? f->seq : 0,
             .cause = book_causes[i],

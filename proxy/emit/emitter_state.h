@@ -32,6 +32,8 @@
 #define HELD_OPEN     (WIRE_HEADER + PACK_FLOW_OPEN_MAX)
 #define HELD_CLOSE    (WIRE_HEADER + PACK_FLOW_CLOSE_MAX)
 #define HELD_LOSS     (WIRE_HEADER + PACK_LOSS_MAX)
+#define HELD_FLOW     (HELD_OPEN + HELD_CLOSE + HELD_LOSS)
+#define QUIET_SHARE   4 // of the ring: what may be held for flows that say nothing
 #define NO_TEXT       UINT32_MAX
 #define RULE_INTERIM  "interim:rest" // heads of 1xx answers beyond PACK_INTERIMS_MAX, INTERIM_BYTES
 
@@ -132,7 +134,8 @@ struct pend { // a transaction that has not ended
     struct half half[2];
 };
 
-// UNRECORDED: its losses stand in the worker's book.
+// WAITING: nothing was said in it, nothing is held for it. UNRECORDED: its losses stand in the
+// worker's book.
 enum emit_state { EMIT_WAITING, EMIT_ADMITTED, EMIT_UNRECORDED };
 
 struct emit_flow {
@@ -143,8 +146,9 @@ struct emit_flow {
     struct node pends; // of its transactions, by n
     size_t pend_count;
     enum emit_state state;
-    uint64_t seq; // of its FlowOpen; 0: not written
-    size_t held;  // in the journal
+    uint64_t seq;         // of its FlowOpen; 0: not written
+    size_t held;          // in the journal
+    unsigned held_losses; // bits of lines: among it is room to tell of these
     uint64_t next_n, transactions, filtered;
     uint64_t told[2], booked[2], omitted[2];
     int64_t passed_us;   // when bytes last passed that are not kept

@@ -313,6 +313,27 @@ static void refuses_bad_options(void **state)
     }
 }
 
+static void weighs_connections_against_the_ring(void **state)
+{
+    struct run r;
+    char *words;
+    (void)state;
+    set_up(&r, "dual", "http");
+    add(&r, "--max-flows=1171");
+    start(&r);
+    words = service_words(&r.p);
+    has(words, "max-flows=1171 borne=1170 spool-size=2097152");
+    free(words);
+    clean_up(&r);
+    set_up(&r, "dual", "http");
+    add(&r, "--spool-size=64MiB"); // as the defaults are
+    start(&r);
+    words = service_words(&r.p);
+    assert_null(strstr(words, "borne="));
+    free(words);
+    clean_up(&r);
+}
+
 static void says_that_a_port_is_taken(void **state)
 {
     struct run r;
@@ -483,6 +504,7 @@ int main(void)
         cmocka_unit_test(relays_tcp_and_socks),
         cmocka_unit_test(tells_its_state),
         cmocka_unit_test(refuses_bad_options),
+        cmocka_unit_test(weighs_connections_against_the_ring),
         cmocka_unit_test(says_that_a_port_is_taken),
         cmocka_unit_test(drains_when_asked),
         cmocka_unit_test(lists_flows_while_it_drains),
