@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -199,6 +200,21 @@ bool capture_follows(const struct capture *c, size_t i)
     split(&a);
     split(&b);
     return view_eq(view_n(a.path, a.stem), view_n(b.path, b.stem));
+}
+
+bool capture_has(const struct capture *c, const char *path)
+{
+    static const char *const behind[] = {"", "-wal", "-shm", "-journal"};
+    struct stat st, own;
+    char name[PATH_MAX];
+    if (stat(path, &st) != 0)
+        return false;
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t j = 0; j < sizeof behind / sizeof *behind; j++)
+            if (snprintf(name, sizeof name, "%s%s", c->paths[i], behind[j]) < PATH_MAX &&
+                stat(name, &own) == 0 && own.st_dev == st.st_dev && own.st_ino == st.st_ino)
+                return true;
+    return false;
 }
 
 bool capture_names(const char *operand)

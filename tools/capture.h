@@ -26,6 +26,9 @@ int capture_siblings(struct capture *c, const char *path) MUST_CHECK;
 // Whether file i comes after file i - 1 of the same capture (and not of another in the folder).
 bool capture_follows(const struct capture *c, size_t i);
 
+// Whether path is one of its files, under whatever name, or belongs to one (SQLite's -wal, -shm).
+bool capture_has(const struct capture *c, const char *path);
+
 // Whether an operand means a capture and not a filter: it is there, or it is a name in ".db".
 bool capture_names(const char *operand);
 

@@ -7,6 +7,7 @@
 #include "tools/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -75,6 +76,19 @@ static int open_temp(struct out *o, const char *path)
     return CLI_OK;
 }
 
+// No command writes databases: where --out names one, it was meant to be read.
+static bool is_database(const char *path)
+{
+    static const char magic[16] = "SQLite format 3";
+    char head[sizeof magic];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool is = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
+              memcmp(head, magic, sizeof magic) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
 int out_open(struct out *o, const char *path)
 {
     struct stat st;
@@ -84,7 +98,12 @@ int out_open(struct out *o, const char *path)
         o->f = stdout;
         return CLI_OK;
     }
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+    bool there = stat(path, &st) == 0;
+    if (there && S_ISREG(st.st_mode) && is_database(path)) {
+        cli_error("%s: it is a database; --out does not replace one", path);
+        return CLI_USAGE;
+    }
+    if (there && !S_ISREG(st.st_mode)) {
         o->f = fopen(path, "w");
         if (!o->f)
             code = failed(o, path);

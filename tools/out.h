@@ -13,7 +13,8 @@ struct out {
 
 // path NULL or "-": standard output. A regular or new file is written beside its place (0600) and
 // renamed by out_close(); until then a signal that ends the program removes it. Anything else (a
-// pipe, a terminal) is opened as it is. Errors are told; CLI_OK or CLI_FAILED.
+// pipe, a terminal) is opened as it is. A database is never replaced: CLI_USAGE. Errors are told;
+// CLI_OK or CLI_FAILED.
 int out_open(struct out *o, const char *path);
 
 // Ends the output: keep puts the file in its place, else it is removed. A reader that went away is

@@ -35,15 +35,13 @@ static void walk(const struct format *f, struct export *x)
     progress_end(&progress);
 }
 
-int export_rows(const struct format *f, struct export *x, int argc, char **argv)
+int export_rows(const struct format *f, struct export *x, const struct selection *s)
 {
-    struct selection s = {0};
-    int code = selection_parse(&s, argc, argv);
-    struct rows_spec spec = {.capture = &s.capture,
-                             .filter = s.filter,
+    struct rows_spec spec = {.capture = &s->capture,
+                             .filter = s->filter,
                              .order = export_order(x->o),
                              .limit = options_number(x->o, "limit")};
-    code = code ? code : rows_open(&x->rows, &spec);
+    int code = rows_open(&x->rows, &spec);
     if (!code) {
         if (f->begin)
             f->begin(x);
@@ -54,7 +52,6 @@ int export_rows(const struct format *f, struct export *x, int argc, char **argv)
     }
     rows_close(x->rows);
     x->rows = NULL;
-    selection_clear(&s);
     if (x->left_out) {
         char text[FIELDS_COUNT];
         cli_error("%s %s left out", fields_count(x->left_out, text), f->left_out);
@@ -66,14 +63,22 @@ int export_rows(const struct format *f, struct export *x, int argc, char **argv)
 
 int export_run(const struct format *f, struct options *o, int argc, char **argv)
 {
-    struct out out;
+    struct out out = {0};
     struct export x = {.o = o};
-    int code = out_open(&out, options_text(o, "out"));
-    if (code)
-        return code;
-    x.out = out.f;
-    jsonw_init(&x.w, out.f);
-    code = export_rows(f, &x, argc, argv);
+    struct selection s = {0};
+    const char *path = options_text(o, "out");
+    int code = selection_parse(&s, argc, argv);
+    if (!code && path && capture_has(&s.capture, path)) {
+        cli_error("%s: it belongs to the capture that is read; --out names another file", path);
+        code = CLI_USAGE;
+    }
+    code = code ? code : out_open(&out, path);
+    if (!code) {
+        x.out = out.f;
+        jsonw_init(&x.w, out.f);
+        code = export_rows(f, &x, &s);
+    }
+    selection_clear(&s);
     bool keep = code == CLI_OK || code == CLI_NOTHING;
     if (out.opened) { // stdout is judged at the end of the program
         int closed = out_close(&out, keep);

@@ -66,8 +66,8 @@ enum store_order export_order(const struct options *o);
 // Runs the command of a format whose output is one file.
 int export_run(const struct format *f, struct options *o, int argc, char **argv);
 
-// The same into an output of the format's own (x->out is NULL).
-int export_rows(const struct format *f, struct export *x, int argc, char **argv);
+// The rows of a selection, for a format that makes its output by itself.
+int export_rows(const struct format *f, struct export *x, const struct selection *s);
 
 // Whether the row is HTTP; else it is counted as left out.
 bool export_is_http(struct export *x);

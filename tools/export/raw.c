@@ -120,12 +120,15 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
 {
     const char *dir = options_text(o, "out");
     struct export x = {.o = o};
+    struct selection s = {0};
     bool to_dir = strcmp(dir, "-") != 0;
     (void)c;
     if (!to_dir)
         x.out = stdout;
-    int code = to_dir ? prepare_dir(dir) : CLI_OK;
-    code = code ? code : export_rows(&raw, &x, argc, argv);
+    int code = selection_parse(&s, argc, argv);
+    code = code || !to_dir ? code : prepare_dir(dir);
+    code = code ? code : export_rows(&raw, &x, &s);
+    selection_clear(&s);
     return code ? code : cli_result();
 }
 

@@ -1,0 +1,88 @@
+// Files that a command writes: where they appear, and what they never replace.
+#include "tests/support/program.h"
+#include "tests/support/sample.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct sample sample;
+static int64_t ids[SAMPLE_TXNS];
+
+static int set_up(void **state)
+{
+    (void)state;
+    sample_standard(&sample, ids);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sample_remove(&sample);
+    return 0;
+}
+
+static char *in_dir(char out[TMP_PATH], const char *name)
+{
+    return tmp_path(out, sample.dir, name);
+}
+
+// A slip of the hand must not cost the recording: under whatever name, of whatever state.
+static void test_captures_stay(void **state)
+{
+    static const char *const names[] = {"capture.db", "link.db",    "capture.db-wal",
+                                        "other.db",   "damaged.db", "copy"};
+    char path[TMP_PATH], copy[TMP_PATH];
+    size_t n, m;
+    (void)state;
+    char *bytes = tmp_read(sample.path, &n);
+    assert_int_equal(symlink(sample.path, in_dir(path, "link.db")), 0);
+    tmp_write(in_dir(path, "capture.db-wal"), "", 0);
+    tmp_write(in_dir(path, "other.db"), bytes, n);
+    tmp_write(in_dir(path, "copy"), bytes, n);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *from = sample.path;
+        struct program p;
+        struct stat before, after;
+        in_dir(copy, names[i]);
+        if (i == 4) { // no database any more: it is told by being the capture that is read
+            char *garbled = malloc(n);
+            assert_non_null(garbled);
+            memcpy(garbled, bytes, n);
+            memset(garbled, 'x', 16);
+            tmp_write(copy, garbled, n);
+            free(garbled);
+            from = copy;
+        }
+        assert_int_equal(stat(copy, &before), 0);
+        TAPEDECK(&p, "export", "csv", from, "--out", copy);
+        assert_int_equal(p.code, 2);
+        assert_non_null(strstr(p.err, copy));
+        assert_non_null(strstr(p.err, "--out"));
+        program_clear(&p);
+        assert_int_equal(stat(copy, &after), 0);
+        assert_int_equal(after.st_ino, before.st_ino);
+        assert_int_equal(after.st_size, before.st_size);
+        if (i != 0 && i != 1)
+            unlink(copy);
+    }
+    char *after = tmp_read(sample.path, &m);
+    assert_int_equal(m, n);
+    assert_memory_equal(after, bytes, n);
+    free(after);
+    free(bytes);
+    unlink(in_dir(path, "link.db"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_captures_stay),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
