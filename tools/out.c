@@ -1,4 +1,5 @@
-// out: the temporary file stands in the folder of its place, so that the rename is one step.
+// out: the temporary file stands in the folder of the file that is meant, behind all links, so that
+// the rename is one step.
 //
 // One file at a time is remembered for the signal handler, which only unlinks it and dies of the
 // same signal.
@@ -51,10 +52,13 @@ static int failed(struct out *o, const char *path)
 
 static int open_temp(struct out *o, const char *path)
 {
+    struct stat st;
     o->path = realpath(path, NULL); // through a link to the file that it means
+    if (!o->path && lstat(path, &st) == 0)
+        return failed(o, path); // a link that leads nowhere
     if (!o->path)
         o->path = strdup(path);
-    if (!o->path || asprintf(&o->temp, "%s.XXXXXX", path) < 0) {
+    if (!o->path || asprintf(&o->temp, "%s.XXXXXX", o->path) < 0) {
         o->temp = NULL;
         errno = ENOMEM;
         return failed(o, path);

@@ -79,10 +79,45 @@ static void test_captures_stay(void **state)
     unlink(in_dir(path, "link.db"));
 }
 
+// Through a link the file that it means is made, wherever that is: here on another file system.
+static void test_link(void **state)
+{
+    char link[TMP_PATH], far[TMP_PATH], target[TMP_PATH];
+    struct program p;
+    struct stat st;
+    size_t n;
+    (void)state;
+    snprintf(far, sizeof far, "/dev/shm/tapedeck-test-%ld", (long)getpid());
+    assert_int_equal(mkdir(far, 0700), 0);
+    tmp_write(tmp_path(target, far, "out.csv"), "old", 3);
+    assert_int_equal(symlink(target, in_dir(link, "out.csv")), 0);
+    TAPEDECK(&p, "export", "csv", sample.path, "--out", link, "-n", "1", "--columns", "path");
+    assert_string_equal(p.err, "");
+    assert_int_equal(p.code, 0);
+    program_clear(&p);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    char *bytes = tmp_read(target, &n);
+    assert_int_equal(n, 14);
+    assert_memory_equal(bytes, "path\r\n/login\r\n", 14);
+    free(bytes);
+    // A link to nothing: nobody can say where the file should appear.
+    unlink(target);
+    TAPEDECK(&p, "export", "csv", sample.path, "--out", link);
+    assert_int_equal(p.code, 1);
+    assert_non_null(strstr(p.err, link));
+    program_clear(&p);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    unlink(link);
+    tmp_remove(far);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_captures_stay),
+        cmocka_unit_test(test_link),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
