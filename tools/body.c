@@ -57,7 +57,7 @@ static int read_decoded(struct body *b, uint64_t limit, content_take *take, void
     e = r.error;
     if (!e && !*damage && b->stored >= b->size)
         e = content_end(r.content);
-    if (e < 0)
+    if (e < 0 && content_why(r.content)[0]) // and not an answer of take
         snprintf(b->note, sizeof b->note, "as on the wire: %s", content_why(r.content));
     content_free(r.content);
     return e;
@@ -128,6 +128,7 @@ void body_look(struct body *b, bool decode, uint64_t limit)
     }
     b->text = m.text && utf8_whole(&m.utf8);
     b->whole = m.holding;
+    b->damaged = damage != 0;
     if (damage) {
         cli_damage("%s", store_why(b->store));
         snprintf(b->note, sizeof b->note, "damaged: only a part can be read");
@@ -144,7 +145,15 @@ int body_give(struct body *b, content_take *take, void *arg)
         return 0;
     if (b->whole)
         return buf_len(&b->held) ? take(arg, buf_view(&b->held)) : 0;
+    char note[sizeof b->note];
+    memcpy(note, b->note, sizeof note);
     int e = b->decoded ? read_decoded(b, UINT64_MAX, take, arg, &damage)
                        : read_plain(b, take, arg, &damage);
+    if (strcmp(note, b->note) != 0) { // it could be decoded a moment ago: memory has run out
+        cli_damage("out of memory: a body is not whole");
+        memcpy(b->note, note, sizeof note);
+    }
+    if (damage && !b->damaged)
+        cli_damage("%s", store_why(b->store));
     return e;
 }

@@ -18,6 +18,7 @@ struct body {
     // What body_look() found:
     bool decoded;    // the codings are undone
     bool text;       // UTF-8
+    bool damaged;    // a part cannot be read, which has been told
     uint64_t length; // bytes that body_give() gives
     char note[192];  // why this is not all, or not decoded; "" as a rule
     struct buf held; // the bytes, if whole
@@ -33,7 +34,8 @@ void body_clear(struct body *b);
 // gives at most limit bytes; else as it is stored, with a note. Damage is told with cli_damage().
 void body_look(struct body *b, bool decode, uint64_t limit);
 
-// The bytes, after body_look(). 0, or what take answered.
+// The bytes, after body_look(). 0, or what take answered. What cannot be read now although
+// body_look() could is told with cli_damage().
 int body_give(struct body *b, content_take *take, void *arg);
 
 #endif

@@ -7,6 +7,7 @@
 #include "proto/base/clock.h"
 #include "tools/body.h"
 #include "tools/chunks.h"
+#include "tools/cli.h"
 #include "tools/fields.h"
 #include "tools/head.h"
 #include "tools/pretty.h"
@@ -49,6 +50,8 @@ static void print_head(const struct term *t, struct view head)
 
 // ---- bodies
 
+#define FULL 1 // of a sink that has what it wants
+
 struct hold {
     struct buf bytes;
     uint64_t most;
@@ -61,7 +64,7 @@ static int hold(void *arg, struct view piece)
     struct view some = view_head(piece, room < piece.n ? (size_t)room : piece.n);
     if (some.n > 0 && buf_add_view(&h->bytes, some))
         return E_NOMEM;
-    return some.n < piece.n ? E_LIMIT : 0;
+    return some.n < piece.n ? FULL : 0;
 }
 
 // A text that is cut off ends with a whole character.
@@ -91,7 +94,8 @@ static void print_body(const struct term *t, struct body *b, const struct print_
     struct hold h = {.most = spec->limit ? (uint64_t)spec->limit : HOLD_MAX};
     buf_init(&h.bytes, HOLD_MAX);
     body_look(b, true, spec->bound);
-    body_give(b, hold, &h);
+    if (body_give(b, hold, &h) < 0)
+        cli_damage("out of memory: the body is not whole");
     struct view v = buf_view(&h.bytes);
     if (v.n < b->length && b->text)
         v = whole_characters(v);
