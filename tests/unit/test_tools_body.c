@@ -10,12 +10,13 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#define LINES     60000 // that a body has when its coding is undone: more than is held in memory
-#define LINE      "a line of sixty-four characters, which is about as long as usual\n"
-#define GZIP_ROOM (1u << 20)
+#define LINES      60000 // that a body has when its coding is undone: more than is held in memory
+#define LINE       "a line of sixty-four characters, which is about as long as usual\n"
+#define HUGE_LINES 4200000 // more than show holds
+#define GZIP_ROOM  (4u << 20)
 
 static struct sample sample;
-static int64_t whole, part; // ids: a gzip body; one of which only the beginning was kept
+static int64_t whole, part, huge; // ids: a gzip body; one of which the beginning was kept; a bomb
 
 static size_t compress_lines(char *out, size_t lines)
 {
@@ -56,6 +57,8 @@ static int set_up(void **state)
     sample_flow(&sample, true);
     whole = put(gzip, n, n);
     part = put(gzip, n / 2, n);
+    n = compress_lines(gzip, HUGE_LINES);
+    huge = put(gzip, n, n);
     sample_flow_end(&sample);
     sample_finish(&sample);
     free(gzip);
@@ -102,10 +105,21 @@ static void test_note(void **state)
     program_clear(&p);
 }
 
+// What is more than show can hold is not promised again.
+static void test_more_than_all(void **state)
+{
+    struct program p;
+    (void)state;
+    run(&p, huge, "--limit 0 --max-decoded 1GiB | tail -1");
+    assert_non_null(strstr(p.out, " bytes more (--body response --decode gives all)\n"));
+    program_clear(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_note),
+        cmocka_unit_test(test_more_than_all),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

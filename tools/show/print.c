@@ -78,18 +78,20 @@ static struct view whole_characters(struct view v)
     return v;
 }
 
-static void more(const struct term *t, uint64_t shown, uint64_t all)
+static void more(const struct term *t, const struct body *b, uint64_t shown, const char *all)
 {
     char text[FIELDS_COUNT];
-    if (shown >= all)
+    if (shown >= b->length)
         return;
     term_on(t, STYLE_DIM);
-    fprintf(t->out, "… %s bytes more (--limit 0 shows all)\n",
-            fields_count((int64_t)(all - shown), text));
+    fprintf(t->out, "… %s bytes more (%s)\n", fields_count((int64_t)(b->length - shown), text),
+            all);
     term_off(t, STYLE_DIM);
 }
 
-static void print_body(const struct term *t, struct body *b, const struct print_spec *spec)
+// side: as --body calls it.
+static void print_body(const struct term *t, struct body *b, const struct print_spec *spec,
+                       const char *side)
 {
     struct hold h = {.most = spec->limit ? (uint64_t)spec->limit : HOLD_MAX};
     buf_init(&h.bytes, HOLD_MAX);
@@ -105,7 +107,10 @@ static void print_body(const struct term *t, struct body *b, const struct print_
         putc('\n', t->out);
         pretty_any(t, v);
     }
-    more(t, v.n, b->length);
+    char all[64] = "--limit 0 shows all";
+    if (b->length > HOLD_MAX)
+        snprintf(all, sizeof all, "--body %s%s gives all", side, b->decoded ? " --decode" : "");
+    more(t, b, v.n, all);
     if (b->note[0]) {
         term_on(t, STYLE_WARN);
         fprintf(t->out, "(%s)\n", b->note);
@@ -117,7 +122,7 @@ static void print_body(const struct term *t, struct body *b, const struct print_
 // ---- halves
 
 struct half {
-    const char *title;
+    const char *title, *side; // side: as --body calls it
     struct view head, trailers;
     int64_t body, size, stored;
     bool there;
@@ -152,7 +157,7 @@ static void print_half(const struct term *t, struct store *s, const struct half 
         print_head(t, h->head);
     if (h->there && h->body && !spec->headers) {
         body_init(&b, s, h->body, h->size, h->stored, view_of(coding));
-        print_body(t, &b, spec);
+        print_body(t, &b, spec, h->side);
         body_clear(&b);
     }
     if (h->trailers.n > 0) {
@@ -237,6 +242,7 @@ void print_transaction(const struct term *t, struct rows *r, const struct print_
         return;
     }
     struct half req = {.title = "REQUEST",
+                       .side = "request",
                        .head = heads.req,
                        .trailers = heads.req_trailers,
                        .body = store_int(q, STORE_REQ_BODY),
@@ -244,6 +250,7 @@ void print_transaction(const struct term *t, struct rows *r, const struct print_
                        .stored = store_int(q, STORE_REQ_STORED),
                        .there = store_column_type(q, STORE_REQ_END_US) != STORE_NULL};
     struct half res = {.title = "ANSWER",
+                       .side = "response",
                        .head = heads.res,
                        .trailers = heads.res_trailers,
                        .body = store_int(q, STORE_RES_BODY),
