@@ -156,6 +156,7 @@ CREATE TABLE txn (
     omitted_c2s  INTEGER NOT NULL,
     omitted_s2c  INTEGER NOT NULL,
     headed       INTEGER NOT NULL,    -- 1: it has a row in head
+    cut          INTEGER NOT NULL,    -- halves that the connection ended within: 1 the request, 2 the answer, 3 both
     sum          INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX txn_start ON txn (start_us, status);

@@ -346,6 +346,7 @@ int store_put_txn(struct store *s, int64_t key, const struct store_txn *t)
     put_names(&r, t, host, buf_view(&s->route));
     put_sizes(&r, t, req_body, res_body);
     row_int(&r, headed);
+    row_int(&r, (t->req.end == END_CUT ? 1 : 0) | (t->res.end == END_CUT ? 2 : 0));
     e = put_end(s, &r, "adding a transaction");
     return e == 0 && headed ? put_head(s, key, t) : e;
 }

@@ -44,9 +44,8 @@ void message_write(FILE *out, struct rows *r, const struct heads *heads, bool s2
     const struct store_query *q = rows_row(r);
     struct view head = s2c ? heads->res : heads->req;
     struct view trailers = s2c ? heads->res_trailers : heads->req_trailers;
-    struct view state = store_bytes(q, FIELD_STATE);
     int64_t body = store_int(q, s2c ? STORE_RES_BODY : STORE_REQ_BODY);
-    bool cut = view_eq(state, s2c ? VIEW_LIT("answer-cut") : VIEW_LIT("request-cut"));
+    bool cut = rows_cut(r, s2c);
     struct writer w = {out, is_chunked(q, head, s2c)};
     *note = "";
     if (s2c && heads->interim.n > 0)

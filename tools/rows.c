@@ -11,7 +11,7 @@ struct key {
 };
 struct cursor {
     struct store *store;
-    struct store_query *query, *heads;
+    struct store_query *query, *heads, *cut;
     const char *path;
     struct key key; // of the row at hand
     bool live;      // there is one
@@ -61,6 +61,7 @@ static void close_cursor(struct cursor *c)
 {
     store_query_free(c->query);
     store_query_free(c->heads);
+    store_query_free(c->cut);
     store_close(c->store);
     *c = (struct cursor){0};
 }
@@ -131,23 +132,36 @@ struct store *rows_store(const struct rows *r)
     return r->now->store;
 }
 
-void rows_heads(struct rows *r, struct heads *out)
+// Asks *q, which is made once a file, about the row at hand: whether it has an answer.
+static bool ask(struct cursor *c, struct store_query **q, const char *sql)
 {
-    static const char sql[] = "SELECT req, res, interim, req_trailers, res_trailers, redacted"
-                              " FROM head WHERE txn = ?1";
-    struct cursor *c = r->now;
-    int e = c->heads ? 0 : store_query(c->store, sql, &c->heads);
-    *out = (struct heads){0};
-    if (c->heads)
-        store_rewind(c->heads);
-    e = e ? e : store_bind_int(c->heads, 1, store_int(c->query, FIELD_ID));
-    e = e ? e : store_step(c->heads);
+    int e = *q ? 0 : store_query(c->store, sql, q);
+    if (*q)
+        store_rewind(*q);
+    e = e ? e : store_bind_int(*q, 1, store_int(c->query, FIELD_ID));
+    e = e ? e : store_step(*q);
     if (e < 0)
         cli_damage("%s", store_why(c->store));
-    if (e != 1)
+    return e == 1;
+}
+
+void rows_heads(struct rows *r, struct heads *out)
+{
+    struct cursor *c = r->now;
+    *out = (struct heads){0};
+    if (!ask(c, &c->heads,
+             "SELECT req, res, interim, req_trailers, res_trailers, redacted"
+             " FROM head WHERE txn = ?1"))
         return;
     struct view *views[] = {&out->req,          &out->res,          &out->interim,
                             &out->req_trailers, &out->res_trailers, &out->redacted};
     for (int i = 0; i < 6; i++)
         *views[i] = store_bytes(c->heads, i);
+}
+
+bool rows_cut(struct rows *r, bool s2c)
+{
+    struct cursor *c = r->now;
+    return ask(c, &c->cut, "SELECT cut FROM txn WHERE id = ?1") &&
+           store_int(c->cut, 0) & (s2c ? 2 : 1);
 }

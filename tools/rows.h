@@ -31,4 +31,7 @@ const struct store_query *rows_row(const struct rows *r);
 struct store *rows_store(const struct rows *r); // the file that the row is in
 void rows_heads(struct rows *r, struct heads *out);
 
+// Whether the connection ended within the request (or the answer) of the row.
+bool rows_cut(struct rows *r, bool s2c);
+
 #endif

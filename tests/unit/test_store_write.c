@@ -135,13 +135,13 @@ static void the_state_follows_from_the_ends(void **state)
     enum { ABSENT, COMPLETE, CUT, UNTIL_CLOSE };
     static const struct {
         int req, res;
-        const char *state;
+        const char *state_and_cut;
     } cases[] = {
-        {COMPLETE, COMPLETE, "complete"},    {COMPLETE, UNTIL_CLOSE, "complete"},
-        {UNTIL_CLOSE, COMPLETE, "complete"}, {COMPLETE, ABSENT, "unanswered"},
-        {CUT, ABSENT, "request-cut"},        {CUT, COMPLETE, "request-cut"},
-        {COMPLETE, CUT, "answer-cut"},       {ABSENT, COMPLETE, "answer-only"},
-        {ABSENT, CUT, "answer-only"},
+        {COMPLETE, COMPLETE, "complete|0"},    {COMPLETE, UNTIL_CLOSE, "complete|0"},
+        {UNTIL_CLOSE, COMPLETE, "complete|0"}, {COMPLETE, ABSENT, "unanswered|0"},
+        {CUT, ABSENT, "request-cut|1"},        {CUT, COMPLETE, "request-cut|1"},
+        {COMPLETE, CUT, "answer-cut|2"},       {ABSENT, COMPLETE, "answer-only|0"},
+        {ABSENT, CUT, "answer-only|2"},        {CUT, CUT, "request-cut|3"},
     };
     struct tape t;
     tape_open(&t, path);
@@ -151,8 +151,8 @@ static void the_state_follows_from_the_ends(void **state)
         struct store_txn txn = {
             .protocol = "http", .req = {.end = cases[i].req}, .res = {.end = cases[i].res}};
         int64_t key = tape_txn(&t, flow, &txn);
-        snprintf(sql, sizeof sql, "SELECT state FROM txn WHERE id = %lld", (long long)key);
-        assert_string_equal(ask(path, sql), cases[i].state);
+        snprintf(sql, sizeof sql, "SELECT state, cut FROM txn WHERE id = %lld", (long long)key);
+        assert_string_equal(ask(path, sql), cases[i].state_and_cut);
     }
     tape_close(&t);
 }
