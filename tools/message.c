@@ -7,11 +7,12 @@
 struct writer {
     FILE *out;
     bool chunked;
+    bool stopped; // the output takes no more; it is judged where it is closed
 };
 
 static int put(void *arg, struct view piece)
 {
-    const struct writer *w = arg;
+    struct writer *w = arg;
     if (piece.n == 0)
         return 0;
     if (w->chunked)
@@ -19,7 +20,8 @@ static int put(void *arg, struct view piece)
     fwrite_unlocked(piece.p, 1, piece.n, w->out);
     if (w->chunked)
         fputs_unlocked("\r\n", w->out);
-    return ferror_unlocked(w->out) ? E_IO : 0;
+    w->stopped = ferror_unlocked(w->out);
+    return w->stopped ? E_IO : 0;
 }
 
 // Whether a message with this head has a body in chunks (RFC 9112, section 6.3).
@@ -46,7 +48,8 @@ void message_write(FILE *out, struct rows *r, const struct heads *heads, bool s2
     struct view trailers = s2c ? heads->res_trailers : heads->req_trailers;
     int64_t body = store_int(q, s2c ? STORE_RES_BODY : STORE_REQ_BODY);
     bool cut = rows_cut(r, s2c);
-    struct writer w = {out, is_chunked(q, head, s2c)};
+    bool torn = false;
+    struct writer w = {.out = out, .chunked = is_chunked(q, head, s2c)};
     *note = "";
     if (s2c && heads->interim.n > 0)
         fwrite_unlocked(heads->interim.p, 1, heads->interim.n, out);
@@ -54,17 +57,20 @@ void message_write(FILE *out, struct rows *r, const struct heads *heads, bool s2
         fwrite_unlocked(head.p, 1, head.n, out);
     if (body) {
         int e = store_body(rows_store(r), body, put, &w);
-        if (e == E_DAMAGED || e == E_NOTFOUND)
+        torn = e && !w.stopped;
+        if (torn)
             cli_damage("%s", store_why(rows_store(r)));
     }
-    if (w.chunked && !cut) {
+    if (w.chunked && !cut && !torn) {
         fputs_unlocked("0\r\n", out);
         if (trailers.n > 0)
             fwrite_unlocked(trailers.p, 1, trailers.n, out);
         fputs_unlocked("\r\n", out);
     }
-    if (store_int(q, s2c ? STORE_RES_STORED : STORE_REQ_STORED) <
-        store_int(q, s2c ? FIELD_RES_SIZE : FIELD_REQ_SIZE))
+    if (torn)
+        *note = "a part of the content cannot be read";
+    else if (store_int(q, s2c ? STORE_RES_STORED : STORE_REQ_STORED) <
+             store_int(q, s2c ? FIELD_RES_SIZE : FIELD_REQ_SIZE))
         *note = "a part of the content was not kept";
     else if (heads->redacted.n > 0)
         *note = "a part of it was redacted or left out by a rule";

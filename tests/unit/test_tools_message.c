@@ -1,4 +1,5 @@
 // Messages written byte for byte: what is said when they are not the whole of what passed.
+#include "tests/support/ask.h"
 #include "tests/support/program.h"
 #include "tests/support/sample.h"
 #include "tools/fields.h"
@@ -94,10 +95,41 @@ static void test_cut(void **state)
     program_clear(&p);
 }
 
+// Content that cannot be read for whatever reason is told, and not given an end.
+static void test_unreadable(void **state)
+{
+    struct sample other;
+    struct program p;
+    char id[FIELDS_ID];
+    (void)state;
+    sample_begin(&other, "capture.db");
+    sample_flow(&other, true);
+    struct sample_txn t = {
+        .method = "GET",
+        .path = "/",
+        .status = 200,
+        .req = {.head = VIEW_LIT("GET / HTTP/1.1\r\n\r\n")},
+        .res = {.head = VIEW_LIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+                .body = VIEW_LIT("in two parts"),
+                .parts = 2}};
+    fields_id(sample_http(&other, &t), id);
+    sample_flow_end(&other);
+    sample_finish(&other);
+    ask_change(other.path, "DROP TABLE part");
+    TAPEDECK(&p, "show", other.path, "--raw", "--body", "response", id);
+    assert_string_equal(p.out, t.res.head.p);
+    assert_non_null(strstr(p.err, "reading a body"));
+    assert_non_null(strstr(p.err, "the answer: a part of the content cannot be read"));
+    assert_int_equal(p.code, 1);
+    program_clear(&p);
+    sample_remove(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_unreadable),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
