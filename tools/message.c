@@ -73,7 +73,7 @@ void message_write(FILE *out, struct rows *r, const struct heads *heads, bool s2
              store_int(q, s2c ? FIELD_RES_SIZE : FIELD_REQ_SIZE))
         *note = "a part of the content was not kept";
     else if (heads->redacted.n > 0)
-        *note = "a part of it was redacted or left out by a rule";
+        *note = "a part of this transaction was redacted or left out by a rule";
     else if (cut)
         *note = "it was cut off by the end of the connection";
 }

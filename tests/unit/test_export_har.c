@@ -273,6 +273,8 @@ static void test_answers(void **state)
     // The length of a redacted head is not what passed.
     json_t *req = json_object_get(entry_of(j, SAMPLE_REDACTED), "request");
     assert_int_equal(int_of(req, "headersSize"), -1);
+    json_t *answer = json_object_get(entry_of(j, SAMPLE_REDACTED), "response");
+    assert_int_equal(int_of(answer, "headersSize"), 45); // nothing was redacted in it
     // Bytes that are not UTF-8 are characters of ISO-8859-1.
     res = json_object_get(entry_of(j, SAMPLE_EVIL), "response");
     assert_string_equal(text_of(res, "statusText"), "caf\xc3\xa9");

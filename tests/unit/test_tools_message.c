@@ -125,10 +125,23 @@ static void test_unreadable(void **state)
     sample_remove(&other);
 }
 
+// The capture does not say which half a rule changed, so neither does a note.
+static void test_redacted(void **state)
+{
+    struct program p;
+    (void)state;
+    raw(&p, redacted, "response");
+    assert_string_equal(p.err, "tapedeck show: the answer: a part of this transaction was redacted "
+                               "or left out by a rule\n");
+    assert_int_equal(p.code, 0);
+    program_clear(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_redacted),
         cmocka_unit_test(test_unreadable),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

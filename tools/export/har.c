@@ -47,10 +47,12 @@ static void body_text(struct jsonw *w, struct body *b)
     jsonw_close(w);
 }
 
-// The length of a head on the wire; redaction may have changed it.
-static void headers_size(struct jsonw *w, const struct export *x, struct view head)
+// The length of a head on the wire; not known where redaction has put something in it.
+static void headers_size(struct jsonw *w, struct view head)
 {
-    jsonw_int(w, "headersSize", head.p && x->heads.redacted.n == 0 ? (int64_t)head.n : -1);
+    static const char mark[] = "redacted:";
+    bool known = head.p && !memmem(head.p, head.n, mark, sizeof mark - 1);
+    jsonw_int(w, "headersSize", known ? (int64_t)head.n : -1);
 }
 
 static void http_version(struct jsonw *w, const struct store_query *q)
@@ -125,7 +127,7 @@ static void request(struct export *x)
     har_headers(w, x->heads.req);
     har_query(w, store_bytes(q, FIELD_QUERY));
     post_data(x);
-    headers_size(w, x, x->heads.req);
+    headers_size(w, x->heads.req);
     jsonw_int(w, "bodySize", store_int(q, FIELD_REQ_SIZE));
     jsonw_object_end(w);
 }
@@ -182,7 +184,7 @@ static void response(struct export *x)
     har_headers(w, x->heads.res);
     content(x);
     jsonw_field(w, "redirectURL", location.n ? location : VIEW_LIT(""));
-    headers_size(w, x, x->heads.res);
+    headers_size(w, x->heads.res);
     jsonw_int(w, "bodySize", there ? store_int(q, FIELD_RES_SIZE) : -1);
     if (!there)
         jsonw_field(w, "_error", store_bytes(q, FIELD_STATE));
