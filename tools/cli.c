@@ -288,10 +288,15 @@ static char **lengthen(const struct command *c, int argc, char **argv)
     return out;
 }
 
+static int failed_code(const struct command *c)
+{
+    return c->failed ? c->failed : CLI_FAILED;
+}
+
 static int run(const struct command *c, int argc, char **argv, char **envp)
 {
     char why[WHY_MAX];
-    int code = CLI_FAILED, rest = 0;
+    int code = failed_code(c), rest = 0;
     struct options *o = options_new(c->options, c->program ? c->program : CLI_PROGRAM);
     // options_command() reorders args, and what it takes must stay.
     char **kept = lengthen(c, argc, argv), **args = calloc((size_t)argc + 1, sizeof *args);
@@ -358,7 +363,7 @@ int cli_main(int argc, char **argv, char **envp)
         prepare_process();
     int code = run(c, argc - used + 1, argv + used - 1, envp);
     struct out out = {.f = stdout};
-    if (out_close(&out, true) != CLI_OK && code == CLI_OK)
-        code = CLI_FAILED;
+    if (out_close(&out, true) != CLI_OK && code != CLI_USAGE)
+        code = failed_code(c);
     return nothing ? CLI_USAGE : code;
 }

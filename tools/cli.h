@@ -27,6 +27,7 @@ struct command {
                                       // or NULL
     const struct option_def *options; // NULL name at the end
     unsigned program;                 // the commands' bit in options; 0: CLI_PROGRAM
+    int failed;      // exit code of a failure that is none of the command's own; 0: CLI_FAILED
     bool configured; // values come from --config, --annotations and the environment as well
     int (*run)(const struct command *c, struct options *o, int argc,
                char **argv); // argv: the operands

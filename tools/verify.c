@@ -305,5 +305,6 @@ const struct command command_verify = {
             "capture cannot be read. Connections that were cut by the death of the proxy are told; "
             "they are no loss by themselves.",
     .options = options,
+    .failed = BROKEN,
     .run = run,
 };

@@ -264,6 +264,17 @@ static void test_reader_goes_away(void **state)
     assert_int_equal(p.code, 1);
     assert_true(says(p.err, "cannot write"));
     program_clear(&p);
+    // verify's 1 means losses: what it could not tell is a failure of its own.
+    snprintf(script, sizeof script, "tapedeck verify %s > /dev/full", sample.path);
+    program_shell(&p, script);
+    assert_int_equal(p.code, 2);
+    assert_true(says(p.err, "cannot write"));
+    program_clear(&p);
+    snprintf(script, sizeof script, "tapedeck ls %s -n 1 path = /none > /dev/full; echo $?",
+             sample.path);
+    program_shell(&p, script);
+    assert_string_equal(p.out, "0\n"); // nothing was to be written
+    program_clear(&p);
 }
 
 static void test_query(void **state)
