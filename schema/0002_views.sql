@@ -23,6 +23,7 @@ SELECT t.id AS id,
        t.host AS host,
        t.path AS path,
        t.query AS query,
+       -- the view open_transactions has the same
        CASE WHEN t.scheme <> '' THEN t.scheme WHEN t.protocol = 'raw' THEN 'tcp' ELSE t.protocol END
            || '://' || t.host || iif(t.path = '*', '', t.path) || iif(t.query <> '', '?' || t.query, '') AS url,
        t.status AS status,
@@ -204,7 +205,7 @@ SELECT l.id AS id,
 FROM loss l
 LEFT JOIN flow f ON f.id = l.flow;
 
--- Long transactions that have begun and not ended, as far as this file tells.
+-- Long transactions that have begun and not ended, as far as this file tells; named as the view http will name them.
 CREATE VIEW open_transactions AS
 SELECT o.id AS id,
        strftime('%Y-%m-%dT%H:%M:%S', o.first_us / 1000000, 'unixepoch') || printf('.%06dZ', o.first_us % 1000000) AS time,
@@ -212,9 +213,12 @@ SELECT o.id AS id,
        f.direction AS direction,
        o.method AS method,
        o.scheme AS scheme,
-       o.host AS host,
+       iif(o.host <> '', o.host, f.target) AS host,
        o.path AS path,
        o.query AS query,
+       CASE WHEN o.scheme <> '' THEN o.scheme WHEN o.protocol = 'raw' THEN 'tcp' ELSE o.protocol END
+           || '://' || iif(o.host <> '', o.host, coalesce(f.target, '')) || iif(o.path = '*', '', o.path)
+           || iif(o.query <> '', '?' || o.query, '') AS url,
        o.status AS status,
        f.client AS client,
        f.target AS target,

@@ -7,9 +7,7 @@
 static const char select_open[] =
     "SELECT h.* FROM (SELECT o.id AS id, o.time AS time, o.protocol AS protocol,"
     " o.direction AS direction, o.method AS method, o.scheme AS scheme, o.host AS host,"
-    " o.path AS path, o.query AS query,"
-    " iif(o.scheme <> '', o.scheme, o.protocol) || '://' || o.host || o.path ||"
-    " iif(o.query <> '', '?' || o.query, '') AS url,"
+    " o.path AS path, o.query AS query, o.url AS url,"
     " o.status AS status, '' AS version, max(0, ?1 - o.first_us) AS duration, NULL AS wait,"
     " coalesce(o.req_so_far, 0) AS req_size, coalesce(o.res_so_far, 0) AS res_size,"
     " '' AS req_type, '' AS res_type, o.client AS client, f.server AS server,"

@@ -103,6 +103,41 @@ static void test_filter_and_open(void **state)
     sample_remove(&s);
 }
 
+// What is open has the names that it will have when it is over, so that one filter takes both.
+static void test_open_names(void **state)
+{
+    struct sample s;
+    struct program p;
+    char open[512];
+    (void)state;
+    sample_begin(&s, "capture.db");
+    sample_flow(&s, true);
+    struct store_txn_open o = {.flow = s.flow,
+                               .n = s.n,
+                               .first_us = s.now_us,
+                               .protocol = "raw",
+                               .method = "",
+                               .scheme = "",
+                               .host = "",
+                               .path = "",
+                               .query = ""};
+    assert_int_equal(store_put_txn_open(s.store, store_key(s.stream, ++s.seq), &o), 0);
+    sample_commit(&s);
+    TAPEDECK(&p, "ls", s.path, "--open", "--no-header", "--columns", "url,host,target",
+             "url ~ \"^tcp://\" and host = \"localhost:80\"");
+    assert_string_equal(p.err, "");
+    assert_string_equal(p.out, "tcp://localhost:80  localhost:80  localhost:80\n");
+    snprintf(open, sizeof open, "%s", p.out);
+    program_clear(&p);
+    sample_raw(&s, (const char *const[]){"hello", NULL});
+    sample_commit(&s);
+    TAPEDECK(&p, "ls", s.path, "--no-header", "--columns", "url,host,target");
+    assert_string_equal(p.out, open);
+    program_clear(&p);
+    sample_close(&s);
+    sample_remove(&s);
+}
+
 // Rows of several files, each shown once, whichever file they are in by now.
 static void test_rotation(void **state)
 {
@@ -179,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tail),
         cmocka_unit_test(test_filter_and_open),
+        cmocka_unit_test(test_open_names),
         cmocka_unit_test(test_rotation),
         cmocka_unit_test(test_reader_goes_away),
     };
