@@ -303,6 +303,19 @@ static int start(struct follower *f, int64_t last)
     return code || last == 0 ? code : show_last(f, last);
 }
 
+// A folder may hold several captures; the live file of one of them is what is followed.
+static int one_capture(const struct capture *c)
+{
+    for (size_t i = 1; i < c->n; i++) {
+        if (capture_follows(c, i))
+            continue;
+        cli_error("only one capture can be followed, and %s and %s are two; name one of them",
+                  c->paths[i - 1], c->paths[c->n - 1]);
+        return CLI_USAGE;
+    }
+    return CLI_OK;
+}
+
 int follow(const struct selection *s, struct listing *l, int64_t last)
 {
     struct follower f = {.selection = s, .listing = l};
@@ -310,7 +323,8 @@ int follow(const struct selection *s, struct listing *l, int64_t last)
     struct pollfd reader = {.fd = fileno(l->term->out)};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    int code = start(&f, last);
+    int code = one_capture(&s->capture);
+    code = code ? code : start(&f, last);
     while (!code && !stopped) {
         listing_flush(l);
         if (ferror(l->term->out) || poll(&reader, 1, PAUSE_MS) > 0)

@@ -9,7 +9,8 @@
 
 // Shows the last transactions of the selection (FOLLOW_ALL: all of them), then each as it is
 // committed, within a quarter of a second; long ones also when they begin. Ends on SIGINT, SIGTERM,
-// or when nobody reads any more: CLI_OK. Errors are told: CLI_FAILED.
+// or when nobody reads any more: CLI_OK. Errors are told: CLI_FAILED, CLI_USAGE for a folder of
+// several captures.
 int follow(const struct selection *s, struct listing *l, int64_t last);
 
 #endif

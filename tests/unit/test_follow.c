@@ -138,6 +138,32 @@ static void test_open_names(void **state)
     sample_remove(&s);
 }
 
+// Of a folder with two captures only one could be followed.
+static void test_two_captures(void **state)
+{
+    struct sample s;
+    struct program p;
+    char second[TMP_PATH], script[3 * TMP_PATH];
+    (void)state;
+    sample_begin(&s, "one.db");
+    sample_flow(&s, true);
+    get(&s, "/a", 200);
+    sample_close(&s);
+    size_t n;
+    char *bytes = tmp_read(s.path, &n);
+    tmp_write(tmp_path(second, s.dir, "two.db"), bytes, n);
+    free(bytes);
+    snprintf(script, sizeof script,
+             "timeout 5 tapedeck tail %s; echo $?; timeout 5 tapedeck ls --follow %s; echo $?",
+             s.dir, s.dir);
+    program_shell(&p, script);
+    assert_string_equal(p.out, "2\n2\n");
+    assert_non_null(strstr(p.err, "one.db"));
+    assert_non_null(strstr(p.err, "two.db"));
+    program_clear(&p);
+    sample_remove(&s);
+}
+
 // Rows of several files, each shown once, whichever file they are in by now.
 static void test_rotation(void **state)
 {
@@ -212,11 +238,9 @@ static void test_reader_goes_away(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tail),
-        cmocka_unit_test(test_filter_and_open),
-        cmocka_unit_test(test_open_names),
-        cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_reader_goes_away),
+        cmocka_unit_test(test_tail),       cmocka_unit_test(test_filter_and_open),
+        cmocka_unit_test(test_open_names), cmocka_unit_test(test_two_captures),
+        cmocka_unit_test(test_rotation),   cmocka_unit_test(test_reader_goes_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
