@@ -288,6 +288,25 @@ static char **lengthen(const struct command *c, int argc, char **argv)
     return out;
 }
 
+static bool is_given(const struct options *o, const char *name)
+{
+    return options_def(o, name)->type == OPT_FLAG ? options_flag(o, name) : options_is_set(o, name);
+}
+
+// An option that would do nothing is refused, so that nobody trusts in it.
+static int check_rules(const struct command *c, const struct options *o)
+{
+    for (const struct cli_rule *r = c->rules; r && r->option; r++) {
+        bool other = is_given(o, r->other);
+        if (!is_given(o, r->option) || other == (r->how == CLI_NEEDS))
+            continue;
+        return cli_usage(c,
+                         other ? "--%s or --%s, not both" : "--%s is for --%s, which is not there",
+                         r->option, r->other);
+    }
+    return CLI_OK;
+}
+
 static int failed_code(const struct command *c)
 {
     return c->failed ? c->failed : CLI_FAILED;
@@ -315,7 +334,8 @@ static int run(const struct command *c, int argc, char **argv, char **envp)
         fprintf(stderr, "       tapedeck %s --help tells more\n", c->name);
         code = CLI_USAGE;
     } else {
-        code = c->run(c, o, argc - rest, args + rest);
+        code = check_rules(c, o);
+        code = code ? code : c->run(c, o, argc - rest, args + rest);
     }
 out:
     options_free(o);

@@ -17,6 +17,14 @@ enum {
     CLI_NOTHING = 3 /* no row matched, with --exit-code */
 };
 
+// How two options of a command go together: one excludes the other, or has a meaning only beside
+// it.
+struct cli_rule {
+    const char *option;
+    enum { CLI_EXCLUDES = 1, CLI_NEEDS } how;
+    const char *other;
+};
+
 struct command {
     const char *name;                 // one word, or two: "export har"
     const char *sentence;             // for the list of commands
@@ -26,6 +34,7 @@ struct command {
     const char *text;                 // paragraphs of one line each for --help and the man page,
                                       // or NULL
     const struct option_def *options; // NULL name at the end
+    const struct cli_rule *rules;     // NULL option at the end; or NULL
     unsigned program;                 // the commands' bit in options; 0: CLI_PROGRAM
     int failed;      // exit code of a failure that is none of the command's own; 0: CLI_FAILED
     bool configured; // values come from --config, --annotations and the environment as well

@@ -36,6 +36,16 @@ static const struct option_def options[] = {
     CLI_OPTIONS_END,
 };
 
+static const struct cli_rule rules[] = {
+    {"json", CLI_EXCLUDES, "columns"},
+    {"json", CLI_EXCLUDES, "no-header"},
+    {"follow", CLI_EXCLUDES, "order"},
+    {"follow", CLI_EXCLUDES, "open"},
+    {"follow", CLI_EXCLUDES, "exit-code"},
+    {"open", CLI_EXCLUDES, "order"},
+    {.option = NULL},
+};
+
 static enum store_order order_of(const struct options *o)
 {
     const char *word = options_text(o, "order");
@@ -124,5 +134,6 @@ const struct command command_ls = {
             "./capture.db. FILTER is told by tapedeck help filter.\n"
             "An ID is good for tapedeck show. With --json it is the number in the database.",
     .options = options,
+    .rules = rules,
     .run = run,
 };

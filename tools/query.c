@@ -28,6 +28,12 @@ static const struct option_def options[] = {
     CLI_OPTIONS_END,
 };
 
+static const struct cli_rule rules[] = {
+    {"json", CLI_EXCLUDES, "csv"},
+    {"json", CLI_EXCLUDES, "no-header"},
+    {.option = NULL},
+};
+
 struct printer {
     struct term term;
     bool json, csv, header, begun;
@@ -188,8 +194,6 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     struct buf sql;
     if (argc < 1 || argc > 2)
         return cli_usage(c, argc < 1 ? "there is no SQL" : "one SQL statement, in quotes");
-    if (p.json && p.csv)
-        return cli_usage(c, "--json or --csv, not both");
     if (argc == 1 && capture_names(argv[0]) && strcmp(argv[0], "-") != 0)
         return cli_usage(c, "there is no SQL behind '%s'", argv[0]);
     term_init(&p.term, stdout, o);
@@ -229,5 +233,6 @@ const struct command command_query = {
             "Besides SQLite's own functions there are header(HEAD, NAME), content_type(HEAD), "
             "body_contains(BODY, TEXT), body_matches(BODY, REGEX) and the operator REGEXP.",
     .options = options,
+    .rules = rules,
     .run = run,
 };

@@ -15,6 +15,12 @@ static const struct option_def options[] = {
     CLI_OPTIONS_END,
 };
 
+static const struct cli_rule rules[] = {
+    {"json", CLI_EXCLUDES, "columns"},
+    {"json", CLI_EXCLUDES, "no-header"},
+    {.option = NULL},
+};
+
 static int run(const struct command *c, struct options *o, int argc, char **argv)
 {
     struct selection s = {0};
@@ -41,5 +47,6 @@ const struct command command_tail = {
             "With --json the first of the two has \"open\": true.\n"
             "Follows the capture through rotations. Ends on SIGINT (Ctrl-C) with exit code 0.",
     .options = options,
+    .rules = rules,
     .run = run,
 };

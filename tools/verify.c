@@ -32,6 +32,12 @@ static const struct option_def options[] = {
     CLI_OPTIONS_END,
 };
 
+static const struct cli_rule rules[] = {
+    {"json", CLI_EXCLUDES, "quiet"},
+    {"quiet", CLI_EXCLUDES, "limit"},
+    {.option = NULL},
+};
+
 static const struct {
     const char *name;
     enum style style;
@@ -276,14 +282,14 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     }
     v.several = capture.n > 1;
     jsonw_init(&v.w, stdout);
-    if (v.json && !v.quiet) {
+    if (v.json) {
         v.w.lines = 2;
         jsonw_object(&v.w, NULL);
         jsonw_array(&v.w, "findings");
     }
     verify_all(&v, &capture);
     int code = verdict(&v);
-    if (v.json && !v.quiet)
+    if (v.json)
         print_json(&v, code);
     else if (!v.quiet)
         print(&v, code);
@@ -305,6 +311,7 @@ const struct command command_verify = {
             "capture cannot be read. Connections that were cut by the death of the proxy are told; "
             "they are no loss by themselves.",
     .options = options,
+    .rules = rules,
     .failed = BROKEN,
     .run = run,
 };

@@ -28,6 +28,11 @@ static const struct option_def options[] = {
     CLI_OPTIONS_END,
 };
 
+static const struct cli_rule rules[] = {
+    {"no-bodies", CLI_EXCLUDES, "max-decoded"},
+    {.option = NULL},
+};
+
 static int put_text(void *arg, struct view piece)
 {
     jsonw_add(arg, piece);
@@ -293,5 +298,6 @@ const struct command command_export_har = {
             "their order; an answer's content has its coding undone; bytes that are not text are "
             "base64, in answers and in requests. Conversations that are not HTTP are left out.",
     .options = options,
+    .rules = rules,
     .run = run,
 };

@@ -39,7 +39,8 @@ static const struct format jsonl = {.row = row};
 
 static int run(const struct command *c, struct options *o, int argc, char **argv)
 {
-    (void)c;
+    if (options_is_set(o, "max-decoded") && strcmp(options_text(o, "bodies"), "decoded") != 0)
+        return cli_usage(c, "--max-decoded is for --bodies decoded");
     return export_run(&jsonl, o, argc, argv);
 }
 

@@ -122,7 +122,8 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     struct export x = {.o = o};
     struct selection s = {0};
     bool to_dir = strcmp(dir, "-") != 0;
-    (void)c;
+    if (!to_dir && options_is_set(o, "by"))
+        return cli_usage(c, "--by is for --out with a folder, which is not there");
     if (!to_dir)
         x.out = stdout;
     int code = selection_parse(&s, argc, argv);

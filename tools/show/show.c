@@ -49,6 +49,20 @@ static const struct option_def options[] = {
     CLI_OPTIONS_END,
 };
 
+static const struct cli_rule rules[] = {
+    {"decode", CLI_NEEDS, "body"},
+    {"raw", CLI_EXCLUDES, "json"},
+    {"raw", CLI_EXCLUDES, "decode"},
+    {"raw", CLI_EXCLUDES, "headers"},
+    {"raw", CLI_EXCLUDES, "limit"},
+    {"raw", CLI_EXCLUDES, "max-decoded"},
+    {"body", CLI_EXCLUDES, "json"},
+    {"body", CLI_EXCLUDES, "headers"},
+    {"body", CLI_EXCLUDES, "limit"},
+    {"json", CLI_EXCLUDES, "limit"},
+    {.option = NULL},
+};
+
 static int put(void *arg, struct view piece)
 {
     fwrite_unlocked(piece.p, 1, piece.n, arg);
@@ -187,5 +201,6 @@ const struct command command_show = {
         "--raw gives heads and content exactly; a chunked body is framed anew, since how it was "
         "cut into chunks is not kept.",
     .options = options,
+    .rules = rules,
     .run = run,
 };

@@ -34,6 +34,11 @@ static const struct option_def options[] = {
     CLI_OPTIONS_END,
 };
 
+static const struct cli_rule rules[] = {
+    {"limit", CLI_NEEDS, "by"},
+    {.option = NULL},
+};
+
 // What is read of each row, behind its id.
 enum { C_STATUS = 1, C_HTTP, C_START, C_END, C_REQ, C_RES, C_GROUP };
 #define SELECT "h.status, h.protocol = 'http', h.start_us, h.end_us, h.req_size, h.res_size"
@@ -241,5 +246,6 @@ const struct command command_stats = {
             "the time from the first byte of a request to the last of its answer, within 0.8 %. A "
             "route is a path with {id} for the segments that look like numbers or ids.",
     .options = options,
+    .rules = rules,
     .run = run,
 };
