@@ -22,8 +22,27 @@ enum completes completion_of(const struct option_def *d)
     return strcmp(unit, "FILE") == 0 ? COMPLETES_FILES : COMPLETES_NOTHING;
 }
 
+// "[COMMAND | filter]" as "run|ls|…|filter".
+static struct view commands(const char *operands, char out[CLI_OPERANDS])
+{
+    struct view rest = view_of(operands + 1);
+    size_t n = 0;
+    for (const struct command *const *c = command_table; *c && n < CLI_OPERANDS; c++)
+        if (!completion_second(*c))
+            n += (size_t)snprintf(out + n, CLI_OPERANDS - n, "%s%s", n ? "|" : "", (*c)->name);
+    rest.n = view_find(rest, ']');
+    for (size_t at; (at = view_find(rest, '|')) < rest.n && n < CLI_OPERANDS;) {
+        rest = view_from(rest, at + 1);
+        struct view word = view_trim(view_head(rest, view_find(rest, '|')));
+        n += (size_t)snprintf(out + n, CLI_OPERANDS - n, "|%.*s", (int)word.n, word.p);
+    }
+    return view_of(out);
+}
+
 struct view completion_words(const struct command *c, char operands[CLI_OPERANDS])
 {
+    if (strncmp(c->operands, "[COMMAND", 8) == 0)
+        return commands(c->operands, operands);
     struct view v = view_of(cli_operands(c, operands));
     v.n = view_find(v, ' ');
     return view_find(v, '|') < v.n && v.p[0] >= 'a' ? v : VIEW_LIT("");

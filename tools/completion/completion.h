@@ -17,8 +17,8 @@ enum completes completion_of(const struct option_def *d);
 // The option is one of the command's program.
 bool completion_has(const struct command *c, const struct option_def *d);
 
-// The words to choose from in operands such as "bash|zsh|fish [CAPTURE]", "" if none; a loan from
-// operands.
+// The words to choose from in operands such as "bash|zsh|fish [CAPTURE]", those of the table for
+// "[COMMAND | …]", "" if none; a loan from operands.
 struct view completion_words(const struct command *c, char operands[CLI_OPERANDS]);
 
 // Whether the command takes a capture.

@@ -17,8 +17,11 @@ static void sentence(FILE *out, const char *text)
 static void choices(FILE *out, struct view v)
 {
     putc('(', out);
-    for (size_t i = 0; i < v.n; i++)
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] == ':')
+            putc('\\', out);
         putc(v.p[i] == '|' ? ' ' : v.p[i], out);
+    }
     putc(')', out);
 }
 
@@ -29,7 +32,9 @@ static void option(FILE *out, const struct option_def *d)
     sentence(out, d->sentence);
     putc(']', out);
     if (d->type != OPT_FLAG) {
-        fprintf(out, ":%s:", d->unit ? d->unit : "value");
+        putc(':', out);
+        sentence(out, d->unit ? d->unit : "value");
+        putc(':', out);
         switch (completion_of(d)) {
         case COMPLETES_CHOICES:
             choices(out, view_of(d->choices));
