@@ -17,17 +17,35 @@ struct view head_first(struct view head, struct view *rest)
     return take_line(rest);
 }
 
+static bool is_fold(struct view lines)
+{
+    return lines.n > 0 && (lines.p[0] == ' ' || lines.p[0] == '\t');
+}
+
 bool head_next(struct view *rest, struct head_field *f)
 {
+    bool fold = is_fold(*rest); // of no field: the first line of all
     struct view line = take_line(rest);
     if (line.n == 0)
         return false;
     size_t n = view_find(line, ':');
-    bool folded = line.p[0] == ' ' || line.p[0] == '\t';
-    if (n == line.n || folded)
-        *f = (struct head_field){{line.p, 0}, view_trim(line)};
+    if (n == line.n || fold)
+        *f = (struct head_field){.name = {line.p, 0}, .value = view_trim(line)};
     else
-        *f = (struct head_field){view_head(line, n), view_trim(view_from(line, n + 1))};
+        *f = (struct head_field){.name = view_head(line, n),
+                                 .value = view_trim(view_from(line, n + 1))};
+    f->folds = *rest;
+    while (is_fold(*rest))
+        take_line(rest);
+    f->folds.n -= rest->n;
+    return true;
+}
+
+bool head_fold(struct view *folds, struct view *part)
+{
+    if (folds->n == 0)
+        return false;
+    *part = view_trim(take_line(folds));
     return true;
 }
 

@@ -8,6 +8,7 @@
 struct head_field {
     struct view name, value; // value without the white space around it; a line without ':' has an
                              // empty name and is all value
+    struct view folds;       // lines that continue it (obs-fold), for head_fold()
 };
 
 // The first line of head, without its end; *rest becomes the lines behind it.
@@ -15,6 +16,10 @@ struct view head_first(struct view head, struct view *rest);
 
 // The next field of *rest; false at the empty line or the end.
 bool head_next(struct view *rest, struct head_field *f);
+
+// The next of the lines that continue a field, without the white space around it; false at their
+// end. RFC 9112, section 5.2: a blank stands for each break.
+bool head_fold(struct view *folds, struct view *part);
 
 // The next head where several stand one behind the other (interim answers): from *rest, which moves
 // on; empty at the end.

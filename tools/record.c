@@ -14,32 +14,36 @@ struct half {
     int64_t body, size, stored;
 };
 
-void record_fields(struct jsonw *w, const char *key, struct view head)
+void record_value(struct jsonw *w, const char *key, const struct head_field *f)
 {
-    struct view rest;
+    struct view folds = f->folds, part;
+    jsonw_open(w, key);
+    jsonw_add_field(w, f->value);
+    while (head_fold(&folds, &part)) {
+        jsonw_add(w, VIEW_LIT(" "));
+        jsonw_add_field(w, part);
+    }
+    jsonw_close(w);
+}
+
+static void put_fields(struct jsonw *w, const char *key, struct view lines)
+{
     struct head_field f;
-    head_first(head, &rest);
     jsonw_array(w, key);
-    while (head_next(&rest, &f)) {
+    while (head_next(&lines, &f)) {
         jsonw_array(w, NULL);
         jsonw_field(w, NULL, f.name);
-        jsonw_field(w, NULL, f.value.p ? f.value : VIEW_LIT(""));
+        record_value(w, NULL, &f);
         jsonw_array_end(w);
     }
     jsonw_array_end(w);
 }
 
-static void trailer_fields(struct jsonw *w, struct view lines)
+void record_fields(struct jsonw *w, const char *key, struct view head)
 {
-    struct head_field f;
-    jsonw_array(w, "trailers");
-    while (head_next(&lines, &f)) {
-        jsonw_array(w, NULL);
-        jsonw_field(w, NULL, f.name);
-        jsonw_field(w, NULL, f.value);
-        jsonw_array_end(w);
-    }
-    jsonw_array_end(w);
+    struct view rest;
+    head_first(head, &rest);
+    put_fields(w, key, rest);
 }
 
 void record_bytes(struct jsonw *w, const char *key, struct view v)
@@ -125,7 +129,7 @@ static void half(struct jsonw *w, struct store *s, const struct half *h,
     jsonw_field(w, "line", h->head.p ? head_first(h->head, &rest) : (struct view){0});
     record_fields(w, "headers", h->head);
     if (h->trailers.n > 0)
-        trailer_fields(w, h->trailers);
+        put_fields(w, "trailers", h->trailers);
     interim(w, h->interim);
     if (spec->heads && h->head.p)
         exact_head(w, "head", "head_base64", h->head);

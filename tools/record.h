@@ -2,6 +2,7 @@
 #ifndef TAPEDECK_TOOLS_RECORD_H
 #define TAPEDECK_TOOLS_RECORD_H
 
+#include "tools/head.h"
 #include "tools/jsonw.h"
 #include "tools/rows.h"
 
@@ -19,6 +20,9 @@ void record_json(struct jsonw *w, struct rows *r, const struct record_spec *spec
 
 // A string member: text, or base64 of what is not UTF-8, with "encoding" before it.
 void record_bytes(struct jsonw *w, const char *key, struct view v);
+
+// The value of a field, its folded lines joined by blanks.
+void record_value(struct jsonw *w, const char *key, const struct head_field *f);
 
 // An array of [name, value].
 void record_fields(struct jsonw *w, const char *key, struct view head);

@@ -172,7 +172,8 @@ static void test_curl(void **state)
     holds(&p, (const char *)sample_png, sample_png_size);
     program_clear(&p);
     run_curl(&p, SAMPLE_EVIL);
-    HOLDS(&p, "[http://api.test/\x1b[31mred\x07\"'\\\xff?q=<\xe9>]\n");
+    HOLDS(&p, "[http://api.test/]\n");
+    HOLDS(&p, "[--request-target]\n[/\x1b[31mred\x07\"'\\\xff?q=<\xe9>]\n");
     HOLDS(&p, "[X-Latin: caf\xe9]\n");
     HOLDS(&p, "[X-Shell: $(id) `id` 'x']\n");
     HOLDS(&p, "[X-Empty;]\n");

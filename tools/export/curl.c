@@ -75,17 +75,35 @@ static bool can_be_argument(struct view v)
     return v.n == 0 || !memchr(v.p, 0, v.n);
 }
 
+static bool can_be_sent(const struct head_field *f)
+{
+    return is_token(f->name) && can_be_argument(f->value) && can_be_argument(f->folds);
+}
+
+static void header(FILE *out, struct head_field *f)
+{
+    struct view part;
+    // "Name;" is how curl is told to send a field without a value.
+    fputs_unlocked(" \\\n  -H '", out);
+    put_quoted(out, f->name);
+    fputs_unlocked(f->value.n || f->folds.n ? ": " : ";", out);
+    put_quoted(out, f->value);
+    for (bool first = f->value.n == 0; head_fold(&f->folds, &part); first = false) {
+        if (!first)
+            putc_unlocked(' ', out);
+        put_quoted(out, part);
+    }
+    putc_unlocked('\'', out);
+}
+
 static void headers(FILE *out, struct view head, bool body)
 {
     struct view rest;
     struct head_field f;
     head_first(head, &rest);
-    while (head_next(&rest, &f)) {
-        if (!is_token(f.name) || is_curls(f.name) || !can_be_argument(f.value))
-            continue;
-        // "Name;" is how curl is told to send a field without a value.
-        argument(out, "-H", f.name, f.value.n ? ": " : ";", f.value);
-    }
+    while (head_next(&rest, &f))
+        if (can_be_sent(&f) && !is_curls(f.name))
+            header(out, &f);
     if (!head_get(head, "user-agent").p)
         fputs_unlocked(" \\\n  -H 'User-Agent:'", out);
     if (!head_get(head, "accept").p)
@@ -104,29 +122,52 @@ static int to_base64(void *arg, struct view piece)
     return 0;
 }
 
+// Whether curl sends these bytes of a URL as they are: it cuts at '#', and refuses what is not
+// printable.
+static bool is_plain(struct view v)
+{
+    for (size_t i = 0; i < v.n; i++)
+        if (v.p[i] <= ' ' || v.p[i] > '~' || v.p[i] == '#')
+            return false;
+    return true;
+}
+
 // "http://host/path?query" as curl takes it; the Host field where it says something else.
 static void url(FILE *out, const struct store_query *q, struct view head)
 {
     struct view host = store_bytes(q, FIELD_HOST), scheme = store_bytes(q, FIELD_SCHEME);
     struct view path = store_bytes(q, FIELD_PATH), query = store_bytes(q, FIELD_QUERY);
     struct view named = head_get(head, "host");
-    bool star = path.n == 0 || path.p[0] != '/';
+    const char *mark = query.n ? "?" : "";
+    bool plain = path.n > 0 && path.p[0] == '/' && is_plain(path) && is_plain(query);
     fputs_unlocked(" \\\n  '", out);
     fputs_unlocked(view_eq(scheme, VIEW_LIT("https")) ? "https://" : "http://", out);
     put_quoted(out, host);
-    if (!star)
+    if (plain) {
         put_quoted(out, path);
-    if (query.n > 0) {
-        putc_unlocked('?', out);
+        fputs_unlocked(mark, out);
         put_quoted(out, query);
+        putc_unlocked('\'', out);
+    } else {
+        fputs_unlocked("/'", out);
+        if (path.n > 0)
+            argument(out, "--request-target", path, mark, query);
     }
-    putc_unlocked('\'', out);
-    if (star && path.n > 0)
-        argument(out, "--request-target", path, "", (struct view){0});
     if (!named.p)
         fputs_unlocked(" \\\n  -H 'Host:'", out);
     else if (!view_ieq(named, host))
         argument(out, "-H", VIEW_LIT("Host"), ": ", named);
+}
+
+static int64_t count_unsendable(struct view head)
+{
+    struct view rest;
+    struct head_field f;
+    int64_t n = 0;
+    head_first(head, &rest);
+    while (head_next(&rest, &f))
+        n += !can_be_sent(&f);
+    return n;
 }
 
 static void comment(FILE *out, const struct store_query *q, const struct heads *heads,
@@ -148,6 +189,10 @@ static void comment(FILE *out, const struct store_query *q, const struct heads *
     }
     if (b->note[0])
         fprintf(out, "# the body: %s\n", b->note);
+    int64_t lines = count_unsendable(heads->req);
+    if (lines)
+        fprintf(out, "# not sent: lines of the head that are no fields for curl: %lld\n",
+                (long long)lines);
 }
 
 static void row(struct export *x)
@@ -157,7 +202,8 @@ static void row(struct export *x)
     struct view method = store_bytes(q, FIELD_METHOD);
     if (!export_is_http(x))
         return;
-    if (x->heads.req.n == 0 || !is_token(method) || view_eq(method, VIEW_LIT("CONNECT"))) {
+    if (x->heads.req.n == 0 || !is_token(method) || view_eq(method, VIEW_LIT("CONNECT")) ||
+        !can_be_argument(store_bytes(q, FIELD_URL))) {
         x->left_out++;
         return;
     }
@@ -165,7 +211,10 @@ static void row(struct export *x)
     body_init(&b, rows_store(x->rows), store_int(q, STORE_REQ_BODY), store_int(q, FIELD_REQ_SIZE),
               store_int(q, STORE_REQ_STORED), (struct view){0});
     body_look(&b, false, 0);
-    bool has_body = b.length > 0;
+    // Content of no length is sent as such where the request says that it has some.
+    bool head_only = view_eq(method, VIEW_LIT("HEAD")) && b.length == 0;
+    bool has_body = b.length > 0 || (!head_only && (head_get(x->heads.req, "content-length").p ||
+                                                    head_get(x->heads.req, "transfer-encoding").p));
     bool plain = has_body && b.whole && b.text && b.length <= INLINE_MAX &&
                  can_be_argument(buf_view(&b.held));
     if (x->given > 1)
@@ -184,7 +233,7 @@ static void row(struct export *x)
         fputs_unlocked(" --http1.0", out);
     else
         fputs_unlocked(" --http1.1", out);
-    if (view_eq(method, VIEW_LIT("HEAD")) && !has_body)
+    if (head_only)
         fputs_unlocked(" --head", out);
     else if (!view_eq(method, has_body ? VIEW_LIT("POST") : VIEW_LIT("GET")))
         argument(out, "-X", method, "", (struct view){0});

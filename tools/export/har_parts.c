@@ -3,6 +3,7 @@
 #include "proto/base/clock.h"
 #include "tools/export/har.h"
 #include "tools/head.h"
+#include "tools/record.h"
 #include "tools/utf8.h"
 
 #include <stdlib.h>
@@ -82,7 +83,7 @@ void har_headers(struct jsonw *w, struct view head)
     while (head_next(&rest, &f)) {
         jsonw_object(w, NULL);
         jsonw_field(w, "name", or_empty(f.name));
-        jsonw_field(w, "value", or_empty(f.value));
+        record_value(w, "value", &f);
         jsonw_object_end(w);
     }
     jsonw_array_end(w);

@@ -30,6 +30,7 @@ static void styled(const struct term *t, enum style style, struct view v)
 static void print_fields(const struct term *t, struct view lines)
 {
     struct head_field f;
+    struct view part;
     while (head_next(&lines, &f)) {
         if (f.name.n > 0) {
             styled(t, STYLE_NAME, f.name);
@@ -37,6 +38,11 @@ static void print_fields(const struct term *t, struct view lines)
         }
         term_text(t, f.value, false, 0);
         putc('\n', t->out);
+        while (head_fold(&f.folds, &part)) {
+            putc(' ', t->out);
+            term_text(t, part, false, 0);
+            putc('\n', t->out);
+        }
     }
 }
 
