@@ -37,6 +37,7 @@ struct step {
     };
     bool begun, ended; // some input was read; the coding's own end was seen
     bool raw;          // deflate without zlib's wrapping
+    bool padded;       // gzip: zeros stood behind the end
     bool skippable;    // zstd: the frame at hand
     unsigned magic;    // zstd: see zstd_magic()
 };
@@ -66,11 +67,6 @@ static int gzip_start(struct step *s)
 
 static int inflate_turn(struct step *s, struct view *in, unsigned char *out, size_t *n)
 {
-    if (s->ended) { // another gzip member follows
-        if (inflateReset(&s->z) != Z_OK)
-            return E_DAMAGED;
-        s->ended = false;
-    }
     s->z.next_in = (unsigned char *)(uintptr_t)in->p;
     s->z.avail_in = in->n < PIECE ? (unsigned)in->n : PIECE;
     s->z.next_out = out;
@@ -85,6 +81,24 @@ static int inflate_turn(struct step *s, struct view *in, unsigned char *out, siz
     if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
         return E_DAMAGED;
     return in->n > 0 || (s->z.avail_out == 0 && !s->ended);
+}
+
+// Behind a member another one may follow, or zeros that fill a block up.
+static int gzip_turn(struct step *s, struct view *in, unsigned char *out, size_t *n)
+{
+    if (s->ended && in->n > 0 && !s->padded && in->p[0] != 0) {
+        s->ended = false;
+        if (inflateReset(&s->z) != Z_OK)
+            return E_DAMAGED;
+    }
+    if (!s->ended)
+        return inflate_turn(s, in, out, n);
+    for (; in->n > 0; *in = view_from(*in, 1)) {
+        if (in->p[0] != 0)
+            return E_DAMAGED;
+        s->padded = true;
+    }
+    return 0;
 }
 
 // RFC 9110 means zlib's format; some servers send the bare one. zlib's first byte is 8 in its low
@@ -204,8 +218,8 @@ static void zstd_stop(struct step *s)
 // ---- the chain
 
 static const struct coding codings[] = {
-    {"gzip", gzip_start, inflate_turn, inflate_stop},
-    {"x-gzip", gzip_start, inflate_turn, inflate_stop},
+    {"gzip", gzip_start, gzip_turn, inflate_stop},
+    {"x-gzip", gzip_start, gzip_turn, inflate_stop},
     {"deflate", deflate_start, deflate_turn, inflate_stop},
     {"br", br_start, br_turn, br_stop},
     {"zstd", zstd_start, zstd_turn, zstd_stop},

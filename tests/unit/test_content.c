@@ -100,6 +100,17 @@ static void test_gzip_deflate(void **state)
     struct got g;
     assert_int_equal(decode("gzip", view_n(two, 2 * gz.n), gz.n, 1 << 20, &g), 0);
     assert_int_equal(g.n, 2 * want.n);
+    // Zeros behind the end are padding, as for gzip(1); anything else behind them is not.
+    memset(two + gz.n, 0, 300);
+    for (size_t cut = 0; cut <= gz.n + 300; cut++) {
+        assert_int_equal(decode("gzip", view_n(two, gz.n + 300), cut, 1 << 20, &g), 0);
+        assert_int_equal(g.n, want.n);
+    }
+    two[gz.n + 200] = 1;
+    for (size_t cut = 0; cut <= gz.n + 300; cut++)
+        assert_int_equal(decode("gzip", view_n(two, gz.n + 300), cut, 1 << 20, &g), E_DAMAGED);
+    memset(two, 0, 4);
+    assert_int_equal(decode("gzip", view_n(two, 4), 2, 1 << 20, &g), E_DAMAGED);
     // One coding over the other.
     struct view twice = deflated(15, gz, two, sizeof two);
     decodes_at_every_cut("gzip, deflate", twice, want);
