@@ -5,6 +5,7 @@
 
 #include "proto/config.h"
 #include "tools/out.h"
+#include "tools/progress.h"
 #include "tools/term.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ __attribute__((format(printf, 1, 0))) static void message(const char *format, va
     char text[2048];
     vsnprintf(text, sizeof text, format, args);
     fflush(stdout);
+    progress_hide();
     fprintf(stderr, "%s: %s\n", cli_name, text);
 }
 

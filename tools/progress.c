@@ -1,15 +1,19 @@
 // progress: at most ten times a second, and nothing during the first second.
+//
+// There is one stderr, so there is one line: whether it is there belongs to the program, not to the
+// work that drew it.
 #include "tools/progress.h"
 
 #include "proto/base/clock.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
-void progress_init(struct progress *p, const char *what)
+static bool progress_visible;
+
+void progress_init(struct progress *p, const char *what, FILE *out)
 {
     *p = (struct progress){.what = what, .started = clock_mono_us()};
-    p->on = isatty(STDERR_FILENO) == 1;
+    p->on = isatty(STDERR_FILENO) == 1 && !(out && isatty(fileno(out)) == 1);
 }
 
 static bool due(struct progress *p)
@@ -20,7 +24,7 @@ static bool due(struct progress *p)
     if (now - p->started < US_PER_S || now - p->shown < 100 * US_PER_MS)
         return false;
     p->shown = now;
-    p->visible = true;
+    progress_visible = true;
     return true;
 }
 
@@ -38,7 +42,13 @@ void progress_permille(struct progress *p, int permille)
 
 void progress_end(struct progress *p)
 {
-    if (p->visible)
+    p->on = false;
+    progress_hide();
+}
+
+void progress_hide(void)
+{
+    if (progress_visible)
         fputs("\r\033[K", stderr);
-    p->visible = false;
+    progress_visible = false;
 }

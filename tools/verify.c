@@ -65,7 +65,7 @@ static void tell(struct verify *v, enum verify_finding what, const char *place,
     if (v->quiet || v->printed == v->limit)
         return;
     v->printed++;
-    progress_end(&v->progress);
+    progress_hide();
     if (v->json) {
         jsonw_object(&v->w, NULL);
         jsonw_string(&v->w, "kind", kinds[what].name);
@@ -142,7 +142,7 @@ static struct store *verify_file(struct verify *v, const char *path)
     }
     if (e)
         tell(v, VERIFY_DAMAGE, "", why);
-    progress_end(&v->progress);
+    progress_hide();
     return s;
 }
 
@@ -275,7 +275,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     if (argc > 1)
         return cli_usage(c, "one capture only, not '%s' as well", argv[1]);
     term_init(&v.term, stdout, o);
-    progress_init(&v.progress, "verifying");
+    progress_init(&v.progress, "verifying", NULL);
     if (capture_find(&capture, argc ? argv[0] : NULL) != CLI_OK) {
         capture_clear(&capture);
         return BROKEN;

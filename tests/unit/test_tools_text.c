@@ -1,19 +1,23 @@
 // What tools write: JSON, base64, UTF-8, tables, terminal texts, numbers for people.
 #include "tests/support/guard.h"
+#include "tools/cli.h"
 #include "tools/csv.h"
 #include "tools/fields.h"
 #include "tools/head.h"
 #include "tools/jsonw.h"
 #include "tools/pretty.h"
+#include "tools/progress.h"
 #include "tools/stats/histogram.h"
 #include "tools/table.h"
 #include "tools/utf8.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -285,6 +289,49 @@ static void test_table_on_a_terminal(void **state)
     memory_is(&m, "\033[32mnever cut\033[0m  a text that is too long for …\n");
 }
 
+// The line of progress and the rows do not share a terminal; what else is told clears the line.
+static void test_progress(void **state)
+{
+    static const char want[] = "\r\033[K512 rows …\r\033[Ktapedeck: told\r\n"
+                               "\r\033[Krows 0.5 %\r\033[K";
+    char text[256];
+    size_t n = 0;
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    (void)state;
+    assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    FILE *terminal = fopen(ptsname(master), "r+"), *file = tmpfile();
+    assert_true(terminal && file);
+    int err = dup(STDERR_FILENO);
+    fflush(stderr);
+    dup2(fileno(terminal), STDERR_FILENO);
+    struct progress p;
+    progress_init(&p, "rows", terminal);
+    p.started -= 2000000;
+    progress_count(&p, 256); // nothing
+    progress_init(&p, "rows", file);
+    p.started -= 2000000;
+    progress_count(&p, 512);
+    cli_error("told");
+    progress_end(&p);
+    progress_init(&p, "rows", NULL);
+    p.started -= 2000000;
+    progress_permille(&p, 5);
+    progress_end(&p);
+    fflush(stderr);
+    dup2(err, STDERR_FILENO);
+    close(err);
+    while (n < sizeof want - 1) { // it comes in pieces
+        ssize_t got = read(master, text + n, sizeof text - 1 - n);
+        assert_true(got > 0);
+        n += (size_t)got;
+    }
+    text[n] = 0;
+    assert_string_equal(text, want);
+    fclose(file);
+    fclose(terminal);
+    close(master);
+}
+
 static void test_table_goes_on(void **state)
 {
     struct memory m;
@@ -417,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_term_text),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_on_a_terminal),
+        cmocka_unit_test(test_progress),
         cmocka_unit_test(test_table_goes_on),
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_numbers),

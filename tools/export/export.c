@@ -25,7 +25,7 @@ bool export_is_http(struct export *x)
 static void walk(const struct format *f, struct export *x)
 {
     struct progress progress;
-    progress_init(&progress, "transactions");
+    progress_init(&progress, "transactions", x->out);
     while (!x->code && !(x->out && ferror_unlocked(x->out)) && rows_next(x->rows)) {
         rows_heads(x->rows, &x->heads);
         x->given++;

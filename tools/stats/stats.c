@@ -187,7 +187,7 @@ static int gather(struct stats *s, const struct selection *selection)
 {
     int code = CLI_OK;
     size_t read = 0;
-    progress_init(&s->progress, "transactions");
+    progress_init(&s->progress, "transactions", NULL);
     for (size_t i = 0; i < selection->capture.n && !code; i++) {
         struct store *store = capture_open(selection->capture.paths[i]);
         int64_t last = 0;
