@@ -1,6 +1,6 @@
-// A capture's life with a fault at every point of it: SQLite finds no memory, or no room on the
-// disk. Each step says so, or is done; what it said is true; it can be tried again when there is
-// room.
+// A capture's life with a fault at points all over it, ever further apart: SQLite finds no memory,
+// or no room on the disk. Each step says so, or is done; what it said is true; it can be tried
+// again when there is room.
 #include "schema/store.h"
 #include "tests/support/ask.h"
 #include "tests/support/tape.h"
@@ -262,7 +262,7 @@ static void no_room_at_any_write(void **state)
     for (size_t step = 0; step < STEPS; step++) {
         long i = 0;
         while (live(step, ROOM, FROM_THEN_ON, i))
-            i++;
+            i += 1 + i / 12;
         assert_true(i > 0);
     }
 }
@@ -272,7 +272,7 @@ static void no_memory_at_any_step(void **state)
     (void)state;
     for (size_t step = 0; step < STEPS; step++) {
         for (int lasts = ONCE; lasts <= FROM_THEN_ON; lasts++) {
-            for (long i = 0; live(step, MEMORY, (enum lasts)lasts, i); i += 1 + i / 4)
+            for (long i = 0; live(step, MEMORY, (enum lasts)lasts, i); i += 1 + i / 2)
                 ;
         }
     }
@@ -335,7 +335,7 @@ static void read_without_memory(const struct seen *all, enum lasts lasts)
 {
     struct seen seen;
     bool met = true;
-    for (long i = 0; met; i += 1 + i / 25) {
+    for (long i = 0; met; i += 1 + i / 8) {
         arm(MEMORY, lasts, i);
         int e = read_all(&seen);
         met = fault.met;
