@@ -97,8 +97,8 @@ static void hide_host(struct redact *r, struct sink_msg *m)
     for (unsigned i = 0; i < r->rules; i++) {
         if (r->rule[i].kind == REDACT_HEADER && m->host.n &&
             view_eq(r->rule[i].name, VIEW_LIT("host"))) {
-            redact_tag(r, m->host, r->host);
-            m->host = view_n(r->host, sizeof r->host);
+            redact_tag(r, m->host, r->host_tag);
+            m->host = view_n(r->host_tag, sizeof r->host_tag);
         }
     }
 }
@@ -120,7 +120,7 @@ static void on_begin(struct sink_flow *sf, const struct sink_msg *m)
     }
     changed = *m;
     changed.head = redact_head(r, m->head, m->dir == C2S, &failed);
-    changed.query = redact_query(r, m->query, &failed);
+    failed |= !redact_target(r, &changed);
     hide_host(r, &changed);
     if (m->http && changed.head.p != m->head.p) {
         size_t used;
@@ -128,7 +128,7 @@ static void on_begin(struct sink_flow *sf, const struct sink_msg *m)
         changed.http = e == 0 ? &r->parsed : NULL;
     }
     if (failed) {
-        changed.head = changed.query = view_n(NULL, 0);
+        changed.head = changed.host = changed.path = changed.query = view_n(NULL, 0);
         changed.http = NULL;
         changed.head_wire = 0;
         r->touched = 0;
@@ -256,6 +256,8 @@ struct redact *redact_new(const char *rules, const unsigned char key[32], struct
     r->next = next;
     memcpy(r->key, key, sizeof r->key);
     buf_init(&r->head, SCRATCH_MAX);
+    buf_init(&r->host, SCRATCH_MAX);
+    buf_init(&r->path, SCRATCH_MAX);
     buf_init(&r->query, SCRATCH_MAX);
     buf_init(&r->text, 2 * REDACT_BODY_MAX);
     if (redact_parse(r, rules, why) < 0) {
@@ -271,6 +273,8 @@ void redact_free(struct redact *r)
         return;
     redact_forget(r);
     buf_clear(&r->head);
+    buf_clear(&r->host);
+    buf_clear(&r->path);
     buf_clear(&r->query);
     buf_clear(&r->text);
     for (struct redact_msg *m; (m = r->spare);) {

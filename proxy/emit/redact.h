@@ -5,8 +5,9 @@
 //                 replaced by itself, so names and attributes stay, and a cookie can be followed
 //                 from Set-Cookie to Cookie; of credentials a known scheme stays ("Bearer
 //                 redacted:…"). Of all other headers the whole value goes.
-//   query:NAME    the parameter's value in the request target, and in Referer and Location; the
-//                 name is compared after percent-decoding and without regard to case.
+//   query:NAME    the parameter's value in the request target, and in Referer and Location, up to
+//                 the next '&'; the name, behind '?', '&', ';' or '#', is compared after
+//                 percent-decoding and without regard to case.
 //   json:PATH     the value in a JSON body, or in each of several that follow each other; all other
 //                 bytes stay as they are. PATH is $ and steps: .name, ..name (at any depth), [*]
 //                 (each element), [N]. null stays.

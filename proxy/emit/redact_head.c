@@ -40,7 +40,8 @@ bool redact_head_concerns(const struct redact *r, const struct sink_msg *m)
         return false;
     if (!h || h->faults & ODD)
         return true;
-    if (r->queries && memchr(h->target.p ? h->target.p : "", '?', h->target.n))
+    if (r->queries &&
+        (view_find(h->target, '?') < h->target.n || view_find(h->target, '#') < h->target.n))
         return true;
     for (size_t i = 0; i < h->count; i++) {
         struct view name = h->headers[i].name;
@@ -119,32 +120,45 @@ static void put_cookies(struct redact_edit *e, size_t at, size_t end, unsigned r
     }
 }
 
-// The parameters in [at, end).
-static void put_query(struct redact_edit *e, size_t at, size_t end)
+static unsigned query_rule(const struct redact *r, struct view name)
 {
-    const struct redact *r = e->r;
+    for (unsigned i = 0; i < r->rules; i++) {
+        if (r->rule[i].kind == REDACT_QUERY && redact_name_is(name, &r->rule[i], true))
+            return i;
+    }
+    return REDACT_NO_RULE;
+}
 
+// The first byte of [at, end) that is one of the set; end without.
+static size_t find_any(const struct redact_edit *e, size_t at, size_t end, const char *set)
+{
+    while (at < end && !memchr(set, e->in.p[at], strlen(set)))
+        at++;
+    return at;
+}
+
+// The parameters in [at, end). A name may stand wherever some reader begins a parameter; a value
+// reaches as far as any reader goes on with it, in a request even over '#', which means nothing
+// there.
+static void put_query(struct redact_edit *e, size_t at, size_t end, bool request)
+{
     while (at < end) {
-        size_t stop = at;
-        while (stop < end && e->in.p[stop] != '&' && e->in.p[stop] != ';' && e->in.p[stop] != '#')
-            stop++;
-        size_t equals = at + view_find(view_n(e->in.p + at, stop - at), '=');
-        for (unsigned i = 0; i < r->rules && equals + 1 < stop; i++) {
-            if (r->rule[i].kind == REDACT_QUERY &&
-                redact_name_is(view_n(e->in.p + at, equals - at), &r->rule[i], true)) {
-                redact_edit_put(e, equals + 1, stop - equals - 1, i);
-                break;
-            }
+        size_t stop = find_any(e, at, end, "&;?#");
+        size_t value = at + view_find(view_n(e->in.p + at, stop - at), '=') + 1;
+        unsigned rule =
+            value <= stop ? query_rule(e->r, view_n(e->in.p + at, value - 1 - at)) : REDACT_NO_RULE;
+        if (rule != REDACT_NO_RULE) {
+            stop = find_any(e, value, end, request ? "&" : "&#");
+            if (value < stop)
+                redact_edit_put(e, value, stop - value, rule);
         }
         at = stop + 1;
     }
 }
 
-static void put_url(struct redact_edit *e, size_t at, size_t end)
+static void put_url(struct redact_edit *e, size_t at, size_t end, bool request)
 {
-    while (at < end && e->in.p[at] != '?' && e->in.p[at] != '#')
-        at++;
-    put_query(e, at + 1, end);
+    put_query(e, find_any(e, at, end, "?#") + 1, end, request);
 }
 
 // ---- lines
@@ -212,7 +226,7 @@ static void put_lines(struct redact_edit *e, size_t at)
                 if (value < end)
                     put_value(e, name, value, end, rule);
             } else if (e->r->queries && holds_url(name)) {
-                put_url(e, value, end);
+                put_url(e, value, end, false);
             }
         }
         at = next;
@@ -232,7 +246,7 @@ struct view redact_head(struct redact *r, struct view head, bool request, bool *
     if (request) {
         // What is behind the last blank is the version.
         const char *blank = end > at ? memrchr(head.p + at, ' ', end - at) : NULL;
-        put_url(&e, at, blank ? (size_t)(blank - head.p) : end);
+        put_url(&e, at, blank ? (size_t)(blank - head.p) : end, true);
     }
     put_lines(&e, next);
     struct view out = redact_edit_end(&e);
@@ -251,14 +265,28 @@ struct view redact_trailers(struct redact *r, struct view trailers, bool *failed
     return out;
 }
 
-struct view redact_query(struct redact *r, struct view query, bool *failed)
+// What the head has too.
+static struct view redact_part(struct redact *r, struct buf *out, struct view part, bool query)
 {
     struct redact_edit e;
 
-    redact_edit_begin(&e, r, &r->query, query);
-    e.again = true; // the head has it too
-    put_query(&e, 0, query.n);
-    struct view out = redact_edit_end(&e);
-    *failed |= e.failed;
-    return out;
+    redact_edit_begin(&e, r, out, part);
+    e.again = true;
+    if (query)
+        put_query(&e, 0, part.n, true);
+    else
+        put_url(&e, 0, part.n, true);
+    return redact_edit_end(&e);
+}
+
+bool redact_target(struct redact *r, struct sink_msg *m)
+{
+    struct view host = m->host, path = m->path, query = m->query;
+
+    if (!r->queries)
+        return true;
+    m->host = redact_part(r, &r->host, host, false);
+    m->path = redact_part(r, &r->path, path, false);
+    m->query = redact_part(r, &r->query, query, true);
+    return (m->host.n || !host.n) && (m->path.n || !path.n) && (m->query.n || !query.n);
 }

@@ -52,9 +52,9 @@ struct redact {
     uint64_t lengths; // of the header rules' names: bit n % 64
     bool headers, queries, jsons;
     uint64_t touched; // bits of rules that replaced something in the message at hand
-    uint64_t omitted[REDACT_RULES_MAX]; // bytes, where touched
-    struct buf head, query, text;       // what is made of the message at hand
-    char host[REDACT_TAG];
+    uint64_t omitted[REDACT_RULES_MAX];       // bytes, where touched
+    struct buf head, host, path, query, text; // what is made of the message at hand
+    char host_tag[REDACT_TAG];
     struct http_head parsed; // of the changed head
     size_t held;             // bytes of all bodies
     struct redact_msg *spare;
@@ -101,7 +101,8 @@ void redact_tell_omitted(struct redact_flow *f, uint64_t n, enum dir dir);
 bool redact_head_concerns(const struct redact *r, const struct sink_msg *m);
 struct view redact_head(struct redact *r, struct view head, bool request, bool *failed);
 struct view redact_trailers(struct redact *r, struct view trailers, bool *failed);
-struct view redact_query(struct redact *r, struct view query, bool *failed);
+// The message's parts of the target: in place. False: no memory.
+bool redact_target(struct redact *r, struct sink_msg *m);
 
 // ---- redact_body.c
 void redact_body_begin(struct redact_flow *f, const struct sink_msg *m);

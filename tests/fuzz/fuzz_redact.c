@@ -38,6 +38,29 @@ static void check_lines(struct view v)
     }
 }
 
+// Of the parameters, as two readers would part them: at '&' alone, or at ';' too.
+static void check_parameters(struct view v, bool query)
+{
+    if (!query) {
+        size_t mark = 0;
+        while (mark < v.n && v.p[mark] != '?' && v.p[mark] != '#')
+            mark++;
+        v = view_from(v, mark < v.n ? mark + 1 : mark);
+    }
+    while (v.n) {
+        size_t end = view_find(v, '&');
+        struct view one = view_head(v, end), name = VIEW_LIT("token=");
+        for (size_t i = 0; i < one.n; i++) {
+            struct view value = view_from(one, i);
+            if ((i == 0 || memchr("?;#", one.p[i - 1], 3)) && view_istarts(value, name)) {
+                value = view_from(value, name.n);
+                must(value.n == 0 || is_tag(value));
+            }
+        }
+        v = view_from(v, end < v.n ? end + 1 : end);
+    }
+}
+
 static void check_json(const json_t *j, bool named)
 {
     const char *name;
@@ -123,9 +146,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 2:
         check_lines(redact_trailers(r, in, &failed));
         break;
-    case 3:
-        redact_query(r, in, &failed);
+    case 3: {
+        struct sink_msg m = {.host = in, .path = in, .query = in};
+        must(redact_target(r, &m));
+        check_parameters(m.host, false);
+        check_parameters(m.path, false);
+        check_parameters(m.query, true);
         break;
+    }
     case 4: {
         char *text = malloc(size);
         must(text != NULL);

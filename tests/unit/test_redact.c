@@ -227,8 +227,13 @@ static void test_query(void **state)
     expect_head(
         "query:token,query:b c",
         "GET /p?a=1&token=s&b=2&token=&token&TOKEN=t;b+c=3&%74oken=u&tokens=4 HTTP/1.1\r\n\r\n",
-        "GET /p?a=1&token={s}&b=2&token=&token&TOKEN={t};b+c={3}&%74oken={u}&tokens=4 "
+        "GET /p?a=1&token={s}&b=2&token=&token&TOKEN={t;b+c=3}&%74oken={u}&tokens=4 "
         "HTTP/1.1\r\n\r\n");
+    // Some readers part parameters at ';' too, others take it for a part of the value.
+    expect_head("query:t,query:u", "GET /?t=1;SECRET2&b=1;u=2;t=3&c?t=4#t=5&d=6 HTTP/1.1\r\n\r\n",
+                "GET /?t={1;SECRET2}&b=1;u={2;t=3}&c?t={4#t=5}&d=6 HTTP/1.1\r\n\r\n");
+    expect_head("query:t", "HTTP/1.1 302 Found\r\nLocation: /?t=5;6#t=7;8#9&a#b\r\n\r\n",
+                "HTTP/1.1 302 Found\r\nLocation: /?t={5;6}#t={7;8}#9&a#b\r\n\r\n");
     expect_head(
         "query:t",
         "GET http://h/?t=1 HTTP/1.1\r\nHost: h\r\nReferer: http://x/?t=2&u=3#t=4\r\n\r\n",
@@ -238,11 +243,21 @@ static void test_query(void **state)
     expect_head("query:t", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
                 "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
     begin("query:token");
+    speak_head(&speak, 0, "GET /?token=;SECRET1;SECRET2#SECRET3 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_memory_equal(ear.query, "token=redacted:", 15);
+    assert_int_equal(strlen(ear.query), 6 + 25);
+    end();
+    begin("query:token");
     speak_head(&speak, 0, "GET /p?a=1&token=s HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_string_equal(ear.path, "/p");
     assert_memory_equal(ear.query, "a=1&token=redacted:", 19);
     assert_int_equal(ear.omitted[C2S], 1);
     assert_string_equal(ear.what, "query:token ");
+    end();
+    begin("query:t");
+    speak_head(&speak, 0, "GET /a#t=SECRET HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_memory_equal(ear.path, "/a#t=redacted:", 14);
+    assert_null(strstr(ear.head[C2S], "SECRET"));
     end();
     begin("header:host");
     speak_head(&speak, 0, "GET / HTTP/1.1\r\nHost: secret.example\r\n\r\n");
