@@ -9,11 +9,6 @@
 
 #include <stdlib.h>
 
-static const struct http_header *header(const struct sink_msg *m, struct view name)
-{
-    return m->http ? http_head_find(m->http, name) : NULL;
-}
-
 static bool contains(struct view v, struct view word)
 {
     for (size_t i = 0; i + word.n <= v.n; i++) {
@@ -38,13 +33,33 @@ static bool says_little(struct view type)
     return type.n == 0;
 }
 
-static bool is_encoded(const struct sink_msg *m)
-{
-    const struct http_header *content = header(m, VIEW_LIT("content-encoding"));
-    const struct http_header *transfer = header(m, VIEW_LIT("transfer-encoding"));
+struct nature { // of a body, as its head has it
+    bool typed, vague, json, encoded;
+};
 
-    return (content && content->value.n && !view_ieq(content->value, VIEW_LIT("identity"))) ||
-           (transfer && !view_ieq(transfer->value, VIEW_LIT("chunked")));
+// Where a name stands in several lines, any of them may be the one that a reader heeds; what the
+// parsed form may lack is looked for in the text.
+static struct nature nature_of(const struct sink_msg *m)
+{
+    struct nature is = {0};
+    bool odd = m->http && redact_head_odd(m->http);
+
+    for (size_t i = 0; m->http && i < m->http->count; i++) {
+        struct view name = m->http->headers[i].name, value = m->http->headers[i].value;
+        if (view_ieq(name, VIEW_LIT("content-type"))) {
+            is.typed = true;
+            is.vague |= says_little(value);
+            is.json |= contains(value, VIEW_LIT("json"));
+        } else if (view_ieq(name, VIEW_LIT("content-encoding"))) {
+            is.encoded |= value.n && !view_ieq(value, VIEW_LIT("identity"));
+        } else if (view_ieq(name, VIEW_LIT("transfer-encoding"))) {
+            is.encoded |= !view_ieq(value, VIEW_LIT("chunked"));
+        }
+    }
+    is.vague |= !is.typed || odd;
+    is.json |= odd && contains(m->head, VIEW_LIT("json"));
+    is.encoded |= odd && contains(m->head, VIEW_LIT("content-encoding"));
+    return is;
 }
 
 static void forget(struct redact_flow *f, struct redact_msg *m)
@@ -99,17 +114,16 @@ void redact_body_withhold(struct redact_flow *f, const struct sink_msg *m)
 
 void redact_body_begin(struct redact_flow *f, const struct sink_msg *m)
 {
-    const struct http_header *type = header(m, VIEW_LIT("content-type"));
-    bool json = type && contains(type->value, VIEW_LIT("json"));
+    struct nature is = nature_of(m);
 
-    if (!json && type && !says_little(type->value))
+    if (!is.json && !is.vague)
         return;
     struct redact_msg *msg = add(f, m);
     if (!msg)
         return;
     msg->why = "json (encoded)";
-    if (!is_encoded(m))
-        msg->mode = json ? BODY_GATHER : BODY_SNIFF;
+    if (!is.encoded)
+        msg->mode = is.json ? BODY_GATHER : BODY_SNIFF;
 }
 
 static struct redact_msg *find(const struct redact_flow *f, uint64_t n, enum dir dir)

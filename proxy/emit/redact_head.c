@@ -32,13 +32,18 @@ static bool holds_url(struct view name)
     return view_ieq(name, VIEW_LIT("referer")) || view_ieq(name, VIEW_LIT("location"));
 }
 
+bool redact_head_odd(const struct http_head *h)
+{
+    return h->faults & ODD;
+}
+
 bool redact_head_concerns(const struct redact *r, const struct sink_msg *m)
 {
     const struct http_head *h = m->http;
 
     if (m->head.n == 0 || !(r->headers || r->queries))
         return false;
-    if (!h || h->faults & ODD)
+    if (!h || redact_head_odd(h))
         return true;
     if (r->queries &&
         (view_find(h->target, '?') < h->target.n || view_find(h->target, '#') < h->target.n))

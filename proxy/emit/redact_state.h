@@ -97,6 +97,8 @@ struct view redact_edit_end(struct redact_edit *e);
 void redact_tell_omitted(struct redact_flow *f, uint64_t n, enum dir dir);
 
 // ---- redact_head.c
+// Whether the head's parsed form may lack lines that its text has.
+bool redact_head_odd(const struct http_head *h);
 // Whether anything in the message may have to be replaced.
 bool redact_head_concerns(const struct redact *r, const struct sink_msg *m);
 struct view redact_head(struct redact *r, struct view head, bool request, bool *failed);

@@ -416,6 +416,24 @@ static void test_which_bodies(void **state)
     expect_body("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\n\r\n", text, true);
     expect_body("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", text, false);
     expect_body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", text, true);
+    // Several lines of a name: who reads the body may heed any of them.
+    expect_body("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Type: a/json\r\n\r\n", text,
+                false);
+    expect_body("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Type: text/plain\r\n\r\n",
+                json, false);
+    expect_body("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Type: image/png\r\n\r\n",
+                json, true);
+    expect_body("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n\r\n",
+                text, false);
+    expect_body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n",
+                text, false);
+    // Lines that the parsed form may not have.
+    expect_body("HTTP/1.1 200 OK\r\nContent-Type: text/html,\r\n a/json\r\n\r\n", text, false);
+    expect_body("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+                "Content-Type : application/json\r\n\r\n",
+                text, false);
+    expect_body("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX y: z\r\n\r\n", json, false);
+    expect_body("HTTP/1.1 200 OK\r\nX y: z\r\nContent-Encoding\r\n : gzip\r\n\r\n", text, false);
     // Too large, by one byte.
     char *large = malloc(REDACT_BODY_MAX + 1);
     memset(large, ' ', REDACT_BODY_MAX + 1);
