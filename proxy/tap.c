@@ -368,7 +368,7 @@ void tap_gap(struct tap *t, enum dir dir, enum cause cause, uint64_t wire, int64
     if (!t->decoder || !t->decoder->gap || holds(t, dir))
         go_raw(t, "bytes passed unseen");
     settle(t);
-    t->ctx.sink->ops->lost(t->ctx.sink, dir, cause, wire, now_us);
+    t->ctx.sink->ops->lost(t->ctx.sink, SINK_NO_MESSAGE, dir, cause, wire, now_us);
     t->decoder->gap(t->state, &t->ctx, dir, wire);
 }
 

@@ -64,10 +64,11 @@ static void on_omitted(struct sink_flow *f, uint64_t n, enum dir dir, const char
     (void)wire;
 }
 
-static void on_lost(struct sink_flow *f, enum dir dir, enum cause cause, uint64_t wire,
+static void on_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause cause, uint64_t wire,
                     int64_t at_us)
 {
     (void)f;
+    (void)n;
     (void)dir;
     (void)cause;
     (void)wire;

@@ -11,8 +11,9 @@
 //     PEND_KEPT ──filter says no, before anything was written──→ PEND_FILTERED
 //         └─────no memory for it───────────────────────────────→ PEND_LOST
 // Each wire byte that the sink is told of is, at any time, in exactly one place: due or left_out of
-// a half (or head_wire, until its Transaction), or booked: stored or omitted in a record that was
-// written, in omitted of its flow, or lost. flow.told = what waits in halves + flow.booked.
+// a half (or head_wire, until its Transaction, or lost, until the filter's verdict), or booked:
+// stored or omitted in a record that was written, in omitted of its flow, or lost. flow.told = what
+// waits in halves + flow.booked.
 #ifndef TAPEDECK_PROXY_EMIT_EMITTER_STATE_H
 #define TAPEDECK_PROXY_EMIT_EMITTER_STATE_H
 
@@ -105,6 +106,8 @@ struct half {
     uint64_t head_wire;           // with interims; all of it goes with the Transaction
     uint64_t body_wire;           // told
     uint64_t due, left_out;       // of it, not booked: to be stored, left out by max-body
+    uint64_t lost;                // told of as lost before the filter had decided
+    enum cause lost_cause;        // of that, the last one
     uint64_t credit;              // of head_wire and due: left out by redaction
     uint64_t size, stored, limit; // content: all, kept, to be kept at most
     uint64_t put_at;              // content that went out in Parts, or was lost on the way

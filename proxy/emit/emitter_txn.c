@@ -71,6 +71,16 @@ static void free_half(struct pend *p, struct half *h)
     h->digest = NULL;
 }
 
+// What was lost before the filter had decided: nothing is missing of what it drops.
+static void book_undecided(struct emit_flow *f, enum dir dir, struct half *h, enum fate fate)
+{
+    if (h->lost && fate == PEND_FILTERED)
+        book_omitted(f, dir, h->lost);
+    else if (h->lost)
+        book_lost(f, dir, h->lost_cause, h->lost, h->last_us);
+    h->lost = 0;
+}
+
 void pend_drop(struct pend *p, enum fate fate, enum cause cause)
 {
     struct emit_flow *f = p->flow;
@@ -81,6 +91,7 @@ void pend_drop(struct pend *p, enum fate fate, enum cause cause)
         uint64_t omitted = h->credit < here && fate == PEND_LOST ? h->credit : here;
         book_omitted(f, (enum dir)dir, omitted + h->left_out);
         book_lost(f, (enum dir)dir, cause, here - omitted, h->last_us);
+        book_undecided(f, (enum dir)dir, h, fate);
         h->head_wire = h->due = h->left_out = h->credit = 0;
         h->body_n = 0;
         free_half(p, h);
@@ -116,6 +127,8 @@ void pend_end(struct pend *p, const char *note)
     }
     if (p->fate == PEND_KEPT && !put_txn(p, note))
         pend_drop(p, PEND_LOST, CAUSE_RING_FULL);
+    for (int dir = C2S; dir <= S2C; dir++)
+        book_undecided(f, (enum dir)dir, &p->half[dir], p->fate);
     if (p->fate == PEND_LOST)
         book_lost_txn(f, p->cause, pend_last_us(p));
     if (p->fate == PEND_FILTERED) {
@@ -323,14 +336,22 @@ static void on_omitted(struct sink_flow *sf, uint64_t n, enum dir dir, const cha
     p->half[dir].rules |= emitter_rule(f->e, what);
 }
 
-static void on_lost(struct sink_flow *sf, enum dir dir, enum cause cause, uint64_t wire,
+static void on_lost(struct sink_flow *sf, uint64_t n, enum dir dir, enum cause cause, uint64_t wire,
                     int64_t at_us)
 {
     struct emit_flow *f = flow_of(sf);
+    struct pend *p = n == SINK_NO_MESSAGE ? NULL : find(f, n);
 
     f->told[dir] += wire;
     flow_admit(f);
-    book_lost(f, dir, cause, wire, at_us);
+    if (p && p->fate == PEND_FILTERED) {
+        book_omitted(f, dir, wire);
+    } else if (p && p->fate == PEND_KEPT && !p->decided) {
+        p->half[dir].lost += wire;
+        p->half[dir].lost_cause = cause;
+    } else {
+        book_lost(f, dir, cause, wire, at_us);
+    }
     emitter_done(f->e);
 }
 

@@ -136,7 +136,7 @@ static void on_begin(struct sink_flow *sf, const struct sink_msg *m)
     f->next->ops->msg_begin(f->next, &changed);
     redact_tell_omitted(f, m->n, m->dir);
     if (failed)
-        f->next->ops->lost(f->next, m->dir, CAUSE_OUT_OF_MEMORY, m->head_wire, m->at_us);
+        f->next->ops->lost(f->next, m->n, m->dir, CAUSE_OUT_OF_MEMORY, m->head_wire, m->at_us);
 }
 
 static void on_body(struct sink_flow *sf, uint64_t n, enum dir dir, struct view content,
@@ -161,7 +161,7 @@ static void on_end(struct sink_flow *sf, uint64_t n, enum dir dir, enum msg_end 
         trailers = redact_trailers(f->r, trailers, &failed);
     if (failed) {
         f->r->touched = 0;
-        f->next->ops->lost(f->next, dir, CAUSE_OUT_OF_MEMORY, wire, at_us);
+        f->next->ops->lost(f->next, n, dir, CAUSE_OUT_OF_MEMORY, wire, at_us);
         wire = 0;
     }
     f->next->ops->msg_end(f->next, n, dir, how, trailers, wire, at_us);
@@ -194,12 +194,12 @@ static void on_omitted(struct sink_flow *sf, uint64_t n, enum dir dir, const cha
     f->next->ops->omitted(f->next, n, dir, what, wire);
 }
 
-static void on_lost(struct sink_flow *sf, enum dir dir, enum cause cause, uint64_t wire,
+static void on_lost(struct sink_flow *sf, uint64_t n, enum dir dir, enum cause cause, uint64_t wire,
                     int64_t at_us)
 {
     struct redact_flow *f = flow_of(sf);
 
-    f->next->ops->lost(f->next, dir, cause, wire, at_us);
+    f->next->ops->lost(f->next, n, dir, cause, wire, at_us);
 }
 
 static void on_close(struct sink_flow *sf, const struct flow_totals *totals)

@@ -144,7 +144,7 @@ static void leave_out(struct redact_flow *f, uint64_t n, enum dir dir, size_t si
     if (size)
         next->msg_body(f->next, n, dir, view_n(NULL, size), 0, at_us);
     if (wire)
-        next->lost(f->next, dir, CAUSE_REDACTION_FAILED, wire, at_us);
+        next->lost(f->next, n, dir, CAUSE_REDACTION_FAILED, wire, at_us);
 }
 
 static void give_up(struct redact_flow *f, struct redact_msg *m, const char *why)

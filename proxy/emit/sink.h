@@ -18,6 +18,8 @@
 
 enum dir { C2S = 0, S2C = 1 };
 
+#define SINK_NO_MESSAGE UINT64_MAX
+
 enum direction { INBOUND = 1, OUTBOUND = 2 }; // as in record.proto
 
 enum cause {
@@ -101,8 +103,10 @@ struct sink_ops {
     // A rule replaced or left out wire bytes of message n: bytes that msg_begin, msg_body and
     // msg_end tell of as well. what, a loan: "header:cookie", "query:token", "json:$.pw".
     void (*omitted)(struct sink_flow *f, uint64_t n, enum dir dir, const char *what, uint64_t wire);
-    // Wire bytes that passed and were not kept; no other call tells of them.
-    void (*lost)(struct sink_flow *f, enum dir dir, enum cause cause, uint64_t wire, int64_t at_us);
+    // Wire bytes that passed and were not kept; no other call tells of them. n: of the message that
+    // they belong to, or SINK_NO_MESSAGE.
+    void (*lost)(struct sink_flow *f, uint64_t n, enum dir dir, enum cause cause, uint64_t wire,
+                 int64_t at_us);
     void (*close)(struct sink_flow *f, const struct flow_totals *totals); // frees f
 };
 

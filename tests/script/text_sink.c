@@ -211,10 +211,11 @@ static void text_omitted(struct sink_flow *f, uint64_t n, enum dir dir, const ch
     snprintf(h->rule, sizeof h->rule, "%s", what);
 }
 
-static void text_lost(struct sink_flow *f, enum dir dir, enum cause cause, uint64_t wire,
-                      int64_t at_us)
+static void text_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause cause,
+                      uint64_t wire, int64_t at_us)
 {
     struct buf line;
+    (void)n;
     buf_init(&line, 256);
     (void)at_us;
     (void)buf_printf(&line, "lost dir=%s cause=%d wire=%llu", dir == C2S ? "c2s" : "s2c",

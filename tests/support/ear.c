@@ -91,11 +91,12 @@ static void on_omitted(struct sink_flow *f, uint64_t n, enum dir dir, const char
     snprintf(e->what + at, sizeof e->what - at, "%s ", what);
 }
 
-static void on_lost(struct sink_flow *f, enum dir dir, enum cause cause, uint64_t wire,
+static void on_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause cause, uint64_t wire,
                     int64_t at_us)
 {
     struct ear *e = ear_of(f);
 
+    (void)n;
     (void)cause;
     (void)at_us;
     e->lost[dir] += wire;

@@ -334,10 +334,11 @@ static void log_omitted(struct sink_flow *f, uint64_t n, enum dir dir, const cha
     put(l, "omitted %" PRIu64 " %s %s %" PRIu64 "\n", n, dirs[dir], what, wire);
 }
 
-static void log_lost(struct sink_flow *f, enum dir dir, enum cause cause, uint64_t wire,
+static void log_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause cause, uint64_t wire,
                      int64_t at_us)
 {
     struct sink_log *l = log_of(f);
+    (void)n;
     turn_to(l, dir);
     check_alive(l);
     l->told[dir] += wire;

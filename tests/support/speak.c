@@ -97,7 +97,7 @@ void speak_lost(struct speak *t, enum dir dir, enum cause cause, uint64_t wire)
 {
     t->relayed[dir] += wire;
     if (t->flow)
-        t->flow->ops->lost(t->flow, dir, cause, wire, t->now_us);
+        t->flow->ops->lost(t->flow, SINK_NO_MESSAGE, dir, cause, wire, t->now_us);
 }
 
 void speak_exchange(struct speak *t, uint64_t n, const char *request, struct view sent,

@@ -1,5 +1,6 @@
 // The emitter: what the filter and redaction leave out, what others lost, what TLS said.
 #include "proxy/emit/link.h"
+#include "proxy/emit/redact.h"
 #include "tests/support/stage.h"
 
 #include <setjmp.h>
@@ -202,12 +203,54 @@ static void test_tls(void **state)
     assert_string_equal(stage.ledger.tls[0]->mode, "opaque");
 }
 
+// What could not be redacted is lost, but not when the filter drops the transaction anyway: whether
+// it says so at the beginning or at the end.
+static void test_lost_and_filtered(void **state)
+{
+    static const unsigned char key[32] = "a key";
+    static const char *const filters[] = {"not path = '/gz'", "status = 201"};
+
+    (void)state;
+    speak_close(&stage.speak);
+    for (int i = 0; i < 4; i++) {
+        struct filter *f = stage_filter(i < 2 ? filters[i] : i == 2 ? "path = '/gz'" : "n = 0");
+        emitter_set_filter(stage.emitter, f);
+        char why[WHY_MAX];
+        struct speak speak;
+        struct redact *redact = redact_new("json:$.pw", key, emitter_sink(stage.emitter), why);
+        assert_non_null(redact);
+        speak_open(&speak, redact_sink(redact), STAGE_BEGIN);
+        speak_head(&speak, 0, "GET /gz HTTP/1.1\r\nHost: h\r\n\r\n");
+        speak_end(&speak, 0, C2S, MSG_COMPLETE, "", 0);
+        speak_head(&speak, 0,
+                   "HTTP/1.1 200 OK\r\nContent-Type: a/json\r\nContent-Encoding: gzip\r\n\r\n");
+        speak_body(&speak, 0, S2C, VIEW_LIT("zipped"), 36);
+        speak_end(&speak, 0, S2C, MSG_COMPLETE, "", 0);
+        speak_txn_end(&speak, 0, "");
+        speak_close(&speak);
+        redact_free(redact);
+        stage_drain();
+        size_t kept = i < 2 ? 0 : (size_t)i - 1;
+        assert_int_equal(stage.ledger.txns, kept);
+        assert_int_equal(stage.ledger.losses, kept);
+        if (kept)
+            assert_int_equal(stage.ledger.loss[kept - 1]->lost_s2c, 36);
+        emitter_set_filter(stage.emitter, NULL);
+        filter_free(f);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_filter),  TEST(test_filter_facts), TEST(test_filter_target),
-        TEST(test_omitted), TEST(test_lost),         TEST(test_tls),
+        TEST(test_filter),
+        TEST(test_filter_facts),
+        TEST(test_filter_target),
+        TEST(test_omitted),
+        TEST(test_lost),
+        TEST(test_tls),
+        TEST(test_lost_and_filtered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,10 +164,10 @@ static void our_txn_end(struct sink_flow *f, uint64_t n, const char *note)
         refuse(&ours, note);
 }
 
-static void our_lost(struct sink_flow *f, enum dir dir, enum cause cause, uint64_t wire,
+static void our_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause cause, uint64_t wire,
                      int64_t at_us)
 {
-    (void)f, (void)dir, (void)cause, (void)wire, (void)at_us;
+    (void)f, (void)n, (void)dir, (void)cause, (void)wire, (void)at_us;
 }
 
 static void our_close(struct sink_flow *f, const struct flow_totals *totals)

@@ -309,7 +309,7 @@ static enum decode_verdict words_feed(void *d, struct decode_ctx *ctx, enum dir 
     if (line == in.n)
         return DECODE_MORE;
     *used = line + 1;
-    ctx->sink->ops->lost(ctx->sink, dir, CAUSE_DECODE_LOST, *used, ctx->now_us);
+    ctx->sink->ops->lost(ctx->sink, SINK_NO_MESSAGE, dir, CAUSE_DECODE_LOST, *used, ctx->now_us);
     struct view word = view_head(in, line);
     if (view_eq(word, VIEW_LIT("tls")))
         return DECODE_STARTTLS;
@@ -329,7 +329,7 @@ static enum decode_verdict words_feed(void *d, struct decode_ctx *ctx, enum dir 
 static void words_end(void *d, struct decode_ctx *ctx, enum dir dir)
 {
     (void)d;
-    ctx->sink->ops->lost(ctx->sink, dir, CAUSE_DIED, 0, ctx->now_us);
+    ctx->sink->ops->lost(ctx->sink, SINK_NO_MESSAGE, dir, CAUSE_DIED, 0, ctx->now_us);
 }
 
 static void words_clear(void *d, struct decode_ctx *ctx)
