@@ -139,6 +139,7 @@ static int folder(struct capture *c, const char *path, const struct entry *only)
     }
     for (; c->n < n; c->n++)
         c->paths[c->n] = found[c->n].path;
+    c->folder = true;
     n = 0; // handed over
     code = CLI_OK;
 out:

@@ -12,6 +12,7 @@
 struct capture {
     char **paths;
     size_t n;
+    bool folder; // all of its captures, not one file
 };
 
 // path: a file, or a folder for all captures in it. NULL: $TAPEDECK_CAPTURE, else ./capture.db.

@@ -9,6 +9,9 @@
 #include "tools/progress.h"
 #include "tools/term.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 // This command's own meaning of exit codes.
 enum { COMPLETE = 0, LOSSES = 1, BROKEN = 2 };
 
@@ -126,36 +129,64 @@ static void add(struct verify_sums *to, const struct verify_sums *s)
     to->damages += s->damages;
 }
 
-// NULL when it cannot be opened.
-static struct store *verify_file(struct verify *v, const char *path)
+// NULL, and told, when it cannot be opened.
+static struct store *open_file(struct verify *v, const char *path)
 {
     char why[WHY_MAX];
     struct store *s = NULL;
-    struct verify_sums sums = {0};
     v->path = path;
-    int e = store_open(&s, path, STORE_READ, why);
-    if (!e) {
-        e = store_verify(s, &sums, found, progress, v);
-        if (e)
-            snprintf(why, sizeof why, "%s", store_why(s));
-        add(&v->sums, &sums);
+    if (store_open(&s, path, STORE_READ, why)) {
+        if (v->several && access(path, F_OK) != 0 && errno == ENOENT)
+            tell(v, VERIFY_NOTE, "", "was deleted since the folder was listed, as retention does");
+        else
+            tell(v, VERIFY_DAMAGE, "", why);
     }
-    if (e)
-        tell(v, VERIFY_DAMAGE, "", why);
-    progress_hide();
     return s;
 }
 
-// Each file, and the seams between those that follow each other.
+// One file and its seam with the one before, which is closed: s comes in its place.
+static void verify_file(struct verify *v, const char *path, struct store *s, bool follows,
+                        struct store **before)
+{
+    struct verify_sums sums = {0};
+    v->path = path;
+    if (s && store_verify(s, &sums, found, progress, v))
+        tell(v, VERIFY_DAMAGE, "", store_why(s));
+    add(&v->sums, &sums);
+    progress_hide();
+    if (*before && s && follows && store_verify_seam(*before, s, found, v))
+        tell(v, VERIFY_DAMAGE, "", store_why(*before));
+    store_close(*before);
+    *before = s;
+}
+
+// Those that were sealed since the folder was listed: between the file listed before number i, and
+// i itself, which is open and so stays under its name.
+static void verify_sealed_since(struct verify *v, const struct capture *c, size_t i,
+                                struct store **before)
+{
+    struct capture now;
+    size_t from = 0;
+    if (capture_siblings(&now, c->paths[i]) != CLI_OK)
+        return;
+    for (size_t k = 0; i > 0 && k < now.n; k++)
+        if (strcmp(now.paths[k], c->paths[i - 1]) == 0)
+            from = k + 1;
+    for (size_t k = from; k + 1 < now.n; k++)
+        verify_file(v, now.paths[k], open_file(v, now.paths[k]), capture_follows(&now, k), before);
+    capture_clear(&now);
+}
+
 static void verify_all(struct verify *v, const struct capture *c)
 {
     struct store *before = NULL;
     for (size_t i = 0; i < c->n; i++) {
-        struct store *s = verify_file(v, c->paths[i]);
-        if (before && s && capture_follows(c, i) && store_verify_seam(before, s, found, v))
-            tell(v, VERIFY_DAMAGE, "", store_why(before));
-        store_close(before);
-        before = s;
+        struct store *s = open_file(v, c->paths[i]);
+        bool last = i + 1 == c->n || !capture_follows(c, i + 1), alone = !before;
+        if (s && c->folder && last)
+            verify_sealed_since(v, c, i, &before);
+        bool follows = capture_follows(c, i) || (alone && before);
+        verify_file(v, c->paths[i], s, follows, &before);
     }
     store_close(before);
 }

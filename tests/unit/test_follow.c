@@ -218,6 +218,29 @@ static void test_rotation(void **state)
     sample_remove(&s);
 }
 
+// A folder that is rotated while it is read is whole all the same.
+static void test_verify_while_rotated(void **state)
+{
+    struct sample s;
+    struct program p;
+    (void)state;
+    sample_begin(&s, "capture.db");
+    sample_flow(&s, true);
+    for (int i = 0; i < 40; i++) {
+        program_start(&p, (const char *const[]){"tapedeck", "verify", s.dir, NULL}, NULL);
+        for (int j = 0; j < 4; j++) {
+            get(&s, "/", 200);
+            sample_rotate(&s);
+        }
+        program_end(&p, 0);
+        if (p.code != 0)
+            fail_msg("verify: %d: %s%s", p.code, p.out, p.err);
+        program_clear(&p);
+    }
+    sample_close(&s);
+    sample_remove(&s);
+}
+
 static void test_reader_goes_away(void **state)
 {
     struct sample s;
@@ -238,9 +261,13 @@ static void test_reader_goes_away(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tail),       cmocka_unit_test(test_filter_and_open),
-        cmocka_unit_test(test_open_names), cmocka_unit_test(test_two_captures),
-        cmocka_unit_test(test_rotation),   cmocka_unit_test(test_reader_goes_away),
+        cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_filter_and_open),
+        cmocka_unit_test(test_open_names),
+        cmocka_unit_test(test_two_captures),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_verify_while_rotated),
+        cmocka_unit_test(test_reader_goes_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
