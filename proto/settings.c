@@ -152,7 +152,7 @@ const struct option_def settings_table[] = {
      .initial = "unix:tapedeck.sock",
      .unit = "ADDR",
      .programs = P,
-     .sentence = "Where the recorder listens: unix:PATH or HOST:PORT."},
+     .sentence = "Where the recorder listens: unix:PATH, or HOST:PORT of a loopback address."},
     {.name = "listen",
      .type = OPT_TEXT,
      .initial = "unix:tapedeck.sock",
@@ -181,7 +181,7 @@ const struct option_def settings_table[] = {
      .unit = "POLICY",
      .programs = P | X,
      .sentence = "What happens while the journal is full: records are lost and counted (drop), or "
-                 "traffic waits (block)."},
+                 "traffic waits (block); what was read before may then go beyond --memory."},
 
     // the recorder's file
     {.name = "batch-records",

@@ -232,6 +232,9 @@ void flow_input(struct flow *f, struct view fresh)
 {
     bool stored = buf_len(&f->held) > 0, more = true;
     struct view in = fresh;
+    // Whoever brings fresh bytes has asked; what waited was read earlier.
+    if (stored && fresh.n == 0 && !flow_ended(f) && flow_must_pause(f))
+        return;
     if (stored) {
         if (buf_add_view(&f->held, fresh)) {
             flow_fail(f, FLOW_NO_MEMORY, NULL);

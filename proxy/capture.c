@@ -58,10 +58,17 @@ static void on_append(void *arg)
 static void on_room(void *arg)
 {
     struct capture *c = arg;
+    emitter_catch_up(c->emitter);
     if (c->conf.env->stalled && !emitter_blocked(c->emitter)) {
         flow_env_touch(c->conf.env);
         flow_env_resume(c->conf.env);
     }
+}
+
+static bool more_comes(void *arg)
+{
+    struct capture *c = arg;
+    return emitter_waits(c->emitter);
 }
 
 static void no_room(void *arg)
@@ -224,10 +231,13 @@ void capture_finish(struct capture *c, int64_t finish_us, void (*done)(void *arg
 }
 
 static struct link *make_link(struct capture *c, struct journal *j, struct stats *stats,
-                              void (*room)(void *arg), char why[WHY_MAX])
+                              void (*room)(void *arg), bool (*more)(void *arg), char why[WHY_MAX])
 {
-    struct link_conf conf = {
-        .recorder = c->settings.recorder, .identity = c->conf.identity, .on_room = room, .arg = c};
+    struct link_conf conf = {.recorder = c->settings.recorder,
+                             .identity = c->conf.identity,
+                             .on_room = room,
+                             .more = more,
+                             .arg = c};
     return link_new(c->conf.base, j, stats, &conf, why);
 }
 
@@ -263,7 +273,7 @@ static int take_left(struct capture *c, char why[WHY_MAX])
         int e = open_journal(c, numbers[i], &l->journal, why);
         if (e)
             return e;
-        l->link = make_link(c, l->journal, &l->stats, no_room, why);
+        l->link = make_link(c, l->journal, &l->stats, no_room, NULL, why);
         if (!l->link)
             return E_NOMEM;
         log_info("journal of an earlier run is sent journal=%u", numbers[i]);
@@ -291,7 +301,7 @@ static int set_up(struct capture *c, char why[WHY_MAX])
     c->rules_text = strdup(s->redact);
     if (!c->emitter || !c->rules_text)
         return E_NOMEM;
-    c->link = make_link(c, c->journal, c->conf.stats, on_room, why);
+    c->link = make_link(c, c->journal, c->conf.stats, on_room, more_comes, why);
     c->rules = c->link ? rules_new(c, s->redact, why) : NULL;
     return c->rules ? take_left(c, why) : E_NOMEM;
 }

@@ -145,19 +145,24 @@ void flow_send(struct flow *f, struct side *s, struct view bytes)
         flow_fail(f, FLOW_NO_MEMORY, NULL);
 }
 
+// While reading pauses no side is, but for the last bytes of those that have ended.
+static bool pauses(const struct flow *f)
+{
+    return f->env->stalled && !flow_ended(f);
+}
+
 // A side is read while there is somewhere for its bytes to go.
 static bool reads_client(const struct flow *f)
 {
-    if (f->client.eof)
+    if (f->client.eof || pauses(f))
         return false;
     switch (f->state) {
     case FLOW_FRONT:
-        return !f->env->stalled && buf_len(&f->client.out) == 0;
+        return buf_len(&f->client.out) == 0;
     case FLOW_DIAL:
         return buf_len(&f->held) < FLOW_HELD_MAX / 4;
     case FLOW_RELAY:
-        return !f->env->stalled && buf_len(&f->server.out) == 0 && buf_len(&f->held) == 0 &&
-               !f->server.broken;
+        return buf_len(&f->server.out) == 0 && buf_len(&f->held) == 0 && !f->server.broken;
     case FLOW_DRAIN:
         return !f->reset;
     default:
@@ -167,14 +172,14 @@ static bool reads_client(const struct flow *f)
 
 static bool reads_server(const struct flow *f)
 {
-    if (f->server.eof)
+    if (f->server.eof || pauses(f))
         return false;
     switch (f->state) {
     case FLOW_FRONT:
     case FLOW_DRAIN:
         return true;
     case FLOW_RELAY:
-        return !f->env->stalled && buf_len(&f->client.out) == 0 && !f->client.broken;
+        return buf_len(&f->client.out) == 0 && !f->client.broken;
     default:
         return false;
     }
@@ -184,6 +189,16 @@ void flow_update(struct flow *f)
 {
     io_want_read(&f->client.io, reads_client(f));
     io_want_read(&f->server.io, reads_server(f));
+}
+
+bool flow_must_pause(struct flow *f)
+{
+    struct flow_env *env = f->env;
+    if (!env->blocked || !env->blocked(env->blocked_arg))
+        return false;
+    env->stalled = true;
+    flow_update(f);
+    return true;
 }
 
 bool flow_answer(struct flow *f, int error, const char *detail)
@@ -406,8 +421,12 @@ void flow_env_resume(struct flow_env *env)
     if (!env->stalled)
         return;
     env->stalled = false;
-    for (struct flow *f = env->live.first; f; f = f->next)
+    for (struct flow *f = env->live.first, *next; f; f = next) {
+        next = f->next;
+        if (buf_len(&f->held) > 0 && (f->state == FLOW_FRONT || f->state == FLOW_RELAY))
+            flow_input(f, (struct view){0}); // it may have come to wait for this
         flow_update(f);
+    }
 }
 
 void flow_env_drain(struct flow_env *env)

@@ -23,8 +23,10 @@ static inline bool flow_ended(const struct flow *f)
 
 // flow.c
 void flow_set_state(struct flow *f, enum flow_state to);
-void flow_bury(struct flow *f);               // DRAIN is over
-void flow_update(struct flow *f);             // which events are wanted now
+void flow_bury(struct flow *f);   // DRAIN is over
+void flow_update(struct flow *f); // which events are wanted now
+// Nothing may be read or shown to the tap for the journal's sake, until flow_env_resume().
+bool flow_must_pause(struct flow *f);
 void flow_expect(struct flow *f, int64_t us); // the deadline, from now; 0: none
 // To an end of f; counted as kept where the socket does not take them. An error of the socket
 // leaves that side broken; no memory ends the flow.

@@ -16,16 +16,6 @@
 #define SMALL_READ    (16 * 1024)
 #define SMALLEST_READ (4 * 1024)
 
-static bool must_pause(struct flow *f)
-{
-    struct flow_env *env = f->env;
-    if (!env->blocked || !env->blocked(env->blocked_arg))
-        return false;
-    env->stalled = true;
-    flow_update(f);
-    return true;
-}
-
 static int read_side(struct flow *f, struct side *s, struct view *out)
 {
     struct flow_env *env = f->env;
@@ -264,7 +254,7 @@ static void server_readable(struct io *io)
         drain_read(f, &f->server);
         return;
     }
-    if (must_pause(f))
+    if (flow_must_pause(f))
         return;
     int e = read_side(f, &f->server, &in);
     if (e == E_AGAIN)
@@ -291,7 +281,7 @@ static void client_readable(struct io *io)
         drain_read(f, &f->client);
         return;
     }
-    if (must_pause(f))
+    if (flow_must_pause(f))
         return;
     int e = read_side(f, &f->client, &in);
     if (e == E_AGAIN)

@@ -2,6 +2,7 @@
 //
 //   flow:  WAITING ──room for its last words was set aside──→ ADMITTED
 //             └──none, when there is something to tell──────→ UNRECORDED: only counted
+//                                  (with --on-full block: ADMITTED, its last words may wait)
 //
 // A flow that says nothing is told of after a second, but only while what is held for all flows is
 // a small share of the ring: so many idle connections do not take the place of records.
@@ -49,10 +50,17 @@ uint64_t emitter_rule(struct emitter *e, const char *what)
 static bool hold(struct emit_flow *f)
 {
     struct emitter *e = f->e;
+    struct journal_facts facts;
 
-    if ((e->restart_due && !put_restart(e, f->facts->at_us)) ||
-        !journal_hold(e->journal, HELD_FLOW))
+    if (e->restart_due && !put_restart(e, f->facts->at_us))
         return false;
+    // To block is to wait for ACKs: when they have come there must be room.
+    journal_facts(e->journal, &facts);
+    if (e->conf.block && facts.reserved + HELD_FLOW > e->ring_size / BLOCK_SHARE)
+        return false;
+    if (!journal_hold(e->journal, HELD_FLOW))
+        return false;
+    f->holds = true;
     f->held = HELD_FLOW;
     f->held_losses = 1u << book_index(CAUSE_RING_FULL);
     f->state = EMIT_ADMITTED;
@@ -63,7 +71,7 @@ bool flow_admit(struct emit_flow *f)
 {
     _Static_assert(HELD_CLOSE + HELD_LOSS == EMIT_FLOW_HELD, "what stays held, as is told");
     if (f->state == EMIT_WAITING && !hold(f))
-        f->state = EMIT_UNRECORDED;
+        f->state = f->e->conf.block ? EMIT_ADMITTED : EMIT_UNRECORDED;
     return f->state == EMIT_ADMITTED;
 }
 
@@ -83,16 +91,13 @@ static struct sink_flow *flow_open(struct sink *s, const struct flow_facts *fact
     return &f->base;
 }
 
-void flow_close(struct sink_flow *sf, const struct flow_totals *totals)
+void flow_end(struct emit_flow *f, const struct flow_totals *totals)
 {
-    struct emit_flow *f = (struct emit_flow *)(void *)sf;
     struct emitter *e = f->e;
 
-    flow_admit(f);
     while (f->pends.next != &f->pends) {
-        f->transactions++;
-        stat_add(&e->stats->transactions, 1);
-        pend_end(NODE_OWNER(f->pends.next, struct pend, in_flow), "the flow ended");
+        struct pend *p = NODE_OWNER(f->pends.next, struct pend, in_flow);
+        pend_put(p, p->note ? p->note : "");
     }
     for (int dir = C2S; dir <= S2C; dir++) {
         // What nobody told of was heard by no decoder.
@@ -102,17 +107,38 @@ void flow_close(struct sink_flow *sf, const struct flow_totals *totals)
                       totals->at_us);
     }
     if (f->state == EMIT_ADMITTED) {
-        put_flow_open(f);
         put_losses(e, f, true);
-        put_flow_close(f, totals);
+        if (f->book.due || !put_flow_open(f) || !put_flow_close(f, totals))
+            book_untold(f, totals->at_us);
         journal_unhold(e->journal, f->held);
     } else {
         book_lost_flow(e, CAUSE_RING_FULL, (uint64_t[2]){0, 0}, 0, totals->at_us);
     }
     node_del(&f->in_young);
     node_del(&f->in_lossy);
+    node_del(&f->in_late);
     free(f->sni);
     free(f);
+}
+
+void flow_close(struct sink_flow *sf, const struct flow_totals *totals)
+{
+    struct emit_flow *f = (struct emit_flow *)(void *)sf;
+    struct emitter *e = f->e;
+    struct node *next;
+
+    flow_admit(f);
+    for (struct node *n = f->pends.next; n != &f->pends; n = next) {
+        struct pend *p = NODE_OWNER(n, struct pend, in_flow);
+        next = n->next;
+        if (p->ended)
+            continue;
+        f->transactions++;
+        stat_add(&e->stats->transactions, 1);
+        pend_end(p, "the flow ended");
+    }
+    if (!late_flow(f, totals))
+        flow_end(f, totals);
     emitter_done(e);
 }
 
@@ -153,7 +179,7 @@ static void end_joins(struct emitter *e, int64_t now_us)
         for (int dir = C2S; p->raw && dir <= S2C; dir++) {
             if (p->fate == PEND_KEPT && p->half[dir].body_n &&
                 now_us - p->half[dir].gather_last >= EMIT_JOIN_US)
-                body_flush(p, (enum dir)dir);
+                body_flush(p, (enum dir)dir, false);
         }
     }
 }
@@ -200,6 +226,7 @@ void emitter_tick(struct emitter *e, int64_t now_us)
         put_restart(e, now_us);
     if (!e->restart_due)
         hold_for_losses(e);
+    late_catch_up(e, false);
     tell_young(e, now_us);
     // One round: those that are looked at go to the end, with a later time.
     while (e->ages.next != &e->ages) {
@@ -214,18 +241,6 @@ void emitter_tick(struct emitter *e, int64_t now_us)
     pool_trim(&e->pool);
     journal_rest(e->journal);
     emitter_done(e);
-}
-
-bool emitter_blocked(const struct emitter *e)
-{
-    if (!e->conf.block)
-        return false;
-    uint64_t needed = e->pool.used + EMIT_READ_MAX + e->part_max;
-    if (journal_free(e->journal) >= needed)
-        return false;
-    struct journal_facts facts;
-    journal_facts(e->journal, &facts);
-    return facts.used > 0;
 }
 
 // ---- life
@@ -260,7 +275,7 @@ struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, 
     e->stats = stats;
     e->ring_size = facts.size;
     size_t budget = conf->budget < BUDGET_MIN ? BUDGET_MIN : conf->budget;
-    // To block is to wait for ACKs: what is held must be sure to fit when they have come.
+    // What is held then should find room in a ring that is far from empty.
     if (conf->block && budget > facts.size / 4)
         budget = facts.size / 4;
     pool_init(&e->pool, budget);
@@ -269,6 +284,7 @@ struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, 
     e->nobody.ops = &emitter_nobody_ops;
     node_init(&e->young);
     node_init(&e->lossy);
+    node_init(&e->late);
     node_init(&e->ages);
     node_init(&e->gathers);
     emitter_set_filter(e, conf->filter);
@@ -288,6 +304,7 @@ void emitter_free(struct emitter *e)
 {
     if (!e)
         return;
+    late_catch_up(e, true);
     put_losses(e, NULL, true);
     if (e->pool_told)
         stat_sub(&e->stats->tap_bytes, e->pool_told);

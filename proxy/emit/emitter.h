@@ -47,10 +47,15 @@ void emitter_set_filter(struct emitter *e, const struct filter *f);
 void emitter_set_max_body(struct emitter *e, uint64_t max_body);
 
 // With --on-full block: true while the journal has no room for what reading on could bring, and an
-// ACK could make some. The relay then stops reading, and asks again after link_conf.on_room.
-// Nothing is lost then, as long as the ring is at least some times larger than the heads of one
-// transaction.
+// ACK could make some, or anything read before waits for room. The relay then stops reading, and
+// asks again after link_conf.on_room. Nothing is lost then, however many flows there are, as long
+// as the ring is at least some times larger than the heads of one transaction: what finds no room
+// waits in memory, beyond the budget if it must.
 bool emitter_blocked(const struct emitter *e);
+// The journal has more room: writes what waited for it.
+void emitter_catch_up(struct emitter *e);
+// Records will come although no flow is left.
+bool emitter_waits(const struct emitter *e);
 
 // Every 100 ms or so: ends raw joins, tells of long transactions and of losses, retries what waits
 // for room. now_us is the wall clock, as in the sink's calls.

@@ -71,6 +71,8 @@ struct view rhythm_bytes(struct half *h, struct pool *pool)
 
 // Sends out what the transaction that began to gather first, but for p, has gathered. False: none
 // has.
+static void spill(struct pend *p, enum dir dir, uint64_t spare, bool last);
+
 static bool relieve(struct emitter *e, const struct pend *p)
 {
     struct node *n = e->gathers.next;
@@ -80,9 +82,12 @@ static bool relieve(struct emitter *e, const struct pend *p)
     if (n == &e->gathers)
         return false;
     struct pend *other = NODE_OWNER(n, struct pend, in_gather);
+    if (e->conf.block &&
+        (e->restart_due || journal_free(e->journal) < EMIT_READ_MAX + late_need(other)))
+        return false; // rather beyond the budget
     for (int dir = C2S; dir <= S2C; dir++) {
         if (other->fate == PEND_KEPT && other->half[dir].body_n)
-            body_spill(other, (enum dir)dir);
+            spill(other, (enum dir)dir, 0, true);
         if (other->fate == PEND_KEPT)
             pool_buf_shrink(&e->pool, &other->half[dir].data);
     }
@@ -90,13 +95,27 @@ static bool relieve(struct emitter *e, const struct pend *p)
     return true;
 }
 
+// To block is to exceed the budget rather than to lose: by no more than the heads, and a block's
+// worth of content, of transactions that are under way.
+static bool may_exceed(struct emitter *e)
+{
+    return e->conf.block && e->pool.full;
+}
+
 bool body_room(struct pend *p, struct pool_buf *b, size_t n)
 {
     struct emitter *e = p->flow->e;
 
     while (!pool_buf_room(&e->pool, b, n)) {
-        if (!relieve(e, p))
+        if (relieve(e, p))
+            continue;
+        size_t max = e->pool.max;
+        if (!may_exceed(e))
             return false;
+        e->pool.max = SIZE_MAX;
+        bool found = pool_buf_room(&e->pool, b, n);
+        e->pool.max = max;
+        return found;
     }
     return true;
 }
@@ -106,8 +125,15 @@ void *body_block(struct emitter *e, size_t n, size_t *size)
     void *block;
 
     while (!(block = pool_take(&e->pool, n, size))) {
-        if (!relieve(e, NULL))
+        if (relieve(e, NULL))
+            continue;
+        size_t max = e->pool.max;
+        if (!may_exceed(e))
             return NULL;
+        e->pool.max = SIZE_MAX;
+        block = pool_take(&e->pool, n, size);
+        e->pool.max = max;
+        return block;
     }
     return block;
 }
@@ -168,11 +194,13 @@ static bool begin_digest(struct pend *p, struct half *h)
 }
 
 // What was gathered goes out, and stands for what is due but for spare bytes.
-static void flush(struct pend *p, enum dir dir, uint64_t spare)
+static void flush(struct pend *p, enum dir dir, uint64_t spare, bool last)
 {
     struct half *h = &p->half[dir];
 
     if (h->body_n == 0 || !filter_settle(p))
+        return;
+    if (!last && late_must_wait(p->flow->e, late_need(p)))
         return;
     put_flow_open(p->flow);
     size_t n = h->body_n, done = 0, most = p->flow->e->part_max;
@@ -193,9 +221,9 @@ static void flush(struct pend *p, enum dir dir, uint64_t spare)
     gathered(p);
 }
 
-void body_flush(struct pend *p, enum dir dir)
+void body_flush(struct pend *p, enum dir dir, bool last)
 {
-    flush(p, dir, 0);
+    flush(p, dir, 0, last);
 }
 
 // Straight from the caller's memory.
@@ -216,7 +244,7 @@ static void put_direct(struct pend *p, enum dir dir, struct view content, int64_
 
 // ---- Parts
 
-static void spill(struct pend *p, enum dir dir, uint64_t spare)
+static void spill(struct pend *p, enum dir dir, uint64_t spare, bool last)
 {
     struct half *h = &p->half[dir];
 
@@ -228,14 +256,14 @@ static void spill(struct pend *p, enum dir dir, uint64_t spare)
         h->in_parts = true;
         put_txn_open(p);
     }
-    flush(p, dir, spare);
+    flush(p, dir, spare, last);
     if (h->end == MSG_ABSENT)
         pool_buf_shrink(&p->flow->e->pool, &h->data);
 }
 
 void body_spill(struct pend *p, enum dir dir)
 {
-    spill(p, dir, 0);
+    spill(p, dir, 0, false);
 }
 
 // spare: the wire bytes of this content, which are due already.
@@ -249,21 +277,22 @@ static void add_to_parts(struct pend *p, enum dir dir, struct view content, uint
         return;
     if (p->raw) {
         // The order of the records is the order of the conversation.
-        body_flush(p, dir == C2S ? S2C : C2S);
+        body_flush(p, dir == C2S ? S2C : C2S, false);
         if (p->fate == PEND_KEPT && at_us - h->gather_last >= EMIT_JOIN_US)
-            flush(p, dir, spare);
+            flush(p, dir, spare, false);
     }
     if (p->fate == PEND_KEPT && h->body_n + content.n > most)
-        flush(p, dir, spare);
+        flush(p, dir, spare, false);
     if (p->fate != PEND_KEPT)
         return;
-    if (h->body_n == 0 && content.n >= (DIRECT_MIN < most ? DIRECT_MIN : most)) {
+    bool direct = h->body_n == 0 && content.n >= (DIRECT_MIN < most ? DIRECT_MIN : most);
+    if (direct && !late_must_wait(p->flow->e, 2 * content.n + late_need(p))) {
         put_direct(p, dir, content, at_us);
         return;
     }
     if (gather(p, h, content, at_us))
         return;
-    flush(p, dir, spare);
+    flush(p, dir, spare, true);
     if (p->fate == PEND_KEPT)
         put_direct(p, dir, content, at_us);
 }
@@ -291,7 +320,7 @@ void body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, 
         return;
     }
     if (!h->in_parts && (h->body_n + kept.n > e->inline_max || !body_room(p, &h->data, kept.n))) {
-        spill(p, dir, wire);
+        spill(p, dir, wire, false);
         if (p->fate != PEND_KEPT)
             return;
     }

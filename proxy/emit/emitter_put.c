@@ -42,11 +42,13 @@ static struct book_line *flow_line(struct emit_flow *f, enum cause *cause, int64
         node_add(&f->e->lossy, &f->in_lossy);
     // Room to tell of it is set aside, and when there is none, that is its cause.
     unsigned bit = 1u << book_index(*cause);
-    if (!(f->held_losses & bit) && journal_hold(f->e->journal, HELD_LOSS)) {
-        f->held += HELD_LOSS;
-        f->held_losses |= bit;
-    } else if (!(f->held_losses & bit)) {
-        *cause = CAUSE_RING_FULL;
+    if (f->holds && !(f->held_losses & bit)) {
+        if (journal_hold(f->e->journal, HELD_LOSS)) {
+            f->held += HELD_LOSS;
+            f->held_losses |= bit;
+        } else {
+            *cause = CAUSE_RING_FULL;
+        }
     }
     return line_of(&f->book, *cause, at_us);
 }
@@ -84,6 +86,23 @@ void book_lost_flow(struct emitter *e, enum cause cause, const uint64_t bytes[2]
     stat_add(&e->stats->lost_transactions[cause], transactions);
 }
 
+void book_untold(struct emit_flow *f, int64_t at_us)
+{
+    for (unsigned i = 0; i < CAUSES; i++) {
+        const struct book_line *from = &f->book.line[i];
+        if (!(f->book.due & 1u << i))
+            continue;
+        struct book_line *to = line_of(&f->e->book, book_causes[i], from->first_us);
+        to->transactions += from->transactions;
+        to->bytes[C2S] += from->bytes[C2S];
+        to->bytes[S2C] += from->bytes[S2C];
+        if (from->last_us > to->last_us)
+            to->last_us = from->last_us;
+    }
+    f->book.due = 0;
+    line_of(&f->e->book, CAUSE_RING_FULL, at_us)->flows++;
+}
+
 void book_omitted(struct emit_flow *f, enum dir dir, uint64_t wire)
 {
     f->omitted[dir] += wire;
@@ -117,18 +136,23 @@ bool put_restart(struct emitter *e, int64_t now_us)
     return true;
 }
 
-void put_flow_open(struct emit_flow *f)
+bool put_flow_open(struct emit_flow *f)
 {
+    size_t from = f->holds ? HELD_OPEN : 0;
+
     if (f->seq)
-        return;
-    void *room = put_room(f->e, PACK_FLOW_OPEN_MAX, HELD_OPEN);
-    assert(room); // it was held
+        return true;
+    void *room = f->e->restart_due ? NULL : put_room(f->e, PACK_FLOW_OPEN_MAX, from);
+    assert(room || !f->holds);
+    if (!room)
+        return false;
     f->seq = put_commit(f->e, WIRE_FLOW_OPEN, pack_flow_open(room, f->facts));
-    f->held -= HELD_OPEN;
+    f->held -= from;
     node_del(&f->in_young);
+    return true;
 }
 
-void put_flow_close(struct emit_flow *f, const struct flow_totals *totals)
+bool put_flow_close(struct emit_flow *f, const struct flow_totals *totals)
 {
     struct pack_flow_close c = {
         .flow = f->seq,
@@ -137,16 +161,20 @@ void put_flow_close(struct emit_flow *f, const struct flow_totals *totals)
         .filtered = f->filtered,
         .totals = totals,
     };
-    void *room = put_room(f->e, PACK_FLOW_CLOSE_MAX, HELD_CLOSE);
+    size_t from = f->holds ? HELD_CLOSE : 0;
+    void *room = put_room(f->e, PACK_FLOW_CLOSE_MAX, from);
 
-    assert(room);
+    assert(room || !f->holds);
+    if (!room)
+        return false;
     put_commit(f->e, WIRE_FLOW_CLOSE, pack_flow_close(room, &c));
-    f->held -= HELD_CLOSE;
+    f->held -= from;
+    return true;
 }
 
 bool put_tls(struct emit_flow *f, const struct tls_facts *t)
 {
-    void *room = put_room(f->e, PACK_TLS_MAX, 0);
+    void *room = f->seq ? put_room(f->e, PACK_TLS_MAX, 0) : NULL;
 
     if (!room)
         return false;
@@ -171,8 +199,8 @@ void put_losses(struct emitter *e, struct emit_flow *f, bool last)
         size_t from = held_for(e, f, i, last);
         if (!(b->due & 1u << i))
             continue;
-        if (f)
-            put_flow_open(f);
+        if (f && !put_flow_open(f))
+            return;
         void *room = put_room(e, PACK_LOSS_MAX, from);
         if (!room)
             return;
@@ -229,9 +257,8 @@ void put_txn_open(struct pend *p)
     struct emitter *e = p->flow->e;
     struct pack_txn t;
 
-    if (p->told)
+    if (p->told || !put_flow_open(p->flow))
         return;
-    put_flow_open(p->flow);
     fill_txn(&t, p);
     void *room = put_room(e, pack_txn_open_bound(&t), 0);
     if (!room)
@@ -298,7 +325,8 @@ bool put_txn(struct pend *p, const char *note)
     struct half_parts parts[2];
     char clean[PACK_TEXT_ROOM(PACK_TEXT_MAX)];
 
-    put_flow_open(f);
+    if (!put_flow_open(f))
+        return false;
     fill_txn(&t, p);
     if (*note) {
         pack_text(clean, view_n(note, strnlen(note, PACK_TEXT_MAX)));
@@ -342,8 +370,8 @@ void put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire)
         .omitted = omitted,
     };
 
-    assert(f->seq && wire <= h->due && bytes.n);
-    void *room = put_room(f->e, pack_part_bound(&part), 0);
+    assert(wire <= h->due && bytes.n);
+    void *room = f->seq ? put_room(f->e, pack_part_bound(&part), 0) : NULL;
     if (room) {
         put_commit(f->e, WIRE_PART, pack_part(room, &part));
         f->booked[dir] += wire;

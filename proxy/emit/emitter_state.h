@@ -6,6 +6,7 @@
 //   emitter_put.c     records and the ledger
 //   emitter_filter.c  what a filter may know
 //   emitter_nobody.c  flows without memory
+//   emitter_late.c    what waits for room, with --on-full block
 //
 // A transaction's fate:
 //     PEND_KEPT ──filter says no, before anything was written──→ PEND_FILTERED
@@ -34,6 +35,7 @@
 #define HELD_CLOSE    (WIRE_HEADER + PACK_FLOW_CLOSE_MAX)
 #define HELD_LOSS     (WIRE_HEADER + PACK_LOSS_MAX)
 #define HELD_FLOW     (HELD_OPEN + HELD_CLOSE + HELD_LOSS)
+#define BLOCK_SHARE   8 // of the ring: what may be held for flows with --on-full block
 #define QUIET_SHARE   4 // of the ring: what may be held for flows that say nothing
 #define NO_TEXT       UINT32_MAX
 #define RULE_INTERIM  "interim:rest" // heads of 1xx answers beyond PACK_INTERIMS_MAX, INTERIM_BYTES
@@ -129,6 +131,8 @@ struct pend { // a transaction that has not ended
     bool decided;     // by the filter, that it is kept
     bool told;        // by a TransactionOpen
     bool raw, by_proxy;
+    bool ended; // it waits for room; no age any more
+    char *note; // of its end; NULL: ""
     const char *protocol;
     char version[8];
     unsigned status;
@@ -138,18 +142,27 @@ struct pend { // a transaction that has not ended
 };
 
 // WAITING: nothing was said in it, nothing is held for it. UNRECORDED: its losses stand in the
-// worker's book.
+// worker's book. With --on-full block nothing may be held for one that is ADMITTED.
 enum emit_state { EMIT_WAITING, EMIT_ADMITTED, EMIT_UNRECORDED };
+
+// Of a flow that ended and waits for room: what was a loan.
+struct late {
+    struct flow_facts facts;
+    struct flow_totals totals;
+    char text[];
+};
 
 struct emit_flow {
     struct sink_flow base;
     struct emitter *e;
     const struct flow_facts *facts;
-    struct node in_young, in_lossy;
+    struct node in_young, in_lossy, in_late;
+    struct late *late; // NULL: it has not ended
     struct node pends; // of its transactions, by n
-    size_t pend_count;
+    size_t pend_count; // that have not ended
     enum emit_state state;
     uint64_t seq;         // of its FlowOpen; 0: not written
+    bool holds;           // room for its end
     size_t held;          // in the journal
     unsigned held_losses; // bits of lines: among it is room to tell of these
     uint64_t next_n, transactions, filtered;
@@ -173,18 +186,20 @@ struct emitter {
     bool restart_due, appended;
     size_t held; // for losses of whole flows
     struct book book;
-    struct sink_flow nobody;    // of flows without memory
-    uint64_t nobody_txns;       // that ended there
-    struct node young, lossy;   // flows
-    struct node ages, gathers;  // transactions
+    struct sink_flow nobody;        // of flows without memory
+    uint64_t nobody_txns;           // that ended there
+    struct node young, lossy, late; // flows
+    struct node ages, gathers;      // transactions
     char *rule[PACK_RULES_MAX]; // RULE_INTERIM, what redaction replaced; the last: what found no
                                 // place here
     unsigned rules;
 };
 
 // ---- emitter.c
-// Room for the flow's last words is set aside, or it is not recorded: false.
+// Room for the flow's last words is set aside, or they will wait for it, or it is not recorded:
+// false.
 bool flow_admit(struct emit_flow *f);
+void flow_end(struct emit_flow *f, const struct flow_totals *totals); // frees f
 void flow_close(struct sink_flow *sf, const struct flow_totals *totals);
 // After each call from outside: tells the link and the counters.
 void emitter_done(struct emitter *e);
@@ -198,11 +213,14 @@ void book_lost_record(struct emit_flow *f, enum cause cause, int64_t at_us); // 
 // A whole flow, with what is not booked of it: bytes by enum dir.
 void book_lost_flow(struct emitter *e, enum cause cause, const uint64_t bytes[2],
                     uint64_t transactions, int64_t at_us);
+// The end of a flow, and its book, that no record will tell of: they go into the worker's book.
+void book_untold(struct emit_flow *f, int64_t at_us);
 void book_omitted(struct emit_flow *f, enum dir dir, uint64_t wire);
 
 bool put_restart(struct emitter *e, int64_t now_us);
-void put_flow_open(struct emit_flow *f); // once
-void put_flow_close(struct emit_flow *f, const struct flow_totals *totals);
+// Once. False: no room, which can only be when none was held.
+bool put_flow_open(struct emit_flow *f);
+bool put_flow_close(struct emit_flow *f, const struct flow_totals *totals); // the same
 bool put_tls(struct emit_flow *f, const struct tls_facts *t);
 void put_txn_open(struct pend *p); // once, when there is room
 bool put_txn(struct pend *p, const char *note);
@@ -220,8 +238,9 @@ struct view rhythm_bytes(struct half *h, struct pool *pool);
 void body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us);
 // The content from now on, and what was gathered, goes out in Parts. May change the fate.
 void body_spill(struct pend *p, enum dir dir);
-// What was gathered goes out in a Part. May change the fate.
-void body_flush(struct pend *p, enum dir dir);
+// What was gathered goes out in a Part, or waits for room unless it is the last of its message. May
+// change the fate.
+void body_flush(struct pend *p, enum dir dir, bool last);
 // Memory within the budget, if need be by sending out what other transactions have gathered.
 bool body_room(struct pend *p, struct pool_buf *b, size_t n);
 void *body_block(struct emitter *e, size_t n, size_t *size);
@@ -231,8 +250,21 @@ enum cause body_shortage(const struct emitter *e);
 // ---- emitter_txn.c
 extern const struct sink_ops emitter_ops;
 void pend_drop(struct pend *p, enum fate fate, enum cause cause); // and its memory but for itself
-void pend_end(struct pend *p, const char *note);                  // the last call about it
+void pend_end(struct pend *p, const char *note); // the last call about it; it may wait for room
+void pend_put(struct pend *p, const char *note); // written now, or lost; p is gone
 int64_t pend_last_us(const struct pend *p);
+
+// ---- emitter_late.c
+// With --on-full block: an ACK will make room, and should do so before n bytes of frames are
+// written.
+bool late_must_wait(const struct emitter *e, uint64_t n);
+uint64_t late_need(const struct pend *p); // n for its records
+// It ended, and waits for room. False: it does not.
+bool late_pend(struct pend *p, const char *note);
+// The flow ended, and waits. False: it does not.
+bool late_flow(struct emit_flow *f, const struct flow_totals *totals);
+// Writes what waited, as far as there is room; all: whether there is room or not.
+void late_catch_up(struct emitter *e, bool all);
 
 // ---- emitter_nobody.c
 extern const struct sink_ops emitter_nobody_ops;

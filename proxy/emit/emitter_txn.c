@@ -4,6 +4,8 @@
 // found no place at its beginning: what is told of it is lost, and it is counted when it ends.
 #include "proxy/emit/emitter_state.h"
 
+#include <stdlib.h>
+
 static struct emit_flow *flow_of(struct sink_flow *f)
 {
     return (struct emit_flow *)(void *)f;
@@ -111,19 +113,27 @@ static void free_pend(struct pend *p)
     node_del(&p->in_gather);
     node_del(&p->in_age);
     node_del(&p->in_flow);
-    f->pend_count--;
+    if (!p->ended)
+        f->pend_count--;
+    free(p->note);
     pool_give(&f->e->pool, p, p->size);
 }
 
 void pend_end(struct pend *p, const char *note)
 {
-    struct emit_flow *f = p->flow;
-
     if (p->fate == PEND_KEPT && !p->decided && filter_pend(p, true, note) == FILTER_DROP)
         pend_drop(p, PEND_FILTERED, 0);
+    if (p->fate != PEND_KEPT || !late_pend(p, note))
+        pend_put(p, note);
+}
+
+void pend_put(struct pend *p, const char *note)
+{
+    struct emit_flow *f = p->flow;
+
     for (int dir = C2S; dir <= S2C; dir++) {
         if (p->fate == PEND_KEPT && p->half[dir].in_parts)
-            body_flush(p, (enum dir)dir);
+            body_flush(p, (enum dir)dir, true);
     }
     if (p->fate == PEND_KEPT && !put_txn(p, note))
         pend_drop(p, PEND_LOST, CAUSE_RING_FULL);
@@ -281,7 +291,7 @@ static void on_end(struct sink_flow *sf, uint64_t n, enum dir dir, enum msg_end 
         if (!p->raw)
             rhythm_hear(&h->rhythm, &f->e->pool, wire, at_us);
         if (trailers.n && h->in_parts)
-            body_flush(p, dir);
+            body_flush(p, dir, false);
         if (trailers.n && p->fate == PEND_KEPT) {
             if (body_room(p, &h->data, trailers.n)) {
                 h->trailers_at = (uint32_t)h->data.n;

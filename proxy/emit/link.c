@@ -117,12 +117,17 @@ static void retry_in(struct link *l, int64_t us)
     event_add(&l->timer, &delay);
 }
 
+static bool more_comes(const struct link *l)
+{
+    return l->conf.more && l->conf.more(l->conf.arg);
+}
+
 static bool nothing_left(const struct link *l)
 {
     struct journal_facts facts;
 
     journal_facts(l->journal, &facts);
-    return facts.used == 0;
+    return facts.used == 0 && !more_comes(l);
 }
 
 // The farewell is over, one way or the other: done is called from the loop.
@@ -231,7 +236,8 @@ static bool send_records(struct link *l)
 
 static void send_some(struct link *l)
 {
-    if (!send_out(l) || l->state != FLOWING || !send_records(l) || !l->finishing || l->bye_said)
+    if (!send_out(l) || l->state != FLOWING || !send_records(l) || !l->finishing || l->bye_said ||
+        more_comes(l))
         return;
     struct journal_facts facts;
     journal_facts(l->journal, &facts);

@@ -16,9 +16,11 @@ struct link_identity {
 };
 
 struct link_conf {
-    const char *recorder; // "unix:PATH" or "HOST:PORT"
+    const char *recorder; // "unix:PATH", or "HOST:PORT" of a loopback address
     const struct link_identity *identity;
     void (*on_room)(void *arg); // after an ACK freed room in the journal
+    // Whether records will come even while it finishes: BYE is said behind them. NULL: none will.
+    bool (*more)(void *arg);
     void *arg;
 };
 

@@ -180,55 +180,6 @@ static void test_idle_flows_take_nobodys_place(void **state)
     free(t);
 }
 
-// Reads only while it may; acknowledges a little whenever it may not.
-static void run_blocking(uint64_t ring, size_t budget, size_t size)
-{
-    struct speak t[8];
-    unsigned waits = 0;
-
-    stage.conf.block = true;
-    stage.conf.budget = budget;
-    stage_begin(NULL, ring);
-    for (int i = 0; i < 8; i++)
-        speak_open(&t[i], emitter_sink(stage.emitter), STAGE_BEGIN);
-    for (int step = 0; step < 1600; step++) {
-        int i = step * 3 % 8;
-        while (emitter_blocked(stage.emitter)) {
-            stage_drain();
-            waits++;
-        }
-        uint64_t n = (uint64_t)step / 16;
-        if (step % 16 < 8) {
-            speak_head(&t[i], n, STAGE_PUT);
-            speak_body(&t[i], n, C2S, speak_bytes(size, 1), size);
-            speak_end(&t[i], n, C2S, MSG_COMPLETE, "", 0);
-        } else {
-            speak_head(&t[i], n, STAGE_OK);
-            speak_body(&t[i], n, S2C, speak_bytes(size / 2, 1), size / 2);
-            speak_end(&t[i], n, S2C, MSG_COMPLETE, "", 0);
-            speak_txn_end(&t[i], n, "");
-        }
-    }
-    while (emitter_blocked(stage.emitter))
-        stage_drain();
-    for (int i = 0; i < 8; i++)
-        speak_close(&t[i]);
-    stage_drain();
-    assert_int_equal(stage.ledger.losses, 0);
-    assert_int_equal(stage.ledger.txns, 800);
-    assert_true(waits > 0);
-    stage_end();
-}
-
-static void test_block_loses_nothing(void **state)
-{
-    (void)state;
-    run_blocking(JOURNAL_MIN, 0, 3000);
-    run_blocking(JOURNAL_MIN, 4u << 20, 100000);
-    run_blocking(1u << 20, 4u << 20, 60000);
-    run_blocking(1u << 20, 4u << 20, 200000);
-}
-
 static void test_budget(void **state)
 {
     struct speak t[100];
@@ -482,7 +433,6 @@ int main(void)
         cmocka_unit_test_setup(test_drop_large, stage_conf),
         cmocka_unit_test_setup(test_unrecorded_flows, stage_conf),
         cmocka_unit_test_setup(test_idle_flows_take_nobodys_place, stage_conf),
-        cmocka_unit_test_setup(test_block_loses_nothing, stage_conf),
         cmocka_unit_test_setup(test_budget, stage_conf),
         cmocka_unit_test_setup(test_budget_of_heads, stage_conf),
         cmocka_unit_test_setup(test_too_many_pipelined, stage_conf),
