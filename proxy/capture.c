@@ -351,9 +351,8 @@ uint64_t capture_free(struct capture *c)
         redact_free(r->redact);
         free(r);
     }
-    if (c->emitter)
-        emitter_free(c->emitter);
-    uint64_t lost = given_up(c);
+    uint64_t lost = emitter_free(c->emitter);
+    lost += given_up(c);
     if (c->journal)
         journal_close(c->journal);
     filter_free(c->filter);

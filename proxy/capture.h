@@ -28,7 +28,8 @@ void capture_tick(struct capture *c);
 void capture_apply(struct capture *c, uint64_t max_body, const char *filter, const char *redact);
 // No flow is left: sends all until finish_us, then calls done, perhaps at once.
 void capture_finish(struct capture *c, int64_t finish_us, void (*done)(void *arg), void *arg);
-// The number of records that nobody acknowledged and that no spool directory keeps: they are lost.
+// The number of records that nobody acknowledged and that no spool directory keeps, and of losses
+// that could not be recorded.
 uint64_t capture_free(struct capture *c);
 
 #endif

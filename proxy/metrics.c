@@ -19,6 +19,11 @@ static const char *const cause_words[] = {"unknown",       "ring-full",        "
                                           "out-of-memory", "redaction-failed", "recorder-refused",
                                           "died",          "budget-full",      NULL};
 
+const char *metrics_cause_word(unsigned cause)
+{
+    return cause_words[cause < STATS_CAUSES ? cause : 0];
+}
+
 #define AT(member) offsetof(struct stats, member)
 
 static const struct family families[] = {

@@ -10,4 +10,7 @@
 int metrics_text(const struct stats *const *workers, size_t n, int64_t wall_us,
                  struct buf *out) MUST_CHECK;
 
+// The word for a number of Cause in record.proto.
+const char *metrics_cause_word(unsigned cause);
+
 #endif

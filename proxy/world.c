@@ -354,8 +354,8 @@ int world_run(const struct options *o, const struct proxy_settings *s, world_rea
             worker_stop(w->workers[i]);
     *lost = clear(w);
     if (e == 0 && *lost > 0)
-        log_error("records are lost: no recorder acknowledged them, and without --spool-dir "
-                  "nobody keeps them records=%llu",
+        log_error("records are lost: no recorder acknowledged them, and nobody keeps them "
+                  "records=%llu",
                   (unsigned long long)*lost);
     if (e == 0)
         log_info("ended");

@@ -12,6 +12,7 @@
 #include "proxy/emit/emitter_state.h"
 
 #include "proto/base/log.h"
+#include "proxy/metrics.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -300,22 +301,40 @@ void emitter_finish(struct emitter *e)
     emitter_done(e);
 }
 
-void emitter_free(struct emitter *e)
+// What nobody will hear of: the next run knows nothing of it.
+static uint64_t give_up(const struct emitter *e)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < CAUSES; i++) {
+        const struct book_line *l = &e->book.line[i];
+        if (!(e->book.due & 1u << i))
+            continue;
+        count++;
+        log_error("emitter: the ring is full, so these losses are not recorded cause=%s flows=%llu "
+                  "transactions=%llu c2s=%llu s2c=%llu",
+                  metrics_cause_word(book_causes[i]), (unsigned long long)l->flows,
+                  (unsigned long long)l->transactions, (unsigned long long)l->bytes[C2S],
+                  (unsigned long long)l->bytes[S2C]);
+    }
+    return count;
+}
+
+uint64_t emitter_free(struct emitter *e)
 {
     if (!e)
-        return;
+        return 0;
     late_catch_up(e, true);
     put_losses(e, NULL, true);
+    uint64_t untold = give_up(e);
     if (e->pool_told)
         stat_sub(&e->stats->tap_bytes, e->pool_told);
-    if (e->book.due)
-        log_warn("emitter: the ring is full, so losses of %llu flows are not recorded",
-                 (unsigned long long)e->book.line[book_index(CAUSE_RING_FULL)].flows);
     journal_unhold(e->journal, e->held);
     for (unsigned i = 0; i < e->rules; i++)
         free(e->rule[i]);
     pool_clear(&e->pool);
     free(e);
+    return untold;
 }
 
 struct sink *emitter_sink(struct emitter *e)

@@ -40,8 +40,9 @@ struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, 
                             int64_t now_us);
 // All flows were closed, and none opens any more: tells of all losses that are not told yet.
 void emitter_finish(struct emitter *e);
-// on_append is called neither here nor by emitter_new(). e may be NULL.
-void emitter_free(struct emitter *e);
+// on_append is called neither here nor by emitter_new(). e may be NULL. The number of losses that
+// found no room in the ring to the last, each with a line in the log: no record tells of them.
+uint64_t emitter_free(struct emitter *e);
 struct sink *emitter_sink(struct emitter *e);
 void emitter_set_filter(struct emitter *e, const struct filter *f);
 void emitter_set_max_body(struct emitter *e, uint64_t max_body);

@@ -1,5 +1,7 @@
 // The program tapedeck-proxy, as its user meets it, without a recorder: it relays all the same.
 #include "proto/base/addr.h"
+#include "proxy/emit/journal.h"
+#include "proxy/emit/pack.h"
 #include "tests/support/service.h"
 
 #include <errno.h>
@@ -497,6 +499,43 @@ static void keeps_journals_for_the_next_run(void **state)
     clean_up(&r);
 }
 
+// A journal in which not even the beginning of the next run finds room.
+static void fill_journal(const char *path)
+{
+    char why[WHY_MAX];
+    struct journal *j;
+    void *room;
+    assert_int_equal(journal_open(&j, path, 1 << 20, 0, why), 0);
+    for (size_t most = 4096; most >= PACK_RESTART_MAX; most /= 2) {
+        while ((room = journal_room(j, most, 0)))
+            journal_commit(j, WIRE_RESTART, pack_restart(room, 1, 1));
+    }
+    journal_close(j);
+}
+
+static void says_what_it_could_not_tell(void **state)
+{
+    struct run r;
+    char spool[TMP_PATH], ring[TMP_PATH];
+    (void)state;
+    set_up(&r, "reverse", "tcp");
+    assert_int_equal(mkdir(tmp_path(spool, r.p.dir, "spool"), 0700), 0);
+    fill_journal(tmp_path(ring, spool, "journal-0.ring"));
+    add(&r, "--spool-dir=%s", spool);
+    add(&r, "--spool-size=1MiB");
+    add(&r, "--workers=1");
+    add(&r, "--drain-timeout=0");
+    start(&r);
+    int fd = dial(r.p.in);
+    say(fd, "a", 1);
+    hear(fd, "a", 1);
+    close(fd);
+    service_signal(&r.p, SIGTERM);
+    assert_int_equal(service_wait(&r.p), 3);
+    service_says(&r.p, "cause=ring-full flows=1 transactions=1 c2s=1 s2c=1");
+    clean_up(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +551,7 @@ int main(void)
         cmocka_unit_test(ends_at_once_when_asked_twice),
         cmocka_unit_test(reads_its_options_again),
         cmocka_unit_test(keeps_journals_for_the_next_run),
+        cmocka_unit_test(says_what_it_could_not_tell),
     };
     return cmocka_run_group_tests(tests, begin_origin, end_origin);
 }
