@@ -25,7 +25,6 @@
 #include "proxy/emit/pool.h"
 
 #define LONG_US       US_PER_S    // what lives longer is told of before it ends
-#define GATHER_MAX    (64 * 1024) // content bytes gathered for one Part
 #define DIRECT_MIN    (32 * 1024) // pieces from this on go straight into a Part
 #define INTERIM_BYTES (64 * 1024) // of interim heads kept with one message
 #define RHYTHM_PAIRS  256

@@ -1,4 +1,10 @@
-// link_ages: see link_ages.h.
+// link_ages: one time for all numbers of a step; when the list is full the steps become longer.
+//
+//   age[0]          age[1]            age[n-1]
+//   seq 17 … 30     seq 31 … 90  …    seq 400 … next-1
+//   oldest                            newest, at least step_us apart
+//
+// An age goes when all its numbers are forgotten, so the oldest time is at most a step too old.
 #include "proxy/emit/link_ages.h"
 
 #include <string.h>

@@ -1,4 +1,10 @@
 // pool: one list of idle blocks a size.
+//
+//   take ──idle one of the class──→ handed out ──give──→ idle, while idle <= POOL_IDLE_MAX
+//     └──────── malloc ──────────────→   ↑ └───────────→ free
+//
+// 1. used counts what is handed out, by the sizes of the blocks; idle what lies in the lists.
+// 2. low of a class is the fewest idle blocks since the last trim: nobody needed those.
 #include "proxy/emit/pool.h"
 
 #include <assert.h>
