@@ -59,12 +59,14 @@ enum flow_reason {
     FLOW_REASONS
 };
 
-#define FLOW_HEAD_MAX     (1024 * 1024)     // the most that a listener's head_max may be
+#define FLOW_HEAD_MAX     (64 * 1024)       // the most that a listener's head_max may be
 #define FLOW_HELD_MAX     (256 * 1024)      // client bytes that wait for their exchange
 #define FLOW_FLUSH_US     (30 * US_PER_S)   // without progress, for the last bytes of a flow
 #define FLOW_FRESH_US     (100 * US_PER_MS) // for so long a resting upstream is taken to be alive
 #define FLOW_LAST_CALL_US (1 * US_PER_S)    // for a request on its way while we are to end
 #define FLOW_LINGER_US    (2 * US_PER_S)    // for the client's own end behind our last byte
+
+_Static_assert(FLOW_HEAD_MAX + FRONT_ROOM <= TAP_HOLD_MAX, "what is relayed can be decoded");
 
 // Where the present exchange goes.
 struct flow_target {

@@ -5,6 +5,7 @@
 #include "proto/filter.h"
 #include "proxy/emit/filter.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -187,6 +188,7 @@ int settings_from(const struct options *o, struct proxy_settings *out, char why[
         e = E_RANGE;
     }
     s->head_max = (size_t)options_number(o, "head-max");
+    assert(s->head_max <= FLOW_HEAD_MAX); // as the table of options has it
     s->workers = count_workers(options_number(o, "workers"));
     s->user = (uint32_t)options_number(o, "user");
     s->recorder = options_text(o, "recorder");

@@ -155,6 +155,28 @@ static void takes_no_more_labels_than_it_tells(void **state)
     options_free(o);
 }
 
+// A head that is relayed is one that the capture can name.
+static void heads_are_bounded_by_what_the_decoder_holds(void **state)
+{
+    static char *none[] = {NULL};
+    struct proxy_settings s;
+    char why[WHY_MAX] = "", option[64];
+    int rest;
+    (void)state;
+    snprintf(option, sizeof option, "--head-max=%d", FLOW_HEAD_MAX);
+    struct options *o = options_of(ARGS("--proxy-type=forward", option));
+    assert_int_equal(settings_from(o, &s, why), 0);
+    assert_int_equal(s.head_max, FLOW_HEAD_MAX);
+    assert_true(s.head_max < TAP_HOLD_MAX);
+    options_free(o);
+    snprintf(option, sizeof option, "--head-max=%d", FLOW_HEAD_MAX + 1);
+    o = options_new(settings_table, FOR_PROXY);
+    assert_int_not_equal(config_load(o, 3, ARGS("--proxy-type=forward", option), none, &rest, why),
+                         0);
+    assert_non_null(strstr(why, "64KiB"));
+    options_free(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +184,7 @@ int main(void)
         cmocka_unit_test(takes_what_is_given),
         cmocka_unit_test(admin_may_be_off_or_everywhere),
         cmocka_unit_test(refuses_with_one_line),
+        cmocka_unit_test(heads_are_bounded_by_what_the_decoder_holds),
         cmocka_unit_test(takes_no_more_labels_than_it_tells),
         cmocka_unit_test(equal_key_files_make_equal_keys),
     };
