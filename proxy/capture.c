@@ -172,6 +172,7 @@ static struct rules *rules_new(struct capture *c, const char *text, char why[WHY
         .stats = c->conf.stats,
         .max = c->settings.memory / c->settings.workers / 4,
     };
+    redact_bound(r->redact, &r->sinks.tap.used, r->sinks.tap.max, c->conf.stats);
     return r;
 }
 

@@ -267,6 +267,13 @@ struct redact *redact_new(const char *rules, const unsigned char key[32], struct
     return r;
 }
 
+void redact_bound(struct redact *r, size_t *used, size_t max, struct stats *stats)
+{
+    r->used = used;
+    r->used_max = max;
+    r->stats = stats;
+}
+
 void redact_free(struct redact *r)
 {
     if (!r)

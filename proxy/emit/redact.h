@@ -24,6 +24,7 @@
 #include "proto/base/err.h"
 #include "proto/base/options.h"
 #include "proxy/emit/sink.h"
+#include "proxy/stats.h"
 
 #define REDACT_BODY_MAX                                                                            \
     (1u << 20) // a JSON body beyond this, or one that is encoded, is left out whole when a JSON
@@ -40,6 +41,9 @@ struct redact;
 // redact_sink() is next itself.
 struct redact *redact_new(const char *rules, const unsigned char key[32], struct sink *next,
                           char why[WHY_MAX]);
+// Bodies under way draw on a budget that others draw on too: *used bytes of memory, at most max,
+// which stats->tap_bytes counts as well. To be told before the first flow; all outlive r's flows.
+void redact_bound(struct redact *r, size_t *used, size_t max, struct stats *stats);
 // All its flows were closed. r may be NULL.
 void redact_free(struct redact *r);
 struct sink *redact_sink(struct redact *r);

@@ -62,6 +62,44 @@ static struct nature nature_of(const struct sink_msg *m)
     return is;
 }
 
+// The memory of a body changed from before.
+static void count(struct redact *r, const struct redact_msg *m, size_t before)
+{
+    size_t now = m->body.cap;
+
+    if (!r->used)
+        return;
+    *r->used = *r->used - before + now;
+    if (now > before)
+        stat_add(&r->stats->tap_bytes, now - before);
+    else
+        stat_sub(&r->stats->tap_bytes, before - now);
+}
+
+static void drop(struct redact *r, struct redact_msg *m)
+{
+    size_t before = m->body.cap;
+
+    r->held -= buf_len(&m->body);
+    buf_clear(&m->body);
+    count(r, m, before);
+}
+
+static bool gather(struct redact *r, struct redact_msg *m, struct view content)
+{
+    size_t before = m->body.cap;
+
+    if (content.n > REDACT_HELD_MAX - r->held ||
+        (r->used && (content.n > r->used_max || *r->used > r->used_max - content.n)))
+        return false;
+    int e = buf_add_view(&m->body, content);
+    count(r, m, before);
+    if (e)
+        return false;
+    r->held += content.n;
+    return true;
+}
+
 static void forget(struct redact_flow *f, struct redact_msg *m)
 {
     struct redact *r = f->r;
@@ -70,8 +108,7 @@ static void forget(struct redact_flow *f, struct redact_msg *m)
     while (*at != m)
         at = &(*at)->next;
     *at = m->next;
-    r->held -= buf_len(&m->body);
-    buf_clear(&m->body);
+    drop(r, m);
     if (r->spares == REDACT_SPARE_MAX) {
         free(m);
         return;
@@ -150,8 +187,7 @@ static void leave_out(struct redact_flow *f, uint64_t n, enum dir dir, size_t si
 static void give_up(struct redact_flow *f, struct redact_msg *m, const char *why)
 {
     leave_out(f, m->n, m->dir, buf_len(&m->body), m->wire, m->at_us, why);
-    f->r->held -= buf_len(&m->body);
-    buf_clear(&m->body);
+    drop(f->r, m);
     m->wire = 0;
     m->mode = BODY_OUT;
     m->why = why;
@@ -197,10 +233,8 @@ bool redact_body_hear(struct redact_flow *f, uint64_t n, enum dir dir, struct vi
     }
     m->at_us = at_us;
     m->wire += wire;
-    if (r->held + content.n <= REDACT_HELD_MAX && buf_add_view(&m->body, content) == 0) {
-        r->held += content.n;
+    if (gather(r, m, content))
         return true;
-    }
     give_up(f, m, "json (too large)");
     leave_out(f, n, dir, content.n, 0, at_us, m->why);
     return true;

@@ -57,6 +57,8 @@ struct redact {
     char host_tag[REDACT_TAG];
     struct http_head parsed; // of the changed head
     size_t held;             // bytes of all bodies
+    size_t *used, used_max;  // the memory that they, and others, take; NULL: nobody counts it
+    struct stats *stats;
     struct redact_msg *spare;
     size_t spares;
     uint32_t reached[REDACT_DEPTH_MAX + 1][REDACT_RULES_MAX]; // redact_json.c

@@ -92,11 +92,50 @@ static void test_unreadable_by_rules(void **state)
     }
 }
 
+// Bodies of JSON that are gathered draw on the budget that holds are under.
+static void test_budget_is_shared(void **state)
+{
+    static char text[5000];
+    struct stats stats = {0};
+    struct speak speak;
+    size_t used = 3000;
+
+    (void)state;
+    memset(text, ' ', sizeof text);
+    text[0] = '{';
+    redact = redact_new("json:$.a", key, ear_begin(&ear), why);
+    redact_bound(redact, &used, 12000, &stats);
+    speak_open(&speak, redact_sink(redact), STAGE_BEGIN);
+    for (uint64_t n = 0; n < 2; n++) {
+        speak_head(&speak, n, "HTTP/1.1 200 OK\r\nContent-Type: a/json\r\n\r\n");
+        speak_body(&speak, n, S2C, view_n(text, sizeof text), sizeof text);
+    }
+    // The second found no room.
+    assert_true(used >= 8000 && used <= 12000);
+    assert_int_equal(stats.tap_bytes, used - 3000);
+    assert_int_equal(ear.lost[S2C], sizeof text);
+    for (uint64_t n = 0; n < 2; n++) {
+        speak_end(&speak, n, S2C, n ? MSG_COMPLETE : MSG_CUT, "", 0);
+        speak_txn_end(&speak, n, "");
+    }
+    assert_int_equal(used, 3000);
+    // Nor is anything left when the flow ends first.
+    speak_head(&speak, 2, "HTTP/1.1 200 OK\r\nContent-Type: a/json\r\n\r\n");
+    speak_body(&speak, 2, S2C, view_n(text, sizeof text), sizeof text);
+    assert_true(used >= 8000);
+    speak_close(&speak);
+    assert_int_equal(used, 3000);
+    assert_int_equal(stats.tap_bytes, 0);
+    redact_free(redact);
+    ear_end(&ear);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_unreadable_by_rules),
+        cmocka_unit_test(test_budget_is_shared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
