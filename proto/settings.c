@@ -117,7 +117,8 @@ const struct option_def settings_table[] = {
      .flags = ANNOTE | LIVE,
      .programs = P | X,
      .sentence = "Keep only transactions that match, in the language of `tapedeck ls`; all others "
-                 "are relayed and counted. Without it everything is kept."},
+                 "are relayed and counted. Without it everything is kept. It sees values as they "
+                 "would be kept: what --redact replaces is not there to match."},
     {.name = "max-body",
      .type = OPT_SIZE,
      .initial = "64MiB",

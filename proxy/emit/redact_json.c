@@ -39,19 +39,9 @@ static bool take(struct walk *w, struct view word)
 
 static int hex4(const char *p)
 {
-    int v = 0;
+    uint64_t v;
 
-    for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
-        if (digit < 0)
-            return -1;
-        v = v << 4 | digit;
-    }
-    return v;
+    return view_number(view_n(p, 4), 16, UINT16_MAX, &v) == 0 ? (int)v : -1;
 }
 
 // Behind the opening quote; *inside is the raw content, *escaped whether it holds a backslash.

@@ -1,4 +1,9 @@
 // redact_rules: rules from their text, and names that meet them.
+//
+//   RULE, RULE, …    each "none", "default", "header:NAME", "query:NAME" or "json:PATH"
+//
+// A rule that is there already is no second one; a text with a bad rule is refused as a whole, in
+// one line that says which one and what rules are.
 #include "proxy/emit/redact_state.h"
 
 #include "proxy/http/head.h"
@@ -147,22 +152,16 @@ void redact_forget(struct redact *r)
     }
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // The next character of a name in a query, decoded and in lower case.
 static char next_char(struct view *v, bool percent)
 {
     char c = v->p[0];
     size_t used = 1;
+    uint64_t code;
 
-    if (percent && c == '%' && v->n >= 3 && hex(v->p[1]) >= 0 && hex(v->p[2]) >= 0) {
-        c = (char)(hex(v->p[1]) << 4 | hex(v->p[2]));
+    if (percent && c == '%' && v->n >= 3 &&
+        view_number(view_n(v->p + 1, 2), 16, UINT8_MAX, &code) == 0) {
+        c = (char)code;
         used = 3;
     } else if (percent && c == '+') {
         c = ' ';
