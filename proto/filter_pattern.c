@@ -4,9 +4,14 @@
 // each open group, the expanded size of what stands in it so far (sum) and of the last atom, which
 // a repetition multiplies. It need not know the whole grammar: what it does not understand counts
 // as one unit, and regcomp has the last word on what is right.
+//
+// An unlimited repetition of what may be empty makes the C library's automaton turn in circles, and
+// the time to make it doubles with each of them: (a*|b*)* is refused, as is a**. Both say no more
+// than (a|b)* and a*.
 #include "proto/filter_pattern.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct walk {
     struct view in;
@@ -14,12 +19,38 @@ struct walk {
     unsigned depth;
     uint64_t sum[FILTER_PATTERN_DEPTH + 1];
     uint64_t last[FILTER_PATTERN_DEPTH + 1];
+    // Whether it may be empty: the last atom; the branch without it; one of the branches before.
+    bool empty_last[FILTER_PATTERN_DEPTH + 1], empty_rest[FILTER_PATTERN_DEPTH + 1];
+    bool empty_before[FILTER_PATTERN_DEPTH + 1];
 };
 
-static void add_atom(struct walk *w, uint64_t units)
+static void begin_branch(struct walk *w)
 {
+    w->last[w->depth] = 0;
+    w->empty_last[w->depth] = false; // none: there is nothing to repeat
+    w->empty_rest[w->depth] = true;
+}
+
+static bool branch_may_be_empty(const struct walk *w)
+{
+    return w->empty_rest[w->depth] && (w->empty_last[w->depth] || w->last[w->depth] == 0);
+}
+
+static void add_atom(struct walk *w, uint64_t units, bool empty)
+{
+    w->empty_rest[w->depth] = branch_may_be_empty(w);
     w->sum[w->depth] += units;
     w->last[w->depth] = units;
+    w->empty_last[w->depth] = empty;
+}
+
+static int endless(const struct walk *w, char why[128])
+{
+    if (!w->empty_last[w->depth])
+        return 0;
+    snprintf(why, 128,
+             "what may be empty is repeated without end, as in (a*)*; (a)* says the same");
+    return E_LIMIT;
 }
 
 static void repeat(struct walk *w, uint64_t times)
@@ -49,7 +80,7 @@ static void pass_bracket(struct walk *w)
         i++;
     }
     w->at = i < in.n ? i + 1 : in.n;
-    add_atom(w, 1);
+    add_atom(w, 1, false);
 }
 
 static unsigned take_count(struct walk *w)
@@ -64,18 +95,36 @@ static unsigned take_count(struct walk *w)
 }
 
 // {3} {3,} {3,5}; one that is not closed is left to regcomp.
-static void pass_interval(struct walk *w)
+static int pass_interval(struct walk *w, char why[128])
 {
     w->at++;
     unsigned low = take_count(w), high = low;
+    bool open = false;
     if (w->at < w->in.n && w->in.p[w->at] == ',') {
-        w->at++;
+        size_t digits = ++w->at;
         high = take_count(w);
+        open = w->at == digits;
     }
     unsigned most = high > low ? high : low + 1;
+    int e = open ? endless(w, why) : 0;
     repeat(w, most);
+    if (low == 0)
+        w->empty_last[w->depth] = true;
     if (w->at < w->in.n && w->in.p[w->at] == '}')
         w->at++;
+    return e;
+}
+
+// * + ?
+static int pass_repetition(struct walk *w, char c, char why[128])
+{
+    int e = c == '?' ? 0 : endless(w, why);
+    if (c == '+')
+        repeat(w, 2);
+    else
+        w->empty_last[w->depth] = true;
+    w->at++;
+    return e;
 }
 
 static int pass_escape(struct walk *w, char why[128])
@@ -86,7 +135,7 @@ static int pass_escape(struct walk *w, char why[128])
         return E_SYNTAX;
     }
     w->at += w->at + 1 < w->in.n ? 2 : 1;
-    add_atom(w, 1);
+    add_atom(w, 1, c && strchr("bB<>`'", c)); // places between characters
     return 0;
 }
 
@@ -99,11 +148,14 @@ static int pass_group(struct walk *w, char why[128])
             return E_LIMIT;
         }
         w->depth++;
-        w->sum[w->depth] = w->last[w->depth] = 0;
+        w->sum[w->depth] = 0;
+        w->empty_before[w->depth] = false;
+        begin_branch(w);
     } else if (w->depth > 0) {
         uint64_t inner = w->sum[w->depth];
+        bool empty = w->empty_before[w->depth] || branch_may_be_empty(w);
         w->depth--;
-        add_atom(w, inner + 1);
+        add_atom(w, inner + 1, empty);
     }
     w->at++;
     return 0;
@@ -113,9 +165,11 @@ static int measure(struct view pattern, size_t *at, char why[128])
 {
     struct walk w = {.in = pattern};
     int e = 0;
+    begin_branch(&w);
     while (!e && w.at < pattern.n) {
+        char c = pattern.p[w.at];
         *at = w.at;
-        switch (pattern.p[w.at]) {
+        switch (c) {
         case '(':
         case ')':
             e = pass_group(&w, why);
@@ -124,21 +178,24 @@ static int measure(struct view pattern, size_t *at, char why[128])
             pass_bracket(&w);
             break;
         case '{':
-            pass_interval(&w);
+            e = pass_interval(&w, why);
             break;
         case '\\':
             e = pass_escape(&w, why);
             break;
-        case '+':
-            repeat(&w, 2);
-            w.at++;
-            break;
         case '*':
+        case '+':
         case '?':
+            e = pass_repetition(&w, c, why);
+            break;
+        case '|':
+            w.empty_before[w.depth] |= branch_may_be_empty(&w);
+            w.sum[w.depth]++;
+            begin_branch(&w);
             w.at++;
             break;
         default:
-            add_atom(&w, 1);
+            add_atom(&w, 1, c == '^' || c == '$');
             w.at++;
         }
         if (!e && w.sum[w.depth] > FILTER_PATTERN_UNITS) {

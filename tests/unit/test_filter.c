@@ -220,9 +220,33 @@ static const struct wrong {
     {"host ~ 'a{2001}'", 7, "more than 2000 units"},
     {"host ~ '(((((((((((((((((((((((((((((((((x)))))))))))))))))))))))))))))))))'", 7,
      "more than 32 deep"},
+    {"host ~ 'a**'", 7, "repeated without end"},
+    {"host ~ '(a*|b*)*'", 7, "repeated without end"},
+    {"host ~ '(x|a?b?)+'", 7, "repeated without end"},
+    {"host ~ '((a|)c{0,2}){2,}'", 7, "repeated without end"},
+    {"host ~ '()*'", 7, "repeated without end"},
+    {"host ~ '(\\\\b^)*'", 7, "repeated without end"},
     {"status = 1\x01", 9, "a whole number, not \"1?\""},
     {"\xc3\xa4 = 1", 0, "a field is wanted here"},
 };
+
+// Of nothing that could be empty, or not without end: however many of them.
+static void repetitions_that_are_taken(void **state)
+{
+    static const char *const taken[] = {
+        "(a|b)*", "(a*b)*", "(a?){0,5}", "a*b*c+", "(a|b*c)*x{0,}", "(/[^/]*)*", "((a|b)+c?)",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        struct filter *f = NULL;
+        size_t column;
+        char text[100], why[WHY_MAX] = "";
+        snprintf(text, sizeof text, "path ~ '%s'", taken[i]);
+        if (filter_parse(view_of(text), NOW, &f, &column, why))
+            fail_msg("%s: %s", text, why);
+        filter_free(f);
+    }
+}
 
 static void an_error_points_at_its_place(void **state)
 {
@@ -471,6 +495,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_filter_keeps_what_it_says),
         cmocka_unit_test(an_error_points_at_its_place),
+        cmocka_unit_test(repetitions_that_are_taken),
         cmocka_unit_test(a_nul_byte_is_refused),
         cmocka_unit_test(size_and_nesting_have_ceilings),
         cmocka_unit_test(the_caret_stands_below_the_column),
