@@ -1,4 +1,5 @@
 // The emitter with --on-full block: what finds no room waits, and nothing is lost.
+#include "tests/support/alloc.h"
 #include "tests/support/stage.h"
 
 #include <setjmp.h>
@@ -162,12 +163,47 @@ static void test_block_loses_nothing(void **state)
     run_blocking(1u << 20, 4u << 20, 200000);
 }
 
+// Without memory to wait in, what finds no room is lost, and counted.
+static void test_no_memory_to_wait(void **state)
+{
+    for (long i = 0, failed = 1; failed; i++) {
+        struct speak t[3];
+        uint64_t n = 0, lost = 0;
+
+        stage_conf(state);
+        stage.conf.block = true;
+        stage_begin(NULL, 1u << 20);
+        for (int k = 0; k < 3; k++) {
+            speak_open(&t[k], emitter_sink(stage.emitter), STAGE_BEGIN);
+            speak_head(&t[k], 0, STAGE_PUT);
+        }
+        while (!emitter_waits(stage.emitter))
+            speak_exchange(&t[0], ++n, STAGE_GET, VIEW_LIT(""), STAGE_OK, speak_bytes(30000, 1));
+        alloc_fail_at(i);
+        for (int k = 0; k < 3; k++) {
+            speak_body(&t[k], 0, C2S, speak_bytes(60000, 1), 60000);
+            speak_txn_end(&t[k], 0, "a note");
+            speak_close(&t[k]);
+        }
+        failed = alloc_fail_end();
+        drain_all();
+        ledger_check(&stage.ledger, true);
+        for (size_t k = 0; k < stage.ledger.losses; k++)
+            lost += stage.ledger.loss[k]->transactions;
+        assert_int_equal(stage.ledger.txns + lost, n + 3);
+        assert_true(failed || lost == 0);
+        assert_int_equal(stage.ledger.flows, 3);
+        stage_end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_block_loses_nothing, stage_conf),
         cmocka_unit_test_setup(test_block_bears_any_crowd, stage_conf),
         cmocka_unit_test_setup(test_block_keeps_what_was_read, stage_conf),
+        cmocka_unit_test_setup(test_no_memory_to_wait, stage_conf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
