@@ -53,7 +53,7 @@ static bool hold(struct emit_flow *f)
     struct emitter *e = f->e;
     struct journal_facts facts;
 
-    if (e->restart_due && !put_restart(e, f->facts->at_us))
+    if (e->restart_due && !emit_put_restart(e, f->facts->at_us))
         return false;
     // To block is to wait for ACKs: when they have come there must be room.
     journal_facts(e->journal, &facts);
@@ -63,12 +63,12 @@ static bool hold(struct emit_flow *f)
         return false;
     f->holds = true;
     f->held = HELD_FLOW;
-    f->held_losses = 1u << book_index(CAUSE_RING_FULL);
+    f->held_losses = 1u << emit_cause_index(CAUSE_RING_FULL);
     f->state = EMIT_ADMITTED;
     return true;
 }
 
-bool flow_admit(struct emit_flow *f)
+bool emit_admit(struct emit_flow *f)
 {
     _Static_assert(HELD_CLOSE + HELD_LOSS == EMIT_FLOW_HELD, "what stays held, as is told");
     if (f->state == EMIT_WAITING && !hold(f))
@@ -92,28 +92,28 @@ static struct sink_flow *flow_open(struct sink *s, const struct flow_facts *fact
     return &f->base;
 }
 
-void flow_end(struct emit_flow *f, const struct flow_totals *totals)
+void emit_end_flow(struct emit_flow *f, const struct flow_totals *totals)
 {
     struct emitter *e = f->e;
 
     while (f->pends.next != &f->pends) {
         struct pend *p = NODE_OWNER(f->pends.next, struct pend, in_flow);
-        pend_put(p, p->note ? p->note : "");
+        emit_pend_put(p, p->note ? p->note : "");
     }
     for (int dir = C2S; dir <= S2C; dir++) {
         // What nobody told of was heard by no decoder.
         assert(f->told[dir] <= totals->relayed[dir] && f->told[dir] == f->booked[dir]);
         if (f->told[dir] < totals->relayed[dir])
-            book_lost(f, (enum dir)dir, CAUSE_DECODE_LOST, totals->relayed[dir] - f->told[dir],
-                      totals->at_us);
+            emit_book_lost(f, (enum dir)dir, CAUSE_DECODE_LOST, totals->relayed[dir] - f->told[dir],
+                           totals->at_us);
     }
     if (f->state == EMIT_ADMITTED) {
-        put_losses(e, f, true);
-        if (f->book.due || !put_flow_open(f) || !put_flow_close(f, totals))
-            book_untold(f, totals->at_us);
+        emit_put_losses(e, f, true);
+        if (f->book.due || !emit_put_flow_open(f) || !emit_put_flow_close(f, totals))
+            emit_book_untold(f, totals->at_us);
         journal_unhold(e->journal, f->held);
     } else {
-        book_lost_flow(e, CAUSE_RING_FULL, (uint64_t[2]){0, 0}, 0, totals->at_us);
+        emit_book_lost_flow(e, CAUSE_RING_FULL, (uint64_t[2]){0, 0}, 0, totals->at_us);
     }
     node_del(&f->in_young);
     node_del(&f->in_lossy);
@@ -122,13 +122,13 @@ void flow_end(struct emit_flow *f, const struct flow_totals *totals)
     free(f);
 }
 
-void flow_close(struct sink_flow *sf, const struct flow_totals *totals)
+void emit_close(struct sink_flow *sf, const struct flow_totals *totals)
 {
     struct emit_flow *f = (struct emit_flow *)(void *)sf;
     struct emitter *e = f->e;
     struct node *next;
 
-    flow_admit(f);
+    emit_admit(f);
     for (struct node *n = f->pends.next; n != &f->pends; n = next) {
         struct pend *p = NODE_OWNER(n, struct pend, in_flow);
         next = n->next;
@@ -136,10 +136,10 @@ void flow_close(struct sink_flow *sf, const struct flow_totals *totals)
             continue;
         f->transactions++;
         stat_add(&e->stats->transactions, 1);
-        pend_end(p, "the flow ended");
+        emit_pend_end(p, "the flow ended");
     }
-    if (!late_flow(f, totals))
-        flow_end(f, totals);
+    if (!emit_late_flow(f, totals))
+        emit_end_flow(f, totals);
     emitter_done(e);
 }
 
@@ -154,19 +154,19 @@ static void check_age(struct pend *p, int64_t now_us)
     p->check_us = now_us + LONG_US;
     node_add(&e->ages, &p->in_age);
     if (!p->decided) {
-        enum filter_verdict verdict = filter_pend(p, false, "");
+        enum filter_verdict verdict = emit_filter_pend(p, false, "");
         if (verdict == FILTER_DROP)
-            pend_drop(p, PEND_FILTERED, 0);
+            emit_pend_drop(p, PEND_FILTERED, 0);
         p->decided = verdict == FILTER_KEEP;
         if (!p->decided)
             return;
     }
-    put_txn_open(p);
+    emit_put_txn_open(p);
     for (int dir = C2S; dir <= S2C; dir++) {
         struct half *h = &p->half[dir];
         if (p->fate == PEND_KEPT && h->body_n && h->end == MSG_ABSENT &&
             now_us - h->gather_first >= LONG_US)
-            body_spill(p, (enum dir)dir);
+            emit_body_spill(p, (enum dir)dir);
     }
 }
 
@@ -180,7 +180,7 @@ static void end_joins(struct emitter *e, int64_t now_us)
         for (int dir = C2S; p->raw && dir <= S2C; dir++) {
             if (p->fate == PEND_KEPT && p->half[dir].body_n &&
                 now_us - p->half[dir].gather_last >= EMIT_JOIN_US)
-                body_flush(p, (enum dir)dir, false);
+                emit_body_flush(p, (enum dir)dir, false);
         }
     }
 }
@@ -198,7 +198,7 @@ static void tell_young(struct emitter *e, int64_t now_us)
         if (f->state == EMIT_WAITING && facts.reserved + HELD_FLOW <= e->ring_size / QUIET_SHARE)
             hold(f);
         if (f->state == EMIT_ADMITTED)
-            put_flow_open(f);
+            emit_put_flow_open(f);
     }
 }
 
@@ -207,11 +207,11 @@ static void tell_losses(struct emitter *e)
     // Not at once when an ACK makes a little room: a loss a flow each time would fill it again.
     if (journal_free(e->journal) < e->ring_size / 16)
         return;
-    put_losses(e, NULL, false);
+    emit_put_losses(e, NULL, false);
     struct node *next;
     for (struct node *n = e->lossy.next; n != &e->lossy; n = next) {
         next = n->next;
-        put_losses(e, NODE_OWNER(n, struct emit_flow, in_lossy), false);
+        emit_put_losses(e, NODE_OWNER(n, struct emit_flow, in_lossy), false);
     }
 }
 
@@ -224,10 +224,10 @@ static void hold_for_losses(struct emitter *e)
 void emitter_tick(struct emitter *e, int64_t now_us)
 {
     if (e->restart_due)
-        put_restart(e, now_us);
+        emit_put_restart(e, now_us);
     if (!e->restart_due)
         hold_for_losses(e);
-    late_catch_up(e, false);
+    emit_late_catch_up(e, false);
     tell_young(e, now_us);
     // One round: those that are looked at go to the end, with a later time.
     while (e->ages.next != &e->ages) {
@@ -290,14 +290,14 @@ struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, 
     node_init(&e->gathers);
     emitter_set_filter(e, conf->filter);
     e->restart_due = facts.recovered;
-    if (!e->restart_due || put_restart(e, now_us))
+    if (!e->restart_due || emit_put_restart(e, now_us))
         hold_for_losses(e);
     return e;
 }
 
 void emitter_finish(struct emitter *e)
 {
-    put_losses(e, NULL, true);
+    emit_put_losses(e, NULL, true);
     emitter_done(e);
 }
 
@@ -313,7 +313,7 @@ static uint64_t give_up(const struct emitter *e)
         count++;
         log_error("emitter: the ring is full, so these losses are not recorded cause=%s flows=%llu "
                   "transactions=%llu c2s=%llu s2c=%llu",
-                  metrics_cause_word(book_causes[i]), (unsigned long long)l->flows,
+                  metrics_cause_word(emit_causes[i]), (unsigned long long)l->flows,
                   (unsigned long long)l->transactions, (unsigned long long)l->bytes[C2S],
                   (unsigned long long)l->bytes[S2C]);
     }
@@ -324,8 +324,8 @@ uint64_t emitter_free(struct emitter *e)
 {
     if (!e)
         return 0;
-    late_catch_up(e, true);
-    put_losses(e, NULL, true);
+    emit_late_catch_up(e, true);
+    emit_put_losses(e, NULL, true);
     uint64_t untold = give_up(e);
     if (e->pool_told)
         stat_sub(&e->stats->tap_bytes, e->pool_told);

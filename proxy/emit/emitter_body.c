@@ -41,7 +41,7 @@ static void rhythm_put(struct rhythm *r, struct pool *pool)
     r->before_us = r->at_us;
 }
 
-void rhythm_hear(struct rhythm *r, struct pool *pool, uint64_t wire, int64_t at_us)
+void emit_rhythm_hear(struct rhythm *r, struct pool *pool, uint64_t wire, int64_t at_us)
 {
     if (wire == 0 || r->given_up)
         return;
@@ -56,7 +56,7 @@ void rhythm_hear(struct rhythm *r, struct pool *pool, uint64_t wire, int64_t at_
     r->wire += wire;
 }
 
-struct view rhythm_bytes(struct half *h, struct pool *pool)
+struct view emit_rhythm_bytes(struct half *h, struct pool *pool)
 {
     struct rhythm *r = &h->rhythm;
 
@@ -83,7 +83,7 @@ static bool relieve(struct emitter *e, const struct pend *p)
         return false;
     struct pend *other = NODE_OWNER(n, struct pend, in_gather);
     if (e->conf.block &&
-        (e->restart_due || journal_free(e->journal) < EMIT_READ_MAX + late_need(other)))
+        (e->restart_due || journal_free(e->journal) < EMIT_READ_MAX + emit_late_need(other)))
         return false; // rather beyond the budget
     for (int dir = C2S; dir <= S2C; dir++) {
         if (other->fate == PEND_KEPT && other->half[dir].body_n)
@@ -102,7 +102,7 @@ static bool may_exceed(struct emitter *e)
     return e->conf.block && e->pool.full;
 }
 
-bool body_room(struct pend *p, struct pool_buf *b, size_t n)
+bool emit_body_room(struct pend *p, struct pool_buf *b, size_t n)
 {
     struct emitter *e = p->flow->e;
 
@@ -120,7 +120,7 @@ bool body_room(struct pend *p, struct pool_buf *b, size_t n)
     return true;
 }
 
-void *body_block(struct emitter *e, size_t n, size_t *size)
+void *emit_body_block(struct emitter *e, size_t n, size_t *size)
 {
     void *block;
 
@@ -138,7 +138,7 @@ void *body_block(struct emitter *e, size_t n, size_t *size)
     return block;
 }
 
-enum cause body_shortage(const struct emitter *e)
+enum cause emit_body_shortage(const struct emitter *e)
 {
     return e->pool.full ? CAUSE_BUDGET_FULL : CAUSE_OUT_OF_MEMORY;
 }
@@ -166,7 +166,7 @@ static bool gather(struct pend *p, struct half *h, struct view content, int64_t 
 {
     if (content.n == 0)
         return true;
-    if (!body_room(p, &h->data, content.n))
+    if (!emit_body_room(p, &h->data, content.n))
         return false;
     note_time(h, at_us);
     if (h->body_n == 0)
@@ -185,7 +185,7 @@ static bool begin_digest(struct pend *p, struct half *h)
         return true;
     h->digest = digest_new();
     if (!h->digest) {
-        pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
+        emit_pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
         return false;
     }
     if (h->body_n)
@@ -198,18 +198,18 @@ static void flush(struct pend *p, enum dir dir, uint64_t spare, bool last)
 {
     struct half *h = &p->half[dir];
 
-    if (h->body_n == 0 || !filter_settle(p))
+    if (h->body_n == 0 || !emit_filter_settle(p))
         return;
-    if (!last && late_must_wait(p->flow->e, late_need(p)))
+    if (!last && emit_late_must_wait(p->flow->e, emit_late_need(p)))
         return;
-    put_flow_open(p->flow);
+    emit_put_flow_open(p->flow);
     size_t n = h->body_n, done = 0, most = p->flow->e->part_max;
     while (done < n) {
         size_t now = n - done < most ? n - done : most;
         uint64_t wire = h->due - spare;
         if (done + now < n && now < wire)
             wire = now;
-        put_part(p, dir, view_n(h->data.p + h->body_at + done, now), wire);
+        emit_put_part(p, dir, view_n(h->data.p + h->body_at + done, now), wire);
         done += now;
     }
     if (h->trailers_n) {
@@ -221,7 +221,7 @@ static void flush(struct pend *p, enum dir dir, uint64_t spare, bool last)
     gathered(p);
 }
 
-void body_flush(struct pend *p, enum dir dir, bool last)
+void emit_body_flush(struct pend *p, enum dir dir, bool last)
 {
     flush(p, dir, 0, last);
 }
@@ -231,14 +231,14 @@ static void put_direct(struct pend *p, enum dir dir, struct view content, int64_
 {
     struct half *h = &p->half[dir];
 
-    if (!filter_settle(p))
+    if (!emit_filter_settle(p))
         return;
-    put_flow_open(p->flow);
+    emit_put_flow_open(p->flow);
     h->gather_first = h->gather_last = at_us;
     while (content.n) {
         struct view now = view_head(content, p->flow->e->part_max);
         content = view_from(content, now.n);
-        put_part(p, dir, now, content.n && now.n < h->due ? now.n : h->due);
+        emit_put_part(p, dir, now, content.n && now.n < h->due ? now.n : h->due);
     }
 }
 
@@ -248,20 +248,20 @@ static void spill(struct pend *p, enum dir dir, uint64_t spare, bool last)
 {
     struct half *h = &p->half[dir];
 
-    if (!filter_settle(p))
+    if (!emit_filter_settle(p))
         return;
     if (!h->in_parts) {
         if (!begin_digest(p, h))
             return;
         h->in_parts = true;
-        put_txn_open(p);
+        emit_put_txn_open(p);
     }
     flush(p, dir, spare, last);
     if (h->end == MSG_ABSENT)
         pool_buf_shrink(&p->flow->e->pool, &h->data);
 }
 
-void body_spill(struct pend *p, enum dir dir)
+void emit_body_spill(struct pend *p, enum dir dir)
 {
     spill(p, dir, 0, false);
 }
@@ -277,7 +277,7 @@ static void add_to_parts(struct pend *p, enum dir dir, struct view content, uint
         return;
     if (p->raw) {
         // The order of the records is the order of the conversation.
-        body_flush(p, dir == C2S ? S2C : C2S, false);
+        emit_body_flush(p, dir == C2S ? S2C : C2S, false);
         if (p->fate == PEND_KEPT && at_us - h->gather_last >= EMIT_JOIN_US)
             flush(p, dir, spare, false);
     }
@@ -286,7 +286,7 @@ static void add_to_parts(struct pend *p, enum dir dir, struct view content, uint
     if (p->fate != PEND_KEPT)
         return;
     bool direct = h->body_n == 0 && content.n >= (DIRECT_MIN < most ? DIRECT_MIN : most);
-    if (direct && !late_must_wait(p->flow->e, 2 * content.n + late_need(p))) {
+    if (direct && !emit_late_must_wait(p->flow->e, 2 * content.n + emit_late_need(p))) {
         put_direct(p, dir, content, at_us);
         return;
     }
@@ -297,7 +297,7 @@ static void add_to_parts(struct pend *p, enum dir dir, struct view content, uint
         put_direct(p, dir, content, at_us);
 }
 
-void body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us)
+void emit_body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us)
 {
     struct half *h = &p->half[dir];
     struct emitter *e = p->flow->e;
@@ -319,7 +319,8 @@ void body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, 
         h->size += content.n;
         return;
     }
-    if (!h->in_parts && (h->body_n + kept.n > e->inline_max || !body_room(p, &h->data, kept.n))) {
+    if (!h->in_parts &&
+        (h->body_n + kept.n > e->inline_max || !emit_body_room(p, &h->data, kept.n))) {
         spill(p, dir, wire, false);
         if (p->fate != PEND_KEPT)
             return;

@@ -103,7 +103,7 @@ static void know_end(struct filter_subject *s, const struct pend *p, const char 
     know(s, FIELD_STATE, state_of(p));
     know(s, FIELD_NOTE, note);
     filter_know_number(s, FIELD_BY_PROXY, p->by_proxy);
-    filter_know_number(s, FIELD_DURATION, pend_last_us(p) - first_us(p));
+    filter_know_number(s, FIELD_DURATION, emit_pend_last_us(p) - first_us(p));
     if (request->seen && answer->seen)
         filter_know_number(s, FIELD_WAIT,
                            answer->first_us > request->last_us ? answer->first_us - request->last_us
@@ -112,7 +112,7 @@ static void know_end(struct filter_subject *s, const struct pend *p, const char 
         filter_know_absent(s, FIELD_WAIT);
 }
 
-enum filter_verdict filter_pend(const struct pend *p, bool ended, const char *note)
+enum filter_verdict emit_filter_pend(const struct pend *p, bool ended, const char *note)
 {
     static const enum filter_field names[2][3] = {
         {FIELD_REQ_HEADER, FIELD_REQ_SIZE, FIELD_REQ_BODY},
@@ -144,12 +144,12 @@ enum filter_verdict filter_pend(const struct pend *p, bool ended, const char *no
     return filter_eval(filter_root(e->filter), s);
 }
 
-bool filter_settle(struct pend *p)
+bool emit_filter_settle(struct pend *p)
 {
     if (p->decided)
         return true;
-    if (filter_pend(p, false, "") == FILTER_DROP) {
-        pend_drop(p, PEND_FILTERED, 0);
+    if (emit_filter_pend(p, false, "") == FILTER_DROP) {
+        emit_pend_drop(p, PEND_FILTERED, 0);
         return false;
     }
     p->decided = true;

@@ -18,7 +18,7 @@
 
 #define FRAMES_SLACK 4096 // headers and numbers of a transaction's frames
 
-bool late_must_wait(const struct emitter *e, uint64_t n)
+bool emit_late_must_wait(const struct emitter *e, uint64_t n)
 {
     struct journal_facts facts;
 
@@ -32,7 +32,7 @@ bool late_must_wait(const struct emitter *e, uint64_t n)
     return facts.used > 0;
 }
 
-uint64_t late_need(const struct pend *p)
+uint64_t emit_late_need(const struct pend *p)
 {
     uint64_t n = 0;
 
@@ -48,11 +48,11 @@ static void wait_for_room(struct emit_flow *f)
         node_add(&f->e->late, &f->in_late);
 }
 
-bool late_pend(struct pend *p, const char *note)
+bool emit_late_pend(struct pend *p, const char *note)
 {
     struct emitter *e = p->flow->e;
 
-    if (!e->conf.block || !late_must_wait(e, late_need(p)))
+    if (!e->conf.block || !emit_late_must_wait(e, emit_late_need(p)))
         return false;
     if (*note && !(p->note = strdup(note)))
         return false; // perhaps there is room
@@ -93,12 +93,13 @@ static struct late *keep(const struct emit_flow *f, const struct flow_totals *to
     return l;
 }
 
-bool late_flow(struct emit_flow *f, const struct flow_totals *totals)
+bool emit_late_flow(struct emit_flow *f, const struct flow_totals *totals)
 {
     if (!f->e->conf.block || f->state != EMIT_ADMITTED)
         return false;
-    bool waits = f->pends.next != &f->pends ||
-                 (!f->holds && late_must_wait(f->e, HELD_OPEN + HELD_CLOSE + CAUSES * HELD_LOSS));
+    bool waits =
+        f->pends.next != &f->pends ||
+        (!f->holds && emit_late_must_wait(f->e, HELD_OPEN + HELD_CLOSE + CAUSES * HELD_LOSS));
     f->late = waits ? keep(f, totals) : NULL;
     if (!f->late)
         return false;
@@ -120,23 +121,23 @@ static bool catch_up(struct emit_flow *f, bool all)
         next = n->next;
         if (!p->ended)
             continue;
-        if (!all && late_must_wait(f->e, late_need(p)))
+        if (!all && emit_late_must_wait(f->e, emit_late_need(p)))
             return false;
-        pend_put(p, p->note ? p->note : "");
+        emit_pend_put(p, p->note ? p->note : "");
     }
     if (f->late && !all && !f->holds &&
-        late_must_wait(f->e, HELD_OPEN + HELD_CLOSE + CAUSES * HELD_LOSS))
+        emit_late_must_wait(f->e, HELD_OPEN + HELD_CLOSE + CAUSES * HELD_LOSS))
         return false;
     node_del(&f->in_late);
     if (f->late) {
         struct late *l = f->late;
-        flow_end(f, &l->totals);
+        emit_end_flow(f, &l->totals);
         free(l);
     }
     return true;
 }
 
-void late_catch_up(struct emitter *e, bool all)
+void emit_late_catch_up(struct emitter *e, bool all)
 {
     while (e->late.next != &e->late) {
         if (!catch_up(NODE_OWNER(e->late.next, struct emit_flow, in_late), all))
@@ -148,7 +149,7 @@ void emitter_catch_up(struct emitter *e)
 {
     if (e->restart_due || e->late.next == &e->late)
         return;
-    late_catch_up(e, false);
+    emit_late_catch_up(e, false);
     emitter_done(e);
 }
 
@@ -166,5 +167,5 @@ bool emitter_blocked(const struct emitter *e)
     // What is held for unfinished transactions is to find room as well, when all end at once.
     uint64_t held = e->pool.used < quarter ? e->pool.used : quarter;
     return e->late.next != &e->late ||
-           late_must_wait(e, held + EMIT_READ_MAX + e->part_max + HELD_FLOW);
+           emit_late_must_wait(e, held + EMIT_READ_MAX + e->part_max + HELD_FLOW);
 }

@@ -79,7 +79,7 @@ static void on_close(struct sink_flow *f, const struct flow_totals *totals)
 {
     struct emitter *e = emitter_of(f);
 
-    book_lost_flow(e, CAUSE_OUT_OF_MEMORY, totals->relayed, e->nobody_txns, totals->at_us);
+    emit_book_lost_flow(e, CAUSE_OUT_OF_MEMORY, totals->relayed, e->nobody_txns, totals->at_us);
     e->nobody_txns = 0;
 }
 

@@ -9,15 +9,15 @@
 
 // ---- the ledger
 
-const enum cause book_causes[CAUSES] = {
+const enum cause emit_causes[CAUSES] = {
     CAUSE_RING_FULL,        CAUSE_DECODE_LOST, CAUSE_OUT_OF_MEMORY,
     CAUSE_REDACTION_FAILED, CAUSE_BUDGET_FULL,
 };
 
 static struct book_line *line_of(struct book *b, enum cause cause, int64_t at_us)
 {
-    unsigned i = book_index(cause);
-    assert(i < CAUSES && book_causes[i] == cause);
+    unsigned i = emit_cause_index(cause);
+    assert(i < CAUSES && emit_causes[i] == cause);
     struct book_line *l = &b->line[i];
 
     if (!(b->due & 1u << i)) {
@@ -41,7 +41,7 @@ static struct book_line *flow_line(struct emit_flow *f, enum cause *cause, int64
     if (!node_listed(&f->in_lossy))
         node_add(&f->e->lossy, &f->in_lossy);
     // Room to tell of it is set aside, and when there is none, that is its cause.
-    unsigned bit = 1u << book_index(*cause);
+    unsigned bit = 1u << emit_cause_index(*cause);
     if (f->holds && !(f->held_losses & bit)) {
         if (journal_hold(f->e->journal, HELD_LOSS)) {
             f->held += HELD_LOSS;
@@ -53,7 +53,8 @@ static struct book_line *flow_line(struct emit_flow *f, enum cause *cause, int64
     return line_of(&f->book, *cause, at_us);
 }
 
-void book_lost(struct emit_flow *f, enum dir dir, enum cause cause, uint64_t wire, int64_t at_us)
+void emit_book_lost(struct emit_flow *f, enum dir dir, enum cause cause, uint64_t wire,
+                    int64_t at_us)
 {
     if (wire == 0)
         return;
@@ -62,19 +63,19 @@ void book_lost(struct emit_flow *f, enum dir dir, enum cause cause, uint64_t wir
     stat_add(&f->e->stats->lost_bytes[cause], wire);
 }
 
-void book_lost_txn(struct emit_flow *f, enum cause cause, int64_t at_us)
+void emit_book_lost_txn(struct emit_flow *f, enum cause cause, int64_t at_us)
 {
     flow_line(f, &cause, at_us)->transactions++;
     stat_add(&f->e->stats->lost_transactions[cause], 1);
 }
 
-void book_lost_record(struct emit_flow *f, enum cause cause, int64_t at_us)
+void emit_book_lost_record(struct emit_flow *f, enum cause cause, int64_t at_us)
 {
     flow_line(f, &cause, at_us);
 }
 
-void book_lost_flow(struct emitter *e, enum cause cause, const uint64_t bytes[2],
-                    uint64_t transactions, int64_t at_us)
+void emit_book_lost_flow(struct emitter *e, enum cause cause, const uint64_t bytes[2],
+                         uint64_t transactions, int64_t at_us)
 {
     struct book_line *l = line_of(&e->book, cause, at_us);
 
@@ -86,13 +87,13 @@ void book_lost_flow(struct emitter *e, enum cause cause, const uint64_t bytes[2]
     stat_add(&e->stats->lost_transactions[cause], transactions);
 }
 
-void book_untold(struct emit_flow *f, int64_t at_us)
+void emit_book_untold(struct emit_flow *f, int64_t at_us)
 {
     for (unsigned i = 0; i < CAUSES; i++) {
         const struct book_line *from = &f->book.line[i];
         if (!(f->book.due & 1u << i))
             continue;
-        struct book_line *to = line_of(&f->e->book, book_causes[i], from->first_us);
+        struct book_line *to = line_of(&f->e->book, emit_causes[i], from->first_us);
         to->transactions += from->transactions;
         to->bytes[C2S] += from->bytes[C2S];
         to->bytes[S2C] += from->bytes[S2C];
@@ -103,7 +104,7 @@ void book_untold(struct emit_flow *f, int64_t at_us)
     line_of(&f->e->book, CAUSE_RING_FULL, at_us)->flows++;
 }
 
-void book_omitted(struct emit_flow *f, enum dir dir, uint64_t wire)
+void emit_book_omitted(struct emit_flow *f, enum dir dir, uint64_t wire)
 {
     f->omitted[dir] += wire;
     f->booked[dir] += wire;
@@ -125,7 +126,7 @@ static uint64_t put_commit(struct emitter *e, enum wire_type type, size_t n)
     return journal_commit(e->journal, type, n);
 }
 
-bool put_restart(struct emitter *e, int64_t now_us)
+bool emit_put_restart(struct emitter *e, int64_t now_us)
 {
     void *room = put_room(e, PACK_RESTART_MAX, 0);
 
@@ -136,7 +137,7 @@ bool put_restart(struct emitter *e, int64_t now_us)
     return true;
 }
 
-bool put_flow_open(struct emit_flow *f)
+bool emit_put_flow_open(struct emit_flow *f)
 {
     size_t from = f->holds ? HELD_OPEN : 0;
 
@@ -152,7 +153,7 @@ bool put_flow_open(struct emit_flow *f)
     return true;
 }
 
-bool put_flow_close(struct emit_flow *f, const struct flow_totals *totals)
+bool emit_put_flow_close(struct emit_flow *f, const struct flow_totals *totals)
 {
     struct pack_flow_close c = {
         .flow = f->seq,
@@ -172,7 +173,7 @@ bool put_flow_close(struct emit_flow *f, const struct flow_totals *totals)
     return true;
 }
 
-bool put_tls(struct emit_flow *f, const struct tls_facts *t)
+bool emit_put_tls(struct emit_flow *f, const struct tls_facts *t)
 {
     void *room = f->seq ? put_room(f->e, PACK_TLS_MAX, 0) : NULL;
 
@@ -187,10 +188,10 @@ static size_t held_for(struct emitter *e, struct emit_flow *f, unsigned line, bo
 {
     bool any = f ? (f->held_losses & 1u << line) != 0 : e->held >= HELD_LOSS;
 
-    return any && (last || (f && line != book_index(CAUSE_RING_FULL))) ? HELD_LOSS : 0;
+    return any && (last || (f && line != emit_cause_index(CAUSE_RING_FULL))) ? HELD_LOSS : 0;
 }
 
-void put_losses(struct emitter *e, struct emit_flow *f, bool last)
+void emit_put_losses(struct emitter *e, struct emit_flow *f, bool last)
 {
     struct book *b = f ? &f->book : &e->book;
 
@@ -199,7 +200,7 @@ void put_losses(struct emitter *e, struct emit_flow *f, bool last)
         size_t from = held_for(e, f, i, last);
         if (!(b->due & 1u << i))
             continue;
-        if (f && !put_flow_open(f))
+        if (f && !emit_put_flow_open(f))
             return;
         void *room = put_room(e, PACK_LOSS_MAX, from);
         if (!room)
@@ -209,7 +210,7 @@ void put_losses(struct emitter *e, struct emit_flow *f, bool last)
         *(f ? &f->held : &e->held) -= from;
         struct pack_loss loss = {
             .flow = f ? f->seq : 0,
-            .cause = book_causes[i],
+            .cause = emit_causes[i],
             .transactions = l->transactions,
             .flows = l->flows,
             .bytes = {l->bytes[C2S], l->bytes[S2C]},
@@ -252,12 +253,12 @@ static void fill_txn(struct pack_txn *t, const struct pend *p)
     }
 }
 
-void put_txn_open(struct pend *p)
+void emit_put_txn_open(struct pend *p)
 {
     struct emitter *e = p->flow->e;
     struct pack_txn t;
 
-    if (p->told || !put_flow_open(p->flow))
+    if (p->told || !emit_put_flow_open(p->flow))
         return;
     fill_txn(&t, p);
     void *room = put_room(e, pack_txn_open_bound(&t), 0);
@@ -289,7 +290,7 @@ static void fill_half(struct pack_half *out, struct half_parts *parts, struct ha
     out->last_us = h->last_us;
     out->head = piece(h, h->head_at, h->head_n);
     out->trailers = piece(h, h->trailers_at, h->trailers_n);
-    out->rhythm = rhythm_bytes(h, &e->pool);
+    out->rhythm = emit_rhythm_bytes(h, &e->pool);
     out->head_wire = h->head_wire;
     out->body_wire = h->body_wire;
     out->body_size = h->size;
@@ -317,7 +318,7 @@ static void fill_half(struct pack_half *out, struct half_parts *parts, struct ha
     out->rule = parts->rule;
 }
 
-bool put_txn(struct pend *p, const char *note)
+bool emit_put_txn(struct pend *p, const char *note)
 {
     struct emit_flow *f = p->flow;
     struct emitter *e = f->e;
@@ -325,7 +326,7 @@ bool put_txn(struct pend *p, const char *note)
     struct half_parts parts[2];
     char clean[PACK_TEXT_ROOM(PACK_TEXT_MAX)];
 
-    if (!put_flow_open(f))
+    if (!emit_put_flow_open(f))
         return false;
     fill_txn(&t, p);
     if (*note) {
@@ -351,7 +352,7 @@ bool put_txn(struct pend *p, const char *note)
     return true;
 }
 
-void put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire)
+void emit_put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire)
 {
     struct emit_flow *f = p->flow;
     struct half *h = &p->half[dir];
@@ -379,8 +380,8 @@ void put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire)
         h->stored += bytes.n;
         h->parts++;
     } else {
-        book_lost(f, dir, CAUSE_RING_FULL, wire - omitted, h->gather_last);
-        book_omitted(f, dir, omitted);
+        emit_book_lost(f, dir, CAUSE_RING_FULL, wire - omitted, h->gather_last);
+        emit_book_omitted(f, dir, omitted);
     }
     h->put_at += bytes.n;
     h->due -= wire;

@@ -1,4 +1,5 @@
-// emitter_state: what the emitter's files share, and nobody else sees.
+// emitter_state: what the emitter's files share, and nobody else sees. Their functions begin with
+// emit_, those that all know with emitter_.
 //
 //   emitter.c         life, flows, the tick
 //   emitter_txn.c     what the sink is told of a transaction
@@ -75,10 +76,10 @@ struct book {
     struct book_line {
         uint64_t transactions, flows, bytes[2];
         int64_t first_us, last_us;
-    } line[CAUSES]; // in the order of book_causes
+    } line[CAUSES]; // in the order of emit_causes
 };
-extern const enum cause book_causes[CAUSES];
-static inline unsigned book_index(enum cause cause)
+extern const enum cause emit_causes[CAUSES];
+static inline unsigned emit_cause_index(enum cause cause)
 {
     return cause == CAUSE_BUDGET_FULL ? CAUSES - 1 : cause - CAUSE_RING_FULL;
 }
@@ -197,81 +198,85 @@ struct emitter {
 // ---- emitter.c
 // Room for the flow's last words is set aside, or they will wait for it, or it is not recorded:
 // false.
-bool flow_admit(struct emit_flow *f);
-void flow_end(struct emit_flow *f, const struct flow_totals *totals); // frees f
-void flow_close(struct sink_flow *sf, const struct flow_totals *totals);
+bool emit_admit(struct emit_flow *f);
+void emit_end_flow(struct emit_flow *f, const struct flow_totals *totals); // frees f
+void emit_close(struct sink_flow *sf, const struct flow_totals *totals);
 // After each call from outside: tells the link and the counters.
 void emitter_done(struct emitter *e);
 // The bit of a rule of redaction.
 uint64_t emitter_rule(struct emitter *e, const char *what);
 
 // ---- emitter_put.c
-void book_lost(struct emit_flow *f, enum dir dir, enum cause cause, uint64_t wire, int64_t at_us);
-void book_lost_txn(struct emit_flow *f, enum cause cause, int64_t at_us);
-void book_lost_record(struct emit_flow *f, enum cause cause, int64_t at_us); // stands for no bytes
+void emit_book_lost(struct emit_flow *f, enum dir dir, enum cause cause, uint64_t wire,
+                    int64_t at_us);
+void emit_book_lost_txn(struct emit_flow *f, enum cause cause, int64_t at_us);
+void emit_book_lost_record(struct emit_flow *f, enum cause cause,
+                           int64_t at_us); // stands for no bytes
 // A whole flow, with what is not booked of it: bytes by enum dir.
-void book_lost_flow(struct emitter *e, enum cause cause, const uint64_t bytes[2],
-                    uint64_t transactions, int64_t at_us);
+void emit_book_lost_flow(struct emitter *e, enum cause cause, const uint64_t bytes[2],
+                         uint64_t transactions, int64_t at_us);
 // The end of a flow, and its book, that no record will tell of: they go into the worker's book.
-void book_untold(struct emit_flow *f, int64_t at_us);
-void book_omitted(struct emit_flow *f, enum dir dir, uint64_t wire);
+void emit_book_untold(struct emit_flow *f, int64_t at_us);
+void emit_book_omitted(struct emit_flow *f, enum dir dir, uint64_t wire);
 
-bool put_restart(struct emitter *e, int64_t now_us);
+bool emit_put_restart(struct emitter *e, int64_t now_us);
 // Once. False: no room, which can only be when none was held.
-bool put_flow_open(struct emit_flow *f);
-bool put_flow_close(struct emit_flow *f, const struct flow_totals *totals); // the same
-bool put_tls(struct emit_flow *f, const struct tls_facts *t);
-void put_txn_open(struct pend *p); // once, when there is room
-bool put_txn(struct pend *p, const char *note);
+bool emit_put_flow_open(struct emit_flow *f);
+bool emit_put_flow_close(struct emit_flow *f, const struct flow_totals *totals); // the same
+bool emit_put_tls(struct emit_flow *f, const struct tls_facts *t);
+void emit_put_txn_open(struct pend *p); // once, when there is room
+bool emit_put_txn(struct pend *p, const char *note);
 // Content that stands for wire bytes of what is due; without room it is lost.
-void put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire);
+void emit_put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire);
 // Losses that are not told yet: of the flow or, with f NULL, of whole flows. last: from what is
 // held.
-void put_losses(struct emitter *e, struct emit_flow *f, bool last);
+void emit_put_losses(struct emitter *e, struct emit_flow *f, bool last);
 
 // ---- emitter_body.c
-void rhythm_hear(struct rhythm *r, struct pool *pool, uint64_t wire, int64_t at_us);
+void emit_rhythm_hear(struct rhythm *r, struct pool *pool, uint64_t wire, int64_t at_us);
 // Encoded, when there was more than one piece; a loan until the half is freed.
-struct view rhythm_bytes(struct half *h, struct pool *pool);
+struct view emit_rhythm_bytes(struct half *h, struct pool *pool);
 // Content, and the wire bytes that it stands for. May change the fate.
-void body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us);
+void emit_body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us);
 // The content from now on, and what was gathered, goes out in Parts. May change the fate.
-void body_spill(struct pend *p, enum dir dir);
+void emit_body_spill(struct pend *p, enum dir dir);
 // What was gathered goes out in a Part, or waits for room unless it is the last of its message. May
 // change the fate.
-void body_flush(struct pend *p, enum dir dir, bool last);
+void emit_body_flush(struct pend *p, enum dir dir, bool last);
 // Memory within the budget, if need be by sending out what other transactions have gathered.
-bool body_room(struct pend *p, struct pool_buf *b, size_t n);
-void *body_block(struct emitter *e, size_t n, size_t *size);
+bool emit_body_room(struct pend *p, struct pool_buf *b, size_t n);
+void *emit_body_block(struct emitter *e, size_t n, size_t *size);
 // Why one of these two just failed.
-enum cause body_shortage(const struct emitter *e);
+enum cause emit_body_shortage(const struct emitter *e);
 
 // ---- emitter_txn.c
 extern const struct sink_ops emitter_ops;
-void pend_drop(struct pend *p, enum fate fate, enum cause cause); // and its memory but for itself
-void pend_end(struct pend *p, const char *note); // the last call about it; it may wait for room
-void pend_put(struct pend *p, const char *note); // written now, or lost; p is gone
-int64_t pend_last_us(const struct pend *p);
+void emit_pend_drop(struct pend *p, enum fate fate,
+                    enum cause cause); // and its memory but for itself
+void emit_pend_end(struct pend *p,
+                   const char *note); // the last call about it; it may wait for room
+void emit_pend_put(struct pend *p, const char *note); // written now, or lost; p is gone
+int64_t emit_pend_last_us(const struct pend *p);
 
 // ---- emitter_late.c
 // With --on-full block: an ACK will make room, and should do so before n bytes of frames are
 // written.
-bool late_must_wait(const struct emitter *e, uint64_t n);
-uint64_t late_need(const struct pend *p); // n for its records
+bool emit_late_must_wait(const struct emitter *e, uint64_t n);
+uint64_t emit_late_need(const struct pend *p); // n for its records
 // It ended, and waits for room. False: it does not.
-bool late_pend(struct pend *p, const char *note);
+bool emit_late_pend(struct pend *p, const char *note);
 // The flow ended, and waits. False: it does not.
-bool late_flow(struct emit_flow *f, const struct flow_totals *totals);
+bool emit_late_flow(struct emit_flow *f, const struct flow_totals *totals);
 // Writes what waited, as far as there is room; all: whether there is room or not.
-void late_catch_up(struct emitter *e, bool all);
+void emit_late_catch_up(struct emitter *e, bool all);
 
 // ---- emitter_nobody.c
 extern const struct sink_ops emitter_nobody_ops;
 
 // ---- emitter_filter.c
 // ended: nothing more will be known.
-enum filter_verdict filter_pend(const struct pend *p, bool ended, const char *note);
+enum filter_verdict emit_filter_pend(const struct pend *p, bool ended, const char *note);
 // Whether it is kept, once and for all; an undecided one is. False: it was dropped.
-bool filter_settle(struct pend *p);
+bool emit_filter_settle(struct pend *p);
 
 #endif

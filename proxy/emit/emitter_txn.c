@@ -26,7 +26,7 @@ static struct pend *find(const struct emit_flow *f, uint64_t n)
     return NULL;
 }
 
-int64_t pend_last_us(const struct pend *p)
+int64_t emit_pend_last_us(const struct pend *p)
 {
     int64_t c2s = p->half[C2S].last_us, s2c = p->half[S2C].last_us;
 
@@ -42,9 +42,9 @@ static struct pend *begin(struct emit_flow *f, const struct sink_msg *m)
         return NULL;
     f->next_n = m->n + 1;
     bool allowed = f->pend_count < EMIT_PENDING_MAX;
-    struct pend *p = allowed ? body_block(e, sizeof *p, &size) : NULL;
+    struct pend *p = allowed ? emit_body_block(e, sizeof *p, &size) : NULL;
     if (!p) {
-        f->short_of = allowed ? body_shortage(e) : CAUSE_BUDGET_FULL;
+        f->short_of = allowed ? emit_body_shortage(e) : CAUSE_BUDGET_FULL;
         return NULL;
     }
     memset(p, 0, sizeof *p);
@@ -77,13 +77,13 @@ static void free_half(struct pend *p, struct half *h)
 static void book_undecided(struct emit_flow *f, enum dir dir, struct half *h, enum fate fate)
 {
     if (h->lost && fate == PEND_FILTERED)
-        book_omitted(f, dir, h->lost);
+        emit_book_omitted(f, dir, h->lost);
     else if (h->lost)
-        book_lost(f, dir, h->lost_cause, h->lost, h->last_us);
+        emit_book_lost(f, dir, h->lost_cause, h->lost, h->last_us);
     h->lost = 0;
 }
 
-void pend_drop(struct pend *p, enum fate fate, enum cause cause)
+void emit_pend_drop(struct pend *p, enum fate fate, enum cause cause)
 {
     struct emit_flow *f = p->flow;
 
@@ -91,8 +91,8 @@ void pend_drop(struct pend *p, enum fate fate, enum cause cause)
         struct half *h = &p->half[dir];
         uint64_t here = h->head_wire + h->due;
         uint64_t omitted = h->credit < here && fate == PEND_LOST ? h->credit : here;
-        book_omitted(f, (enum dir)dir, omitted + h->left_out);
-        book_lost(f, (enum dir)dir, cause, here - omitted, h->last_us);
+        emit_book_omitted(f, (enum dir)dir, omitted + h->left_out);
+        emit_book_lost(f, (enum dir)dir, cause, here - omitted, h->last_us);
         book_undecided(f, (enum dir)dir, h, fate);
         h->head_wire = h->due = h->left_out = h->credit = 0;
         h->body_n = 0;
@@ -119,28 +119,28 @@ static void free_pend(struct pend *p)
     pool_give(&f->e->pool, p, p->size);
 }
 
-void pend_end(struct pend *p, const char *note)
+void emit_pend_end(struct pend *p, const char *note)
 {
-    if (p->fate == PEND_KEPT && !p->decided && filter_pend(p, true, note) == FILTER_DROP)
-        pend_drop(p, PEND_FILTERED, 0);
-    if (p->fate != PEND_KEPT || !late_pend(p, note))
-        pend_put(p, note);
+    if (p->fate == PEND_KEPT && !p->decided && emit_filter_pend(p, true, note) == FILTER_DROP)
+        emit_pend_drop(p, PEND_FILTERED, 0);
+    if (p->fate != PEND_KEPT || !emit_late_pend(p, note))
+        emit_pend_put(p, note);
 }
 
-void pend_put(struct pend *p, const char *note)
+void emit_pend_put(struct pend *p, const char *note)
 {
     struct emit_flow *f = p->flow;
 
     for (int dir = C2S; dir <= S2C; dir++) {
         if (p->fate == PEND_KEPT && p->half[dir].in_parts)
-            body_flush(p, (enum dir)dir, true);
+            emit_body_flush(p, (enum dir)dir, true);
     }
-    if (p->fate == PEND_KEPT && !put_txn(p, note))
-        pend_drop(p, PEND_LOST, CAUSE_RING_FULL);
+    if (p->fate == PEND_KEPT && !emit_put_txn(p, note))
+        emit_pend_drop(p, PEND_LOST, CAUSE_RING_FULL);
     for (int dir = C2S; dir <= S2C; dir++)
         book_undecided(f, (enum dir)dir, &p->half[dir], p->fate);
     if (p->fate == PEND_LOST)
-        book_lost_txn(f, p->cause, pend_last_us(p));
+        emit_book_lost_txn(f, p->cause, emit_pend_last_us(p));
     if (p->fate == PEND_FILTERED) {
         f->filtered++;
         stat_add(&f->e->stats->filtered, 1);
@@ -158,9 +158,9 @@ static bool passes(struct emit_flow *f, const struct pend *p, enum dir dir, uint
         return false;
     f->passed_us = at_us;
     if (p && p->fate == PEND_FILTERED)
-        book_omitted(f, dir, wire);
+        emit_book_omitted(f, dir, wire);
     else
-        book_lost(f, dir, p ? p->cause : f->short_of, wire, at_us);
+        emit_book_lost(f, dir, p ? p->cause : f->short_of, wire, at_us);
     return true;
 }
 
@@ -170,7 +170,7 @@ static bool add_text(struct pend *p, int which, struct view text)
 
     if (text.n == 0)
         return true;
-    if (!body_room(p, b, PACK_TEXT_ROOM(text.n)))
+    if (!emit_body_room(p, b, PACK_TEXT_ROOM(text.n)))
         return false;
     p->text[which] = (uint32_t)b->n;
     b->n += pack_text(b->p + b->n, text) + 1;
@@ -181,7 +181,7 @@ static bool add_head(struct pend *p, struct half *h, const struct sink_msg *m)
 {
     h->head_at = (uint32_t)h->data.n;
     h->head_n = (uint32_t)m->head.n;
-    if (!body_room(p, &h->data, m->head.n) ||
+    if (!emit_body_room(p, &h->data, m->head.n) ||
         !pool_buf_add(&p->flow->e->pool, &h->data, m->head.p, m->head.n))
         return false;
     return m->dir == S2C ||
@@ -199,7 +199,7 @@ static bool add_interim(struct pend *p, struct half *h, const struct sink_msg *m
         h->rules |= emitter_rule(p->flow->e, RULE_INTERIM);
         return true;
     }
-    if (!body_room(p, &h->data, m->head.n) ||
+    if (!emit_body_room(p, &h->data, m->head.n) ||
         !pool_buf_add(&p->flow->e->pool, &h->data, m->head.p, m->head.n))
         return false;
     h->interim_end[h->interims++] = (uint32_t)h->data.n;
@@ -220,14 +220,14 @@ static void hear_begin(struct pend *p, const struct sink_msg *m)
         p->by_proxy = true;
     if (m->interim) {
         if (!add_interim(p, h, m))
-            pend_drop(p, PEND_LOST, body_shortage(p->flow->e));
+            emit_pend_drop(p, PEND_LOST, emit_body_shortage(p->flow->e));
         return;
     }
     h->begun = true;
     h->limit = p->flow->e->conf.max_body;
     h->in_parts = p->raw;
     if (!p->raw)
-        rhythm_hear(&h->rhythm, &p->flow->e->pool, m->head_wire, m->at_us);
+        emit_rhythm_hear(&h->rhythm, &p->flow->e->pool, m->head_wire, m->at_us);
     if (m->dir == S2C)
         p->status = m->status;
     if (m->version.n && (m->dir == C2S || !p->version[0])) {
@@ -236,7 +236,7 @@ static void hear_begin(struct pend *p, const struct sink_msg *m)
         p->version[version.n] = '\0';
     }
     if (!add_head(p, h, m))
-        pend_drop(p, PEND_LOST, body_shortage(p->flow->e));
+        emit_pend_drop(p, PEND_LOST, emit_body_shortage(p->flow->e));
 }
 
 static void on_begin(struct sink_flow *sf, const struct sink_msg *m)
@@ -244,8 +244,8 @@ static void on_begin(struct sink_flow *sf, const struct sink_msg *m)
     struct emit_flow *f = flow_of(sf);
 
     f->told[m->dir] += m->head_wire;
-    if (!flow_admit(f)) {
-        book_lost(f, m->dir, CAUSE_RING_FULL, m->head_wire, m->at_us);
+    if (!emit_admit(f)) {
+        emit_book_lost(f, m->dir, CAUSE_RING_FULL, m->head_wire, m->at_us);
         return;
     }
     struct pend *p = find(f, m->n);
@@ -268,8 +268,8 @@ static void on_body(struct sink_flow *sf, uint64_t n, enum dir dir, struct view 
         h->seen = true;
         h->last_us = at_us;
         if (!p->raw)
-            rhythm_hear(&h->rhythm, &f->e->pool, wire, at_us);
-        body_add(p, dir, content, wire, at_us);
+            emit_rhythm_hear(&h->rhythm, &f->e->pool, wire, at_us);
+        emit_body_add(p, dir, content, wire, at_us);
     }
     emitter_done(f->e);
 }
@@ -289,16 +289,16 @@ static void on_end(struct sink_flow *sf, uint64_t n, enum dir dir, enum msg_end 
         h->body_wire += wire;
         h->due += wire;
         if (!p->raw)
-            rhythm_hear(&h->rhythm, &f->e->pool, wire, at_us);
+            emit_rhythm_hear(&h->rhythm, &f->e->pool, wire, at_us);
         if (trailers.n && h->in_parts)
-            body_flush(p, dir, false);
+            emit_body_flush(p, dir, false);
         if (trailers.n && p->fate == PEND_KEPT) {
-            if (body_room(p, &h->data, trailers.n)) {
+            if (emit_body_room(p, &h->data, trailers.n)) {
                 h->trailers_at = (uint32_t)h->data.n;
                 h->trailers_n = (uint32_t)trailers.n;
                 pool_buf_add(&f->e->pool, &h->data, trailers.p, trailers.n);
             } else {
-                pend_drop(p, PEND_LOST, body_shortage(p->flow->e));
+                emit_pend_drop(p, PEND_LOST, emit_body_shortage(p->flow->e));
             }
         }
     }
@@ -313,9 +313,9 @@ static void on_txn_end(struct sink_flow *sf, uint64_t n, const char *note)
     f->transactions++;
     stat_add(&f->e->stats->transactions, 1);
     if (p)
-        pend_end(p, note);
+        emit_pend_end(p, note);
     else
-        book_lost_txn(f, f->short_of, f->passed_us);
+        emit_book_lost_txn(f, f->short_of, f->passed_us);
     emitter_done(f->e);
 }
 
@@ -323,10 +323,10 @@ static void on_tls(struct sink_flow *sf, const struct tls_facts *t)
 {
     struct emit_flow *f = flow_of(sf);
 
-    if (flow_admit(f)) {
-        put_flow_open(f);
-        if (!put_tls(f, t))
-            book_lost_record(f, CAUSE_RING_FULL, t->at_us);
+    if (emit_admit(f)) {
+        emit_put_flow_open(f);
+        if (!emit_put_tls(f, t))
+            emit_book_lost_record(f, CAUSE_RING_FULL, t->at_us);
         if (!f->sni && *t->sni && (f->e->filter_fields & FILTER_BIT(FIELD_SNI)))
             f->sni = strdup(t->sni); // without memory the filter does not know it, and keeps
     }
@@ -353,14 +353,14 @@ static void on_lost(struct sink_flow *sf, uint64_t n, enum dir dir, enum cause c
     struct pend *p = n == SINK_NO_MESSAGE ? NULL : find(f, n);
 
     f->told[dir] += wire;
-    flow_admit(f);
+    emit_admit(f);
     if (p && p->fate == PEND_FILTERED) {
-        book_omitted(f, dir, wire);
+        emit_book_omitted(f, dir, wire);
     } else if (p && p->fate == PEND_KEPT && !p->decided) {
         p->half[dir].lost += wire;
         p->half[dir].lost_cause = cause;
     } else {
-        book_lost(f, dir, cause, wire, at_us);
+        emit_book_lost(f, dir, cause, wire, at_us);
     }
     emitter_done(f->e);
 }
@@ -373,5 +373,5 @@ const struct sink_ops emitter_ops = {
     .tls = on_tls,
     .omitted = on_omitted,
     .lost = on_lost,
-    .close = flow_close,
+    .close = emit_close,
 };
