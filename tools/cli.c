@@ -9,6 +9,7 @@
 #include "tools/term.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -346,6 +347,16 @@ out:
     return code;
 }
 
+// A standard stream that is closed stays one that fails: else the next file that is opened would
+// take its number, and what is told on it.
+static void hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+                return; // as well as it goes
+}
+
 // A reader that goes away is seen where we write; a folder of many files may be open at once.
 static void prepare_process(void)
 {
@@ -362,6 +373,7 @@ int cli_main(int argc, char **argv, char **envp)
     static char help_name[] = "help", version_name[] = "version";
     static char *help[] = {help_name, NULL}, *version[] = {version_name, NULL};
     int used;
+    hold_streams();
     setlocale(LC_CTYPE, "");
     argc--;
     argv++;

@@ -113,11 +113,29 @@ static void test_link(void **state)
     tmp_remove(far);
 }
 
+// Without standard streams: the file that is written does not become one of them.
+static void test_closed_streams(void **state)
+{
+    struct program p;
+    char path[TMP_PATH], script[4 * TMP_PATH];
+    (void)state;
+    in_dir(path, "out.har");
+    snprintf(script, sizeof script,
+             "tapedeck export har %s 'protocol = raw' --out %s 2>&-; echo $?; grep -c left %s; "
+             "tapedeck ls %s >&-; echo $?; tapedeck query %s - <&-; echo $?",
+             sample.path, path, path, sample.path, sample.path);
+    program_shell(&p, script);
+    assert_string_equal(p.out, "0\n0\n1\n1\n");
+    program_clear(&p);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_captures_stay),
         cmocka_unit_test(test_link),
+        cmocka_unit_test(test_closed_streams),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
