@@ -218,10 +218,16 @@ bool capture_has(const struct capture *c, const char *path)
     return false;
 }
 
+// No filter ends so.
+static bool is_database_name(const char *operand)
+{
+    return ends_in_db(view_of(operand)) && !strpbrk(operand, " =<>~");
+}
+
 bool capture_names(const char *operand)
 {
     struct stat st;
-    return stat(operand, &st) == 0 || (ends_in_db(view_of(operand)) && !strpbrk(operand, " =<>~"));
+    return stat(operand, &st) == 0 || is_database_name(operand);
 }
 
 struct store *capture_open(const char *path)
@@ -263,6 +269,10 @@ int selection_parse(struct selection *s, int argc, char **argv)
         path = argv[0];
         argc--;
         argv++;
+        if (argc > 0 && is_database_name(argv[0])) {
+            cli_error("one capture only, or a folder of several: not '%s' as well", argv[0]);
+            return CLI_USAGE;
+        }
     }
     s->text = join(argc, argv);
     if (!s->text)

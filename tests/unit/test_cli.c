@@ -105,6 +105,8 @@ static void test_wrong_use(void **state)
         {{"ls", "--columns", "bogus"}, "there is no column 'bogus'"},
         {{"show"}, "which transaction?"},
         {{"show", "abc"}, "'abc' is no id"},
+        {{"show", "last", "abc"}, "'abc' is no id"},
+        {{"ls", "one.db", "two.db"}, "one capture only, or a folder of several: not 'two.db'"},
         {{"query"}, "there is no SQL"},
         {{"query", "--json", "--csv", "SELECT 1"}, "not both"},
         {{"query", "--json", "--no-header", "SELECT 1"}, "--json or --no-header, not both"},

@@ -132,19 +132,28 @@ static int show(const struct options *o, struct rows *r)
     return CLI_OK;
 }
 
+// 0: the last one.
+static int parse_id(const char *operand, int64_t *id)
+{
+    *id = 0;
+    if (strcmp(operand, "last") == 0 || (fields_id_parse(view_of(operand), id) == 0 && *id > 0))
+        return CLI_OK;
+    cli_error("'%s' is no id of a transaction: such as 1.57, the number of ls --json, or last",
+              operand);
+    return CLI_USAGE;
+}
+
 static int show_one(const struct options *o, const struct capture *capture, const char *operand)
 {
     char text[64], why[WHY_MAX];
-    int64_t id = 0;
+    int64_t id;
     size_t column;
-    bool last = strcmp(operand, "last") == 0;
     struct filter *filter = NULL;
     struct rows *rows = NULL;
-    if (!last && fields_id_parse(view_of(operand), &id)) {
-        cli_error("'%s' is no id of a transaction: such as 1.57, the number of ls --json, or last",
-                  operand);
-        return CLI_USAGE;
-    }
+    int code = parse_id(operand, &id);
+    if (code)
+        return code;
+    bool last = id == 0;
     snprintf(text, sizeof text, "id %s %lld", last ? ">" : "=", (long long)id);
     if (filter_parse(view_of(text), 0, &filter, &column, why)) {
         cli_error("%s", why);
@@ -152,11 +161,12 @@ static int show_one(const struct options *o, const struct capture *capture, cons
     }
     struct rows_spec spec = {
         .capture = capture, .filter = filter, .order = STORE_NEWEST_FIRST, .limit = 1};
-    int code = rows_open(&rows, &spec);
+    code = rows_open(&rows, &spec);
     if (!code && rows_next(rows)) {
         code = show(o, rows);
     } else if (!code) {
-        cli_error("there is no transaction %s in %s", operand, capture->paths[capture->n - 1]);
+        cli_error("there is no transaction%s%s in %s", last ? "" : " ", last ? "" : operand,
+                  capture->paths[capture->n - 1]);
         code = CLI_FAILED;
     }
     rows_close(rows);
@@ -175,7 +185,11 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     }
     if (argc == 0)
         return cli_usage(c, "which transaction? An id is in the first column of tapedeck ls");
-    int code = capture_find(&capture, path);
+    int code = CLI_OK;
+    int64_t id;
+    for (int i = 0; i < argc && !code; i++) // before anything is shown
+        code = parse_id(argv[i], &id);
+    code = code ? code : capture_find(&capture, path);
     for (int i = 0; i < argc && !code; i++) {
         if (i > 0 && !options_flag(o, "raw") && !options_is_set(o, "body") &&
             !options_flag(o, "json"))
