@@ -10,6 +10,7 @@
 //
 // NULL in, NULL out. A body is looked through up to BODY_SEARCH_MAX bytes; a content coding is not
 // undone. Compiled patterns are kept for as long as a statement's pattern stays the same.
+#include "proto/base/utf8.h"
 #include "schema/store_impl.h"
 
 #include "proto/filter_pattern.h"
@@ -63,36 +64,20 @@ static void sql_content_type(sqlite3_context *ctx, int argc, sqlite3_value **arg
         find_header(ctx, value_view(argv[0]), VIEW_LIT("content-type"));
 }
 
-// Bytes of the UTF-8 sequence at the front of v; 0: it is none.
-static size_t utf8_length(struct view v)
-{
-    const unsigned char *p = (const unsigned char *)v.p;
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    if (n == 0 || p[0] > 0xf4 || v.n < n)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
-    bool beyond = (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf4 && p[1] > 0x8f);
-    return overlong || beyond ? 0 : n;
-}
-
 // A JSON string. A byte that is not UTF-8 is written as the character of its number (Latin-1).
 static int put_json(struct buf *out, struct view v)
 {
     int e = buf_add(out, "\"", 1);
     while (v.n > 0 && e == 0) {
         unsigned char c = (unsigned char)v.p[0];
-        size_t n = utf8_length(v);
-        if (c < 0x20 || c == 0x7f || n == 0)
+        size_t n;
+        if (utf8_next(v, &n) < 0 || c < 0x20 || c == 0x7f)
             e = buf_printf(out, "\\u%04x", c);
         else if (c == '"' || c == '\\')
             e = buf_printf(out, "\\%c", c);
         else
             e = buf_add(out, v.p, n);
-        v = view_from(v, n == 0 ? 1 : n);
+        v = view_from(v, n);
     }
     return e != 0 ? e : buf_add(out, "\"", 1);
 }
@@ -129,21 +114,14 @@ static void sql_headers(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 
 // ---- queries
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
 // Undoes %XX and '+' into out, which has room for v.n bytes; returns how many it became.
 static size_t unescape(struct view v, char *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < v.n; i++) {
         char c = v.p[i] == '+' ? ' ' : v.p[i];
-        if (c == '%' && i + 2 < v.n && hex_digit(v.p[i + 1]) >= 0 && hex_digit(v.p[i + 2]) >= 0) {
-            c = (char)(hex_digit(v.p[i + 1]) * 16 + hex_digit(v.p[i + 2]));
+        if (c == '%' && i + 2 < v.n && view_digit(v.p[i + 1]) >= 0 && view_digit(v.p[i + 2]) >= 0) {
+            c = (char)(view_digit(v.p[i + 1]) << 4 | view_digit(v.p[i + 2]));
             i += 2;
         }
         out[n++] = c;

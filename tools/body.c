@@ -2,8 +2,8 @@
 // decoding fails the measure starts again with the bytes as they are stored.
 #include "tools/body.h"
 
+#include "proto/base/utf8.h"
 #include "tools/cli.h"
-#include "tools/utf8.h"
 
 #include <inttypes.h>
 

@@ -93,34 +93,12 @@ const struct command *cli_find(int argc, char **argv, int *used)
     return c || argc < 1 ? c : find(argv[0]);
 }
 
-// Letters that must be added, removed or changed to turn a into b.
-static int distance(const char *a, const char *b)
-{
-    int row[64];
-    int n = (int)strlen(b);
-    if (n > 62)
-        return n;
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 1; *a; a++, i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int change = diagonal + (*a != b[j - 1]);
-            diagonal = row[j];
-            int least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            row[j] = change < least ? change : least;
-        }
-    }
-    return row[n];
-}
-
 static int unknown(const char *name)
 {
     const char *near = NULL;
     int least = 3;
     for (const struct command *const *c = command_table; *c; c++) {
-        int d = distance(name, (*c)->name);
+        int d = view_distance(view_of(name), view_of((*c)->name));
         if (d < least) {
             least = d;
             near = (*c)->name;

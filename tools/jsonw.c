@@ -2,7 +2,7 @@
 // once.
 #include "tools/jsonw.h"
 
-#include "tools/utf8.h"
+#include "proto/base/utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>

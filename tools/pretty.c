@@ -2,7 +2,7 @@
 // JSON, then to write. It keeps what is open in a stack of bits, so depth costs no recursion.
 #include "tools/pretty.h"
 
-#include "tools/utf8.h"
+#include "proto/base/utf8.h"
 
 #include <ctype.h>
 

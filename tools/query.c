@@ -1,11 +1,11 @@
 // query: SQL over a capture, read-only.
 #include "proto/base/buf.h"
+#include "proto/base/utf8.h"
 #include "tools/capture.h"
 #include "tools/commands.h"
 #include "tools/csv.h"
 #include "tools/fields.h"
 #include "tools/table.h"
-#include "tools/utf8.h"
 
 #include <unistd.h>
 

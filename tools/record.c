@@ -1,11 +1,11 @@
 // record: see the header. Bodies are streamed: body_look() says how they are told, then they pass.
 #include "tools/record.h"
 
+#include "proto/base/utf8.h"
 #include "tools/body.h"
 #include "tools/chunks.h"
 #include "tools/fields.h"
 #include "tools/head.h"
-#include "tools/utf8.h"
 
 struct half {
     const char *name;

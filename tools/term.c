@@ -1,12 +1,13 @@
 // term: see the header. Styles are the eight old colours, which every theme makes readable.
 #include "tools/term.h"
 
-#include "tools/utf8.h"
+#include "proto/base/utf8.h"
 
 #include <langinfo.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 static const char *const codes[STYLE_COUNT] = {
     [STYLE_PLAIN] = "",         [STYLE_DIM] = "\033[2m",    [STYLE_BOLD] = "\033[1m",
@@ -73,13 +74,22 @@ static bool steers(int32_t c)
            (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029;
 }
 
+// Columns that a character takes: 0, 1 or 2.
+static int width(int32_t c)
+{
+    if (c >= 0x20 && c < 0x7f)
+        return 1;
+    int w = wcwidth((wchar_t)c);
+    return w < 0 ? 1 : w;
+}
+
 static void glyph(struct glyph *g, struct view v, bool lines)
 {
     int32_t c = utf8_next(v, &g->bytes);
     if (c >= 0 && (!steers(c) || (lines && (c == '\n' || c == '\t')))) {
         g->p = v.p;
         g->n = g->bytes;
-        g->columns = utf8_width(c);
+        g->columns = width(c);
         return;
     }
     if (c < 0x80)

@@ -210,27 +210,6 @@ static int wrong(const struct option_def *def, struct view value, const char *so
     return E_RANGE;
 }
 
-// How many letters must be changed, put in or left out to make b of a; 9 for "many".
-static int distance(struct view a, struct view b)
-{
-    int row[64];
-    if (a.n >= 64 || b.n >= 64)
-        return 9;
-    for (size_t j = 0; j <= b.n; j++)
-        row[j] = (int)j;
-    for (size_t i = 0; i < a.n; i++) {
-        int corner = row[0];
-        row[0] = (int)i + 1;
-        for (size_t j = 0; j < b.n; j++) {
-            int best = corner + (a.p[i] != b.p[j]);
-            corner = row[j + 1];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            row[j + 1] = corner + 1 < best ? corner + 1 : best;
-        }
-    }
-    return row[b.n];
-}
-
 static int unknown(const struct options *o, struct view name, enum option_source by,
                    const char *where, char why[WHY_MAX])
 {
@@ -238,7 +217,7 @@ static int unknown(const struct options *o, struct view name, enum option_source
     char text[SHOWN_MAX + 4];
     int best = 3;
     for (size_t i = 0; i < o->count; i++) {
-        int d = distance(name, view_of(o->slots[i].def->name));
+        int d = view_distance(name, view_of(o->slots[i].def->name));
         if (d < best) {
             best = d;
             near = o->slots[i].def->name;

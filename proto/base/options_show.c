@@ -2,6 +2,7 @@
 #include "proto/base/options_slot.h"
 
 #include "proto/base/err.h"
+#include "proto/base/utf8.h"
 
 #define SENTENCE_AT 27 // column of the sentences in --help
 #define WIDTH_MIN   50
@@ -121,42 +122,15 @@ int options_dump(const struct options *o, FILE *out)
 
 // ---- JSON
 
-// The length of the UTF-8 character at the front of v, 0 when there is none (RFC 3629).
-static size_t utf8_length(struct view v)
-{
-    unsigned char c = (unsigned char)v.p[0], low = 0x80, high = 0xbf;
-    size_t n;
-    if (c < 0x80)
-        return 1;
-    if (c >= 0xc2 && c <= 0xdf) {
-        n = 2;
-    } else if (c >= 0xe0 && c <= 0xef) {
-        n = 3;
-        low = c == 0xe0 ? 0xa0 : low;
-        high = c == 0xed ? 0x9f : high;
-    } else if (c >= 0xf0 && c <= 0xf4) {
-        n = 4;
-        low = c == 0xf0 ? 0x90 : low;
-        high = c == 0xf4 ? 0x8f : high;
-    } else {
-        return 0;
-    }
-    if (v.n < n || (unsigned char)v.p[1] < low || (unsigned char)v.p[1] > high)
-        return 0;
-    for (size_t i = 2; i < n; i++)
-        if (((unsigned char)v.p[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 // A JSON string; bytes that are no UTF-8 become U+FFFD.
 static int json_string(struct buf *out, const char *text)
 {
     int e = buf_add(out, "\"", 1);
     for (struct view rest = view_of(text); rest.n > 0 && !e;) {
-        size_t n = utf8_length(rest);
+        size_t n;
+        int32_t whole = utf8_next(rest, &n);
         unsigned char c = (unsigned char)rest.p[0];
-        if (n == 0)
+        if (whole < 0)
             e = buf_add_view(out, VIEW_LIT("\xef\xbf\xbd"));
         else if (c == '"' || c == '\\')
             e = buf_printf(out, "\\%c", c);
@@ -164,7 +138,7 @@ static int json_string(struct buf *out, const char *text)
             e = buf_printf(out, "\\u%04x", c);
         else
             e = buf_add(out, rest.p, n);
-        rest = view_from(rest, n ? n : 1);
+        rest = view_from(rest, n);
     }
     return e ? e : buf_add(out, "\"", 1);
 }

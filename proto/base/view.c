@@ -49,13 +49,32 @@ size_t view_find(struct view v, char c)
     return at ? (size_t)(at - v.p) : v.n;
 }
 
-// The digit's worth, or 16 for a byte that is none.
-static unsigned digit(char c)
+int view_digit(char c)
 {
     unsigned char u = lower(c);
     if (u >= '0' && u <= '9')
         return u - '0';
-    return u >= 'a' && u <= 'f' ? u - 'a' + 10u : 16;
+    return u >= 'a' && u <= 'f' ? u - 'a' + 10 : -1;
+}
+
+int view_distance(struct view a, struct view b)
+{
+    int row[VIEW_FAR];
+    if (a.n >= VIEW_FAR || b.n >= VIEW_FAR)
+        return VIEW_FAR;
+    for (size_t j = 0; j <= b.n; j++)
+        row[j] = (int)j;
+    for (size_t i = 0; i < a.n; i++) {
+        int corner = row[0];
+        row[0] = (int)i + 1;
+        for (size_t j = 0; j < b.n; j++) {
+            int best = corner + (a.p[i] != b.p[j]);
+            corner = row[j + 1];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            row[j + 1] = corner + 1 < best ? corner + 1 : best;
+        }
+    }
+    return row[b.n];
 }
 
 int view_number(struct view v, int base, uint64_t max, uint64_t *out)
@@ -66,8 +85,8 @@ int view_number(struct view v, int base, uint64_t max, uint64_t *out)
     if (v.n == 0)
         return E_SYNTAX;
     for (size_t i = 0; i < v.n; i++) {
-        unsigned d = digit(v.p[i]);
-        if (d >= (unsigned)base)
+        int d = view_digit(v.p[i]);
+        if (d < 0 || d >= base)
             return E_SYNTAX; // before E_RANGE: what follows the excess still has to be a number
         over = over || __builtin_mul_overflow(sum, (uint64_t)base, &sum) ||
                __builtin_add_overflow(sum, (uint64_t)d, &sum);

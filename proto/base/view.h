@@ -52,6 +52,13 @@ struct view view_trim(struct view v);
 // Offset of the first byte c, or v.n.
 size_t view_find(struct view v, char c);
 
+// What a hexadecimal digit is worth; -1 for a byte that is none.
+int view_digit(char c);
+
+// How many letters must be changed, put in or left out to make b of a; VIEW_FAR for long ones.
+#define VIEW_FAR 64
+int view_distance(struct view a, struct view b);
+
 // All of v as an unsigned number in the given base (10 or 16): no sign, no space, no overflow.
 // 0, E_SYNTAX for an empty text or a foreign character, E_RANGE beyond max.
 int view_number(struct view v, int base, uint64_t max, uint64_t *out);

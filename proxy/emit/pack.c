@@ -3,6 +3,7 @@
 // protobuf-c wants pointers to what it may write; it only reads here, hence the casts.
 #include "proxy/emit/pack.h"
 
+#include "proto/base/utf8.h"
 #include "proto/digest.h"
 #include "proto/record.pb-c.h"
 
@@ -293,24 +294,6 @@ size_t pack_restart(void *out, int64_t at_us, unsigned pid)
     return tapedeck__restart__pack(&m, out);
 }
 
-// How many bytes the UTF-8 character at the front of v has (RFC 3629); 0: there is none.
-static size_t utf8_char(struct view v)
-{
-    const unsigned char *p = (const unsigned char *)v.p;
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-    if (n == 0 || n > v.n || p[0] > 0xf4 || p[0] == 0)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static bool plain_ascii(struct view v)
 {
     for (size_t i = 0; i < v.n; i++) {
@@ -332,8 +315,9 @@ size_t pack_text(char *out, struct view in)
         return in.n;
     }
     while (in.n) {
-        size_t n = utf8_char(in);
-        if (n) {
+        size_t n;
+        if (utf8_next(in, &n) > 0) { // a NUL would end the text
+
             memcpy(out + at, in.p, n);
             at += n;
         } else {
@@ -341,7 +325,6 @@ size_t pack_text(char *out, struct view in)
             out[at++] = '%';
             out[at++] = digits[c >> 4];
             out[at++] = digits[c & 15];
-            n = 1;
         }
         in = view_from(in, n);
     }

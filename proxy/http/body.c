@@ -37,17 +37,6 @@ void http_body_begin(struct http_body *b, enum http_framing framing, uint64_t le
     *b = (struct http_body){.framing = framing, .left = framing == HTTP_LENGTH ? length : 0};
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool is_text(char c)
 {
     unsigned char u = (unsigned char)c;
@@ -56,7 +45,7 @@ static bool is_text(char c)
 
 static bool size_byte(struct http_body *b, char c)
 {
-    int digit = hex_digit(c);
+    int digit = view_digit(c);
     if (digit >= 0) {
         b->left = b->left << 4 | (unsigned)digit;
         return ++b->line <= SIZE_DIGITS_MAX;

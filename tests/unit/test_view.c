@@ -100,6 +100,46 @@ static void numbers_are_digits_and_nothing_else(void **state)
     check_number("g", 16, 99, E_SYNTAX, 0);
 }
 
+static void a_digit_is_worth_what_it_says(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        const char *at = c ? strchr("0123456789abcdef", c) : NULL;
+        const char *capital = c ? strchr("ABCDEF", c) : NULL;
+        int worth = view_digit((char)c);
+        if (at)
+            assert_int_equal("0123456789abcdef"[worth], c);
+        else if (capital)
+            assert_int_equal("ABCDEF"[worth - 10], c);
+        else
+            assert_int_equal(worth, -1);
+    }
+}
+
+static void distance_counts_letters(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        int distance;
+    } cases[] = {
+        {"", "", 0},
+        {"", "abc", 3},
+        {"abc", "", 3},
+        {"ls", "sl", 2},
+        {"exprot", "export", 2},
+        {"limit", "limt", 1},
+        {"kitten", "sitting", 3},
+    };
+    char longer[VIEW_FAR + 1] = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(view_distance(view_of(cases[i].a), view_of(cases[i].b)),
+                         cases[i].distance);
+    memset(longer, 'a', VIEW_FAR);
+    assert_int_equal(view_distance(view_of(longer), view_of("a")), VIEW_FAR);
+    assert_int_equal(view_distance(view_of("a"), view_of(longer)), VIEW_FAR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +149,8 @@ int main(void)
         cmocka_unit_test(a_byte_that_is_not_there_is_at_the_end),
         cmocka_unit_test(heads_and_rests_fit_together),
         cmocka_unit_test(numbers_are_digits_and_nothing_else),
+        cmocka_unit_test(a_digit_is_worth_what_it_says),
+        cmocka_unit_test(distance_counts_letters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

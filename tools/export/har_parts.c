@@ -1,10 +1,10 @@
 // har_parts: see har.h. Cookies are read as RFC 6265 says user agents do.
 #include "proto/base/clamp.h"
 #include "proto/base/clock.h"
+#include "proto/base/utf8.h"
 #include "tools/export/har.h"
 #include "tools/head.h"
 #include "tools/record.h"
-#include "tools/utf8.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -89,22 +89,14 @@ void har_headers(struct jsonw *w, struct view head)
     jsonw_array_end(w);
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 // Percent-decoded with '+' as a blank; as it is where that does not give UTF-8.
 static void decoded(struct jsonw *w, const char *key, struct view v)
 {
     char *text = malloc(v.n + 1);
     size_t n = 0;
     for (size_t i = 0; text && i < v.n; i++) {
-        int high = v.p[i] == '%' && i + 2 < v.n ? hex(v.p[i + 1]) : -1;
-        int low = high >= 0 ? hex(v.p[i + 2]) : -1;
+        int high = v.p[i] == '%' && i + 2 < v.n ? view_digit(v.p[i + 1]) : -1;
+        int low = high >= 0 ? view_digit(v.p[i + 2]) : -1;
         if (low >= 0) {
             text[n++] = (char)(high << 4 | low);
             i += 2;

@@ -1,6 +1,6 @@
-// utf8: is it UTF-8, piece by piece; and how wide it is on a terminal.
-#ifndef TAPEDECK_TOOLS_UTF8_H
-#define TAPEDECK_TOOLS_UTF8_H
+// utf8: is it UTF-8, whole, piece by piece, or character by character.
+#ifndef TAPEDECK_BASE_UTF8_H
+#define TAPEDECK_BASE_UTF8_H
 
 #include "proto/base/view.h"
 
@@ -26,8 +26,5 @@ bool utf8_valid(struct view v);
 // The first character of v (v.n > 0) and its length in bytes; -1 with length 1 where v does not
 // start with one.
 int32_t utf8_next(struct view v, size_t *n);
-
-// Columns that a character takes: 0, 1 or 2.
-int utf8_width(int32_t c);
 
 #endif

@@ -1,7 +1,5 @@
 // utf8: the table of RFC 3629, section 4, as ranges of the second byte.
-#include "tools/utf8.h"
-
-#include <wchar.h>
+#include "proto/base/utf8.h"
 
 // What a first byte asks for: how many bytes follow, and the range of the first of these.
 static bool start(unsigned char c, struct utf8 *u)
@@ -75,12 +73,4 @@ int32_t utf8_next(struct view v, size_t *n)
         out = out << 6 | ((unsigned char)v.p[i] & 0x3f);
     *n = length;
     return out;
-}
-
-int utf8_width(int32_t c)
-{
-    if (c >= 0x20 && c < 0x7f)
-        return 1;
-    int w = wcwidth((wchar_t)c);
-    return w < 0 ? 1 : w;
 }
