@@ -157,3 +157,22 @@ int body_give(struct body *b, content_take *take, void *arg)
         cli_damage("%s", store_why(b->store));
     return e;
 }
+
+static int put_text(void *arg, struct view piece)
+{
+    jsonw_add(arg, piece);
+    return 0;
+}
+
+static int put_base64(void *arg, struct view piece)
+{
+    jsonw_add_base64(arg, piece);
+    return 0;
+}
+
+void body_json(struct jsonw *w, const char *key, struct body *b)
+{
+    jsonw_open(w, key);
+    (void)body_give(b, b->text ? put_text : put_base64, w);
+    jsonw_close(w);
+}

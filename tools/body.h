@@ -6,6 +6,16 @@
 #include "proto/base/buf.h"
 #include "schema/store.h"
 #include "tools/content.h"
+#include "tools/jsonw.h"
+
+// --max-decoded: the limit of body_look().
+#define BODY_MAX_DECODED                                                                           \
+    {                                                                                              \
+        .name = "max-decoded", .type = OPT_SIZE, .initial = "256MiB", .min = 1,                    \
+        .max = INT64_C(1) << 40, .unit = "SIZE",                                                   \
+        .sentence = "A body that would become larger than this stays as it was on the wire.",      \
+        .programs = CLI_PROGRAM                                                                    \
+    }
 
 #define BODY_HELD_MAX (1u << 20) // a body up to this is read once; a larger one a second time
 
@@ -37,5 +47,8 @@ void body_look(struct body *b, bool decode, uint64_t limit);
 // The bytes, after body_look(). 0, or what take answered. What cannot be read now although
 // body_look() could is told with cli_damage().
 int body_give(struct body *b, content_take *take, void *arg);
+
+// The same as a JSON string: as it is when it is text, else base64.
+void body_json(struct jsonw *w, const char *key, struct body *b);
 
 #endif

@@ -47,6 +47,13 @@ extern const struct command *const command_table[]; // NULL at the end
 // The program bit of the tools' own option tables.
 #define CLI_PROGRAM 1u
 
+// --no-header, of every command that writes a table.
+#define CLI_NO_HEADER                                                                              \
+    {                                                                                              \
+        .name = "no-header", .type = OPT_FLAG, .sentence = "Leave out the line of names.",         \
+        .programs = CLI_PROGRAM                                                                    \
+    }
+
 // The last lines of every option table of a tool.
 #define CLI_OPTIONS_END                                                                            \
     {.name = "color",                                                                              \

@@ -7,8 +7,7 @@
 #include "proto/base/options.h"
 #include "proto/base/view.h"
 
-#define CONTENT_CODINGS_MAX 4          // codings one over the other
-#define CONTENT_LIMIT       (1u << 30) // bytes that a body may become, unless the caller says less
+#define CONTENT_CODINGS_MAX 4 // codings one over the other
 
 struct content;
 

@@ -26,10 +26,7 @@ struct listing {
          .unit = "COLUMNS",                                                                        \
          .sentence = "The columns of the table, comma-separated (see tapedeck help fields).",      \
          .programs = CLI_PROGRAM},                                                                 \
-    {                                                                                              \
-        .name = "no-header", .type = OPT_FLAG, .sentence = "Leave out the line of names.",         \
-        .programs = CLI_PROGRAM                                                                    \
-    }
+        CLI_NO_HEADER
 
 // Errors are told: CLI_OK, CLI_USAGE, CLI_FAILED. To be ended in any case. term outlives it.
 int listing_init(struct listing *l, const struct term *term, const struct options *o) MUST_CHECK;

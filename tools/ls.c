@@ -14,13 +14,7 @@ static const struct option_def options[] = {
      .unit = "N",
      .sentence = "At most so many.",
      .programs = CLI_PROGRAM},
-    {.name = "order",
-     .type = OPT_CHOICE,
-     .initial = "oldest",
-     .choices = "oldest|newest|slowest",
-     .unit = "ORDER",
-     .sentence = "Which come first.",
-     .programs = CLI_PROGRAM},
+    ROWS_ORDER,
     {.name = "open",
      .type = OPT_FLAG,
      .sentence = "Those that have begun and are not over, instead of the others.",
@@ -45,14 +39,6 @@ static const struct cli_rule rules[] = {
     {"open", CLI_EXCLUDES, "order"},
     {.option = NULL},
 };
-
-static enum store_order order_of(const struct options *o)
-{
-    const char *word = options_text(o, "order");
-    return strcmp(word, "newest") == 0    ? STORE_NEWEST_FIRST
-           : strcmp(word, "slowest") == 0 ? STORE_SLOWEST_FIRST
-                                          : STORE_OLDEST_FIRST;
-}
 
 static int list_open(const struct selection *s, struct listing *l, int64_t limit, int64_t *count)
 {
@@ -82,7 +68,7 @@ static int list(const struct selection *s, const struct options *o, struct listi
     struct rows_spec spec = {
         .capture = &s->capture,
         .filter = s->filter,
-        .order = order_of(o),
+        .order = rows_order(o),
         .limit = options_number(o, "limit"),
     };
     if (options_flag(o, "open"))

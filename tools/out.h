@@ -21,10 +21,4 @@ int out_open(struct out *o, const char *path);
 // no error. Errors are told; CLI_OK or CLI_FAILED.
 int out_close(struct out *o, bool keep);
 
-// Whether it makes sense to go on writing.
-static inline bool out_fine(const struct out *o)
-{
-    return !ferror_unlocked(o->f);
-}
-
 #endif

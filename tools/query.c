@@ -21,10 +21,7 @@ static const struct option_def options[] = {
      .type = OPT_FLAG,
      .sentence = "Comma-separated values (RFC 4180) with a line of names.",
      .programs = CLI_PROGRAM},
-    {.name = "no-header",
-     .type = OPT_FLAG,
-     .sentence = "Leave out the line of names.",
-     .programs = CLI_PROGRAM},
+    CLI_NO_HEADER,
     CLI_OPTIONS_END,
 };
 

@@ -85,18 +85,6 @@ static void interim(struct jsonw *w, struct view heads)
     jsonw_array_end(w);
 }
 
-static int put_text(void *arg, struct view piece)
-{
-    jsonw_add(arg, piece);
-    return 0;
-}
-
-static int put_base64(void *arg, struct view piece)
-{
-    jsonw_add_base64(arg, piece);
-    return 0;
-}
-
 static void body(struct jsonw *w, struct store *s, const struct half *h,
                  const struct record_spec *spec)
 {
@@ -111,9 +99,7 @@ static void body(struct jsonw *w, struct store *s, const struct half *h,
     if (b.note[0])
         jsonw_string(w, "body_note", b.note);
     jsonw_string(w, "encoding", b.text ? "text" : "base64");
-    jsonw_open(w, "body");
-    body_give(&b, b.text ? put_text : put_base64, w);
-    jsonw_close(w);
+    body_json(w, "body", &b);
     body_clear(&b);
 }
 

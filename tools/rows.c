@@ -24,6 +24,14 @@ struct rows {
     int64_t given;
 };
 
+enum store_order rows_order(const struct options *o)
+{
+    const char *word = options_text(o, "order");
+    return strcmp(word, "newest") == 0    ? STORE_NEWEST_FIRST
+           : strcmp(word, "slowest") == 0 ? STORE_SLOWEST_FIRST
+                                          : STORE_OLDEST_FIRST;
+}
+
 static struct key key_of(const struct rows *r, const struct store_query *q)
 {
     struct key k = {.id = store_int(q, FIELD_ID)};

@@ -4,6 +4,15 @@
 
 #include "tools/capture.h"
 
+// --order, and what it names.
+#define ROWS_ORDER                                                                                 \
+    {                                                                                              \
+        .name = "order", .type = OPT_CHOICE, .initial = "oldest",                                  \
+        .choices = "oldest|newest|slowest", .unit = "ORDER", .sentence = "Which come first.",      \
+        .programs = CLI_PROGRAM                                                                    \
+    }
+enum store_order rows_order(const struct options *o);
+
 struct rows_spec {
     const struct capture *capture;
     const struct filter *filter; // NULL: all

@@ -13,10 +13,7 @@ static const struct option_def options[] = {
      .unit = "COLUMNS",
      .sentence = "Which fields, comma-separated, in this order; all without it.",
      .programs = CLI_PROGRAM},
-    {.name = "no-header",
-     .type = OPT_FLAG,
-     .sentence = "Leave out the line of names.",
-     .programs = CLI_PROGRAM},
+    CLI_NO_HEADER,
     CLI_OPTIONS_END,
 };
 

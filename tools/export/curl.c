@@ -139,16 +139,15 @@ static void url(FILE *out, const struct store_query *q, struct view head)
     struct view path = store_bytes(q, FIELD_PATH), query = store_bytes(q, FIELD_QUERY);
     struct view named = head_get(head, "host");
     const char *mark = query.n ? "?" : "";
-    bool plain = path.n > 0 && path.p[0] == '/' && is_plain(path) && is_plain(query);
+    bool http = view_eq(scheme, VIEW_LIT("http")) || view_eq(scheme, VIEW_LIT("https"));
+    bool plain = http && path.n > 0 && path.p[0] == '/' && is_plain(path) && is_plain(query);
     fputs_unlocked(" \\\n  '", out);
-    fputs_unlocked(view_eq(scheme, VIEW_LIT("https")) ? "https://" : "http://", out);
-    put_quoted(out, host);
     if (plain) {
-        put_quoted(out, path);
-        fputs_unlocked(mark, out);
-        put_quoted(out, query);
+        put_quoted(out, store_bytes(q, FIELD_URL));
         putc_unlocked('\'', out);
     } else {
+        fputs_unlocked(view_eq(scheme, VIEW_LIT("https")) ? "https://" : "http://", out);
+        put_quoted(out, host);
         fputs_unlocked("/'", out);
         if (path.n > 0)
             argument(out, "--request-target", path, mark, query);

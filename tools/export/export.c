@@ -6,14 +6,6 @@
 #include "tools/out.h"
 #include "tools/progress.h"
 
-enum store_order export_order(const struct options *o)
-{
-    const char *word = options_text(o, "order");
-    return strcmp(word, "newest") == 0    ? STORE_NEWEST_FIRST
-           : strcmp(word, "slowest") == 0 ? STORE_SLOWEST_FIRST
-                                          : STORE_OLDEST_FIRST;
-}
-
 bool export_is_http(struct export *x)
 {
     if (view_eq(store_bytes(rows_row(x->rows), FIELD_PROTOCOL), VIEW_LIT("http")))
@@ -39,7 +31,7 @@ int export_rows(const struct format *f, struct export *x, const struct selection
 {
     struct rows_spec spec = {.capture = &s->capture,
                              .filter = s->filter,
-                             .order = export_order(x->o),
+                             .order = rows_order(x->o),
                              .limit = options_number(x->o, "limit")};
     int code = rows_open(&x->rows, &spec);
     if (!code) {

@@ -41,28 +41,11 @@ struct format {
      .unit = "N",                                                                                  \
      .sentence = "At most so many transactions.",                                                  \
      .programs = CLI_PROGRAM},                                                                     \
-        {.name = "order",                                                                          \
-         .type = OPT_CHOICE,                                                                       \
-         .initial = "oldest",                                                                      \
-         .choices = "oldest|newest|slowest",                                                       \
-         .unit = "ORDER",                                                                          \
-         .sentence = "Which come first.",                                                          \
-         .programs = CLI_PROGRAM},                                                                 \
+        ROWS_ORDER,                                                                                \
     {                                                                                              \
         .name = "exit-code", .type = OPT_FLAG,                                                     \
         .sentence = "Exit with 3 when no transaction matches.", .programs = CLI_PROGRAM            \
     }
-#define EXPORT_MAX_DECODED                                                                         \
-    {                                                                                              \
-        .name = "max-decoded", .type = OPT_SIZE, .initial = "256MiB", .min = 1,                    \
-        .max = INT64_C(1) << 40, .unit = "SIZE",                                                   \
-        .sentence = "A body that would become larger than this stays as it was on the wire.",      \
-        .programs = CLI_PROGRAM                                                                    \
-    }
-
-// The order that --order names.
-enum store_order export_order(const struct options *o);
-
 // Runs the command of a format whose output is one file.
 int export_run(const struct format *f, struct options *o, int argc, char **argv);
 

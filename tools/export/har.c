@@ -24,7 +24,7 @@ static const struct option_def options[] = {
      .type = OPT_FLAG,
      .sentence = "Leave out the content of requests and answers; sizes stay.",
      .programs = CLI_PROGRAM},
-    EXPORT_MAX_DECODED,
+    BODY_MAX_DECODED,
     CLI_OPTIONS_END,
 };
 
@@ -32,25 +32,6 @@ static const struct cli_rule rules[] = {
     {"no-bodies", CLI_EXCLUDES, "max-decoded"},
     {.option = NULL},
 };
-
-static int put_text(void *arg, struct view piece)
-{
-    jsonw_add(arg, piece);
-    return 0;
-}
-
-static int put_base64(void *arg, struct view piece)
-{
-    jsonw_add_base64(arg, piece);
-    return 0;
-}
-
-static void body_text(struct jsonw *w, struct body *b)
-{
-    jsonw_open(w, "text");
-    body_give(b, b->text ? put_text : put_base64, w);
-    jsonw_close(w);
-}
 
 // The length of a head on the wire; not known where redaction has put something in it.
 static void headers_size(struct jsonw *w, struct view head)
@@ -89,7 +70,7 @@ static void post_data(struct export *x)
             jsonw_string(w, "encoding", "base64");
             jsonw_string(w, "_encoding", "base64"); // the specification reserves names like this
         }
-        body_text(w, &b);
+        body_json(w, "text", &b);
         if (b.note[0])
             jsonw_string(w, "comment", b.note);
     }
@@ -97,25 +78,15 @@ static void post_data(struct export *x)
     body_clear(&b);
 }
 
-// The target of a request as an absolute URL.
+// The view's, but that a HAR's URL has a path.
 static void url(struct jsonw *w, const struct store_query *q)
 {
-    struct view scheme = store_bytes(q, FIELD_SCHEME), host = store_bytes(q, FIELD_HOST);
-    struct view path = store_bytes(q, FIELD_PATH), query = store_bytes(q, FIELD_QUERY);
-    if (scheme.n == 0)
-        scheme = VIEW_LIT("http");
+    struct view path = store_bytes(q, FIELD_PATH);
+    bool none = (path.n == 0 || view_eq(path, VIEW_LIT("*"))) && !store_bytes(q, FIELD_QUERY).n;
     jsonw_open(w, "url");
-    jsonw_add_field(w, scheme);
-    jsonw_add(w, VIEW_LIT("://"));
-    jsonw_add_field(w, host);
-    if (path.n == 0 || path.p[0] != '/')
+    jsonw_add_field(w, store_bytes(q, FIELD_URL));
+    if (none)
         jsonw_add(w, VIEW_LIT("/"));
-    if (path.n > 0 && !view_eq(path, VIEW_LIT("*")) && !view_eq(path, host))
-        jsonw_add_field(w, path);
-    if (query.n > 0) {
-        jsonw_add(w, VIEW_LIT("?"));
-        jsonw_add_field(w, query);
-    }
     jsonw_close(w);
 }
 
@@ -165,7 +136,7 @@ static void content(struct export *x)
     } else if (b.length > 0) {
         if (!b.text)
             jsonw_string(w, "encoding", "base64");
-        body_text(w, &b);
+        body_json(w, "text", &b);
     }
     if (!left_out && b.note[0])
         jsonw_string(w, "comment", b.note);

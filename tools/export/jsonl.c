@@ -1,4 +1,5 @@
 // jsonl: one JSON object a line: the fields and all that the capture has of the messages.
+#include "tools/body.h"
 #include "tools/commands.h"
 #include "tools/export/export.h"
 #include "tools/record.h"
@@ -17,7 +18,7 @@ static const struct option_def options[] = {
      .type = OPT_FLAG,
      .sentence = "With the exact bytes of the heads as well.",
      .programs = CLI_PROGRAM},
-    EXPORT_MAX_DECODED,
+    BODY_MAX_DECODED,
     CLI_OPTIONS_END,
 };
 

@@ -38,14 +38,7 @@ static const struct option_def options[] = {
      .unit = "SIZE",
      .sentence = "Show at most so much of each body; 0: all of it.",
      .programs = CLI_PROGRAM},
-    {.name = "max-decoded",
-     .type = OPT_SIZE,
-     .initial = "256MiB",
-     .min = 1,
-     .max = INT64_C(1) << 40,
-     .unit = "SIZE",
-     .sentence = "A body that would become larger than this stays as it was on the wire.",
-     .programs = CLI_PROGRAM},
+    BODY_MAX_DECODED,
     CLI_OPTIONS_END,
 };
 
