@@ -1,7 +1,12 @@
 // capture: names of files only; their content is the store's.
+//
+//   folder/ capture-000001.db, capture-000002.db, capture.db      one capture, in this order
+//
+// 1. Rotation gives the older files a number of six digits or more behind the stem; the file
+//    without a number is the newest. Names that only look so are stems of their own.
+// 2. A folder may hold several captures. Their files come one capture after the other.
 #include "tools/capture.h"
 
-#include "proto/base/clock.h"
 #include "tools/cli.h"
 
 #include <dirent.h>
@@ -218,8 +223,7 @@ bool capture_has(const struct capture *c, const char *path)
     return false;
 }
 
-// No filter ends so.
-static bool is_database_name(const char *operand)
+bool capture_is_name(const char *operand)
 {
     return ends_in_db(view_of(operand)) && !strpbrk(operand, " =<>~");
 }
@@ -227,7 +231,7 @@ static bool is_database_name(const char *operand)
 bool capture_names(const char *operand)
 {
     struct stat st;
-    return stat(operand, &st) == 0 || is_database_name(operand);
+    return stat(operand, &st) == 0 || capture_is_name(operand);
 }
 
 struct store *capture_open(const char *path)
@@ -240,60 +244,4 @@ struct store *capture_open(const char *path)
         return NULL;
     }
     return s;
-}
-
-// The words of a filter, joined by blanks.
-static char *join(int argc, char **argv)
-{
-    size_t n = 1;
-    for (int i = 0; i < argc; i++)
-        n += strlen(argv[i]) + 1;
-    char *text = calloc(1, n), *at = text;
-    for (int i = 0; text && i < argc; i++) {
-        size_t length = strlen(argv[i]);
-        if (i > 0)
-            *at++ = ' ';
-        memcpy(at, argv[i], length);
-        at += length;
-    }
-    return text;
-}
-
-int selection_parse(struct selection *s, int argc, char **argv)
-{
-    char why[WHY_MAX];
-    const char *path = NULL;
-    size_t column = 0;
-    *s = (struct selection){0};
-    if (argc > 0 && capture_names(argv[0])) {
-        path = argv[0];
-        argc--;
-        argv++;
-        if (argc > 0 && is_database_name(argv[0])) {
-            cli_error("one capture only, or a folder of several: not '%s' as well", argv[0]);
-            return CLI_USAGE;
-        }
-    }
-    s->text = join(argc, argv);
-    if (!s->text)
-        return nomem();
-    int e = filter_parse(view_of(s->text), clock_wall_us(), &s->filter, &column, why);
-    if (e == E_NOMEM)
-        return nomem();
-    if (e) {
-        fflush(stdout);
-        filter_print_error(stderr, view_of(s->text), column, why);
-        if (!path && !strpbrk(argv[0], " =<>~()"))
-            fprintf(stderr, "(and there is no file named '%s')\n", argv[0]);
-        return CLI_USAGE;
-    }
-    return capture_find(&s->capture, path);
-}
-
-void selection_clear(struct selection *s)
-{
-    filter_free(s->filter);
-    free(s->text);
-    capture_clear(&s->capture);
-    *s = (struct selection){0};
 }

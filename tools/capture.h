@@ -30,21 +30,13 @@ bool capture_follows(const struct capture *c, size_t i);
 // Whether path is one of its files, under whatever name, or belongs to one (SQLite's -wal, -shm).
 bool capture_has(const struct capture *c, const char *path);
 
+// Whether an operand can only be the name of a capture: no filter ends in ".db".
+bool capture_is_name(const char *operand);
+
 // Whether an operand means a capture and not a filter: it is there, or it is a name in ".db".
 bool capture_names(const char *operand);
 
 // Opens one file for reading. Errors are told with cli_damage(); NULL.
 struct store *capture_open(const char *path);
-
-// [CAPTURE] [FILTER]: the operands of most commands. Several words of a filter need no quotes.
-struct selection {
-    struct capture capture;
-    char *text;            // of the filter
-    struct filter *filter; // NULL: all
-};
-
-// Errors are told: CLI_OK, CLI_USAGE, CLI_FAILED. To be cleared in any case.
-int selection_parse(struct selection *s, int argc, char **argv) MUST_CHECK;
-void selection_clear(struct selection *s);
 
 #endif

@@ -1,4 +1,6 @@
-// chunks: sorted without their bytes, which are fetched one by one, so that memory stays bounded.
+// chunks: sorted without their bytes, which are fetched one by one, so that memory stays bounded by
+// one piece. A piece that cannot be read is told and passed over; pieces that were never in this
+// file are counted against what the transaction says it had.
 #include "tools/chunks.h"
 
 #include "tools/cli.h"

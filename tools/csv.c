@@ -1,4 +1,5 @@
-// csv: see the header.
+// csv: see the header. A field is quoted where a reader could take it for something else: with a
+// comma, a quote, an end of line, or a blank at an end.
 #include "tools/csv.h"
 
 #include "tools/jsonw.h"

@@ -1,4 +1,7 @@
 // fields: values of columns as people and programs want them.
+//
+// What is written for a program is exact and can be read back; what is written for a person has
+// three digits. An id is a stream and a number in it, "1.57", for both.
 #include "tools/fields.h"
 
 #include "proto/base/clock.h"

@@ -2,8 +2,8 @@
 #ifndef TAPEDECK_TOOLS_FOLLOW_H
 #define TAPEDECK_TOOLS_FOLLOW_H
 
-#include "tools/capture.h"
 #include "tools/listing.h"
+#include "tools/selection.h"
 
 #define FOLLOW_ALL (-1)
 

@@ -1,4 +1,7 @@
-// head: lines end with LF; a CR before it belongs to the end.
+// head: lines end with LF; a CR before it belongs to the end. A line that begins with a blank goes
+// on with the field before it (obs-fold). The first empty line ends a head; what stands behind it
+// is not looked at. Every view is a part of the bytes given, nothing is copied but by
+// head_joined().
 #include "tools/head.h"
 
 static struct view take_line(struct view *rest)

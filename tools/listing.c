@@ -1,4 +1,8 @@
 // listing: the table's cells; JSON is fields.c's.
+//
+// 1. A cell is for a person: short numbers, the query behind the path, a remark where a transaction
+//    is not whole. JSON has every field as the database has it.
+// 2. Bytes of a stranger reach a terminal through table_cell() alone, which makes them harmless.
 #include "tools/listing.h"
 
 #include "tools/cli.h"

@@ -1,4 +1,5 @@
-// ls: transactions, one a line.
+// ls: transactions, one a line: what is over from rows.c, what is open from open.c, what is still
+// to come from follow.c; listing.c writes them all alike.
 #include "proto/base/clock.h"
 #include "tools/commands.h"
 #include "tools/follow.h"

@@ -1,4 +1,10 @@
-// message: see the header.
+// message: head, content and trailers from their tables, one behind the other.
+//
+// 1. Framing by length is in the head already and is right: the content has as many bytes as came.
+//    Framing by chunks is made anew, a chunk a piece.
+// 2. The last chunk says that the message is whole. It is written only when it was: neither cut off
+//    by the end of the connection nor unreadable here.
+// 3. A failure to write is not told here: whoever opened the output judges it when it is closed.
 #include "tools/message.h"
 
 #include "tools/cli.h"

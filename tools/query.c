@@ -1,4 +1,8 @@
-// query: SQL over a capture, read-only.
+// query: SQL over a capture, read-only: the store refuses whatever writes.
+//
+// Each file of a folder is asked in turn, and the rows are told under the names of the first: a
+// query that counts, counts each file by itself. Values are written as they come, so a result of
+// any size needs no memory; only a table waits for its widths.
 #include "proto/base/buf.h"
 #include "proto/base/utf8.h"
 #include "tools/capture.h"

@@ -1,4 +1,10 @@
-// record: see the header. Bodies are streamed: body_look() says how they are told, then they pass.
+// record: see the header.
+//
+// 1. Bodies are streamed: body_look() says how they are told, then they pass. A string of JSON must
+//    be UTF-8 from its first byte, which is known only at its last one: hence the two readings.
+// 2. Nothing is lost on the way: bytes that are not UTF-8 become base64 and say so, header fields
+//    are read as ISO-8859-1.
+// 3. A key is there whenever it may have a value; null means that there is none.
 #include "tools/record.h"
 
 #include "proto/base/utf8.h"

@@ -1,4 +1,7 @@
 // term: see the header. Styles are the eight old colours, which every theme makes readable.
+//
+// What comes from the network may hold sequences that move the cursor, change the title or turn the
+// direction of writing. All of it passes glyph(), which knows what a terminal would obey.
 #include "tools/term.h"
 
 #include "proto/base/utf8.h"

@@ -1,4 +1,6 @@
-// zsh: one _arguments a command.
+// zsh: one _arguments a command. Its specifications are words of single quotes in which ':' parts
+// name, message and action, and '[' and ']' hold the sentence: each of these within a text of ours
+// gets a '\' before it.
 #include "proto/filter.h"
 #include "tools/completion/completion.h"
 

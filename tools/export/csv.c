@@ -1,4 +1,6 @@
-// csv: the fields as a table (RFC 4180).
+// csv: the fields as a table (RFC 4180), values as they are in the database: durations in
+// microseconds, sizes in bytes, an empty field for NULL. The names are parsed twice: once before
+// the output is made, so that a wrong one costs no file, and once for the rows.
 #include "tools/csv.h"
 
 #include "tools/commands.h"

@@ -1,4 +1,10 @@
 // export: the driver, and the command `export` without a format, which lists the formats.
+//
+//   operands --> selection --> output opened --> rows, one by one --> format --> output in its
+//   place
+//
+// What can be wrong with the words of the user is found before the output is touched; a file
+// appears only when all rows are in it.
 #include "tools/export/export.h"
 
 #include "tools/commands.h"

@@ -6,6 +6,7 @@
 #include "tools/cli.h"
 #include "tools/jsonw.h"
 #include "tools/rows.h"
+#include "tools/selection.h"
 
 struct export
 {

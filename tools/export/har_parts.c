@@ -1,4 +1,12 @@
-// har_parts: see har.h. Cookies are read as RFC 6265 says user agents do.
+// har_parts: see har.h, and the rules in har.c.
+//
+//   start          req_end     res_start       end      of the transaction
+//     |-----send------|----wait----|---receive---|
+//       |dns|connect|                                     the dial: behind the http front it is
+//                                                       within the first transaction of a flow
+//
+// Cookies are read as RFC 6265 says user agents do. Values that a consumer would choke on are left
+// as they came rather than dropped: a query that is no UTF-8 when decoded stays encoded.
 #include "proto/base/clamp.h"
 #include "proto/base/clock.h"
 #include "proto/base/utf8.h"

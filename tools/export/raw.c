@@ -1,4 +1,10 @@
 // raw: the bytes of requests and answers, a file each, or a file for each flow and direction.
+//
+// 1. The folder is new or empty, so that no file is replaced and none that is there is taken for
+//    one of ours; files are opened for appending and never through a link.
+// 2. By flow, transactions are written in the order of the export: the oldest first unless --order
+//    says otherwise. What was interleaved on the wire (pipelining) is not interleaved again.
+// 3. To standard output everything stands one behind the other, the request before its answer.
 #include "tools/commands.h"
 #include "tools/export/export.h"
 #include "tools/fields.h"

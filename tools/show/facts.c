@@ -1,4 +1,8 @@
-// facts: a query a subject, each allowed to fail by itself.
+// facts: a query a subject (flow, TLS, ledger, losses), each allowed to fail by itself: what cannot
+// be read of a damaged capture is told, and the other lines are still there.
+//
+// The ledger of a transaction is its own row and its parts: what it relayed, in wire bytes, is what
+// was stored and what was left out. Losses are told of the flow, where they are booked.
 #include "tools/show/facts.h"
 
 #include "proto/base/clamp.h"

@@ -1,4 +1,9 @@
 // show: one transaction, for a person or exactly.
+//
+//   (nothing)            facts, heads, bodies decoded and laid out     print.c
+//   --json               all of it for a program                       record.c
+//   --body SIDE          the content of a side, byte for byte          body.c
+//   --raw                the messages as they could be sent again      message.c
 #include "tools/body.h"
 #include "tools/commands.h"
 #include "tools/fields.h"

@@ -3,9 +3,9 @@
 // One pass over the rows of each file.
 #include "proto/base/buf.h"
 #include "proto/base/clamp.h"
-#include "tools/capture.h"
 #include "tools/commands.h"
 #include "tools/progress.h"
+#include "tools/selection.h"
 #include "tools/stats/tally.h"
 
 #include <stdlib.h>
