@@ -32,6 +32,9 @@ int store_open(struct store **out, const char *path, enum store_mode mode,
                char why[WHY_MAX]) MUST_CHECK;
 void store_close(struct store *s); // s may be NULL
 const char *store_why(const struct store *s);
+// Whether a reader has that file open, whatever its name is by now (rotation gives it another).
+struct stat;
+bool store_is(const struct store *s, const struct stat *file);
 const char *store_path(const struct store *s); // the writer's: absolute, behind all links
 
 // ---- write: rows as the recorder has them. Strings and views are loans; an unset view.p is NULL

@@ -28,6 +28,8 @@ struct store {
     bool damaged;                 // opened although its schema cannot be read whole
     struct mend *mend;            // how that was done; NULL: by SQLite's own means
     int64_t application, version; // as the file's header has them
+    dev_t device;                 // which file a reader has open, whatever its name is by now
+    ino_t inode;
     sqlite3_stmt *statements[STATEMENTS];
     struct body_cache bodies;
     int64_t next_body;   // id; 0: to be asked

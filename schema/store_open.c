@@ -19,7 +19,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VERSION_SANE 9999 // a higher one is a damaged header, not a newer program
+#define OPEN_TRIES    100  // of a reader, while rotations come between
+#define OPEN_PAUSE_US 2000 // between two of them
+#define VERSION_SANE  9999 // a higher one is a damaged header, not a newer program
 
 int store_error(sqlite3 *db, int rc)
 {
@@ -400,15 +402,65 @@ void store_close_db(struct store *s)
     s->mend = NULL;
 }
 
-int store_open_db(struct store *s)
+// SQLite looks for a WAL by the file's name at each read of a file that had none, as a file has
+// none that is about to be sealed: once that is done it would be the WAL of the next file. A lock
+// that is held from the first read on keeps it from looking again.
+static int hold_still(struct store *s)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_prepare(s, "PRAGMA journal_mode", &stmt);
+    bool wal = rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
+               strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
+    int64_t objects;
+    sqlite3_finalize(stmt);
+    if (rc == SQLITE_OK && !wal)
+        rc = store_exec(s, "PRAGMA locking_mode = EXCLUSIVE");
+    if (rc == SQLITE_OK && !wal)
+        rc = store_scalar(s, "SELECT count(*) FROM sqlite_schema", &objects);
+    return rc == SQLITE_OK || s->damaged ? 0 : store_fail(s, rc, "opening");
+}
+
+static int open_once(struct store *s)
 {
     s->damaged = false;
     int rc = open_handle(s, &s->db, false, NULL);
     int e = rc != SQLITE_OK ? store_fail(s, rc, "opening")
                             : (s->mode == STORE_WRITE ? open_writer(s) : open_reader(s));
+    if (e == 0 && s->mode == STORE_READ)
+        e = hold_still(s);
     if (e != 0)
         store_close_db(s);
     return e;
+}
+
+// A reader has the file that stood under the name before and afterwards. When a rotation put
+// another one there meanwhile, nothing that was read is to be trusted; when it was just taking the
+// WAL away, SQLite could not read at all.
+int store_open_db(struct store *s)
+{
+    if (s->mode == STORE_WRITE)
+        return open_once(s);
+    int e = E_BUSY;
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        struct stat before, now;
+        bool same = stat(s->path, &before) == 0;
+        e = open_once(s);
+        same = same && stat(s->path, &now) == 0 && now.st_ino == before.st_ino &&
+               now.st_dev == before.st_dev;
+        if (same && e != E_IO) {
+            s->device = now.st_dev;
+            s->inode = now.st_ino;
+            return e;
+        }
+        store_close_db(s);
+        usleep(OPEN_PAUSE_US);
+    }
+    return e ? e : store_refuse(s, E_BUSY, "another file takes its place again and again");
+}
+
+bool store_is(const struct store *s, const struct stat *file)
+{
+    return file->st_ino == s->inode && file->st_dev == s->device;
 }
 
 static int prepare_writer(struct store *s)

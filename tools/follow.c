@@ -148,10 +148,8 @@ static int catch_up(struct follower *f, struct store *s, bool shown)
 // Shows what is new in the file of that name, unless it is another than expected (*moved).
 static int look(struct follower *f, const char *path, const struct stat *expected, bool *moved)
 {
-    struct stat st;
     struct store *s = capture_open(path);
-    // Once it is open it is not rotated any more, so the name tells which file it is.
-    *moved = s && (stat(path, &st) != 0 || !same_file(&st, expected));
+    *moved = s && !store_is(s, expected);
     int code = !s ? CLI_FAILED : *moved ? CLI_OK : catch_up(f, s, true);
     store_close(s);
     return code;

@@ -10,6 +10,7 @@
 #include "tools/term.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // This command's own meaning of exit codes.
@@ -160,10 +161,16 @@ static void verify_file(struct verify *v, const char *path, struct store *s, boo
     *before = s;
 }
 
+static bool stands_at(const struct store *s, const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && store_is(s, &st);
+}
+
 // Those that were sealed since the folder was listed: between the file listed before number i, and
-// i itself, which is open and so stays under its name.
+// live, which stood under i's name when it was opened.
 static void verify_sealed_since(struct verify *v, const struct capture *c, size_t i,
-                                struct store **before)
+                                const struct store *live, struct store **before)
 {
     struct capture now;
     size_t from = 0;
@@ -172,7 +179,7 @@ static void verify_sealed_since(struct verify *v, const struct capture *c, size_
     for (size_t k = 0; i > 0 && k < now.n; k++)
         if (strcmp(now.paths[k], c->paths[i - 1]) == 0)
             from = k + 1;
-    for (size_t k = from; k + 1 < now.n; k++)
+    for (size_t k = from; k + 1 < now.n && !stands_at(live, now.paths[k]); k++)
         verify_file(v, now.paths[k], open_file(v, now.paths[k]), capture_follows(&now, k), before);
     capture_clear(&now);
 }
@@ -184,7 +191,7 @@ static void verify_all(struct verify *v, const struct capture *c)
         struct store *s = open_file(v, c->paths[i]);
         bool last = i + 1 == c->n || !capture_follows(c, i + 1), alone = !before;
         if (s && c->folder && last)
-            verify_sealed_since(v, c, i, &before);
+            verify_sealed_since(v, c, i, s, &before);
         bool follows = capture_follows(c, i) || (alone && before);
         verify_file(v, c->paths[i], s, follows, &before);
     }

@@ -226,7 +226,7 @@ static void test_verify_while_rotated(void **state)
     (void)state;
     sample_begin(&s, "capture.db");
     sample_flow(&s, true);
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 8; i++) {
         program_start(&p, (const char *const[]){"tapedeck", "verify", s.dir, NULL}, NULL);
         for (int j = 0; j < 4; j++) {
             get(&s, "/", 200);
