@@ -34,10 +34,15 @@ static const struct {
 __attribute__((format(printf, 1, 0))) static void message(const char *format, va_list args)
 {
     char text[2048];
+    struct term err;
     vsnprintf(text, sizeof text, format, args);
     fflush(stdout);
     progress_hide();
-    fprintf(stderr, "%s: %s\n", cli_name, text);
+    term_init(&err, stderr, NULL);
+    fprintf(stderr, "%s: ", cli_name);
+    // It may quote a file's name, or what a capture that somebody made says.
+    term_text(&err, view_of(text), true, 0);
+    putc('\n', stderr);
 }
 
 void cli_error(const char *format, ...)

@@ -253,9 +253,14 @@ static int add_step(struct content *c, struct view name, char why[WHY_MAX])
         if (view_ieq(name, view_of(codings[i].name)))
             found = &codings[i];
     if (!found || c->n == CONTENT_CODINGS_MAX) {
-        snprintf(why, WHY_MAX,
-                 found ? "more than %d content codings" : "unknown content coding '%.*s'",
-                 found ? CONTENT_CODINGS_MAX : (int)(name.n < 40 ? name.n : 40), name.p);
+        size_t shown = 0;
+        while (shown < name.n && shown < 40 && name.p[shown] > ' ' && name.p[shown] <= '~')
+            shown++;
+        if (found)
+            snprintf(why, WHY_MAX, "more than %d content codings", CONTENT_CODINGS_MAX);
+        else
+            snprintf(why, WHY_MAX, "unknown content coding '%.*s'%s", (int)shown, name.p,
+                     shown < name.n ? " …" : "");
         return E_UNSUPPORTED;
     }
     struct step *s = &c->steps[c->n];

@@ -217,6 +217,9 @@ static void test_ls_table(void **state)
     assert_true(says(p.out, "/\\x1b[31mred\\x07\"'\\\\xff?q=<\\xe9>\n"));
     assert_null(strchr(p.out, '\033'));
     program_clear(&p);
+    TAPEDECK(&p, "verify", "no\033[31mfile", "--color", "always");
+    assert_true(says(p.err, "no\\x1b[31mfile"));
+    program_clear(&p);
     TAPEDECK(&p, "ls", sample.path, "--color", "always", "status", "=", "500");
     assert_true(says(p.out, "\033[1;31m500\033[0m"));
     program_clear(&p);
@@ -318,6 +321,16 @@ static void test_query(void **state)
                 VIEW_LIT("SELECT count(*) AS n FROM http\n"));
     assert_string_equal(p.out, " N\n19\n");
     program_clear(&p);
+    static const char *const views[] = {"http",  "header",    "content", "raw",
+                                        "flows", "endpoints", "losses",  "open_transactions"};
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "SELECT * FROM %s", views[i]);
+        TAPEDECK(&p, "query", sample.path, sql);
+        assert_string_equal(p.err, "");
+        assert_int_equal(p.code, 0);
+        program_clear(&p);
+    }
     TAPEDECK(&p, "query", sample.path, "DELETE FROM txn");
     assert_int_equal(p.code, 2);
     assert_true(says(p.err, "only reads"));

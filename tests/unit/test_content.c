@@ -145,6 +145,8 @@ static void test_not_coded(void **state)
     assert_int_equal(decode("gzip", VIEW_LIT(""), 0, 100, &g), 0); // HEAD: nothing is nothing
     assert_int_equal(content_new(&c, VIEW_LIT("gzip, compress"), 1, take, &g, why), E_UNSUPPORTED);
     assert_non_null(strstr(why, "compress"));
+    assert_int_equal(content_new(&c, VIEW_LIT("odd\x1b[31m"), 1, take, &g, why), E_UNSUPPORTED);
+    assert_string_equal(why, "unknown content coding 'odd' …");
     assert_int_equal(content_new(&c, VIEW_LIT("br,br,br,br,br"), 1, take, &g, why), E_UNSUPPORTED);
     assert_null(c);
 }

@@ -325,6 +325,10 @@ static void functions_on_heads(void **state)
         {"headers(%s)", "[[\"A\",\"1\"],[\"a\",\"two\"],[\"Content-Type\",\"x/y\"],[\"\",\"odd\"],"
                         "[\"Q\",\"\\\"\\\\\\u0009\\u0001\"]]"},
         {"json_valid(headers(%s))", "1"},
+        {"json_quote('\"\\' || char(9, 228) || x'FF') || substr(%s, 1, 0)",
+         "\"\\\"\\\\\\u0009\u00e4\xff\""},
+        {"json_quote(NULL) || json_quote(5) || json_quote(json('[1]')) || substr(%s, 1, 0)",
+         "null5[1]"},
         {"headers(x'') || substr(%s, 1, 0)", "[]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -174,8 +174,9 @@ static void comment(FILE *out, const struct store_query *q, const struct heads *
 {
     char id[FIELDS_ID], took[FIELDS_SHORT];
     struct term plain = {.out = out};
-    fprintf(out, "# %s  %.*s  ", fields_id(store_int(q, FIELD_ID), id),
-            (int)store_bytes(q, FIELD_TIME).n, store_bytes(q, FIELD_TIME).p);
+    fprintf(out, "# %s  ", fields_id(store_int(q, FIELD_ID), id));
+    term_text(&plain, store_bytes(q, FIELD_TIME), false, 0);
+    fputs_unlocked("  ", out);
     if (store_int(q, FIELD_STATUS))
         fprintf(out, "answered %lld in %s\n", (long long)store_int(q, FIELD_STATUS),
                 fields_duration(store_int(q, FIELD_DURATION), took));
