@@ -225,11 +225,20 @@ static size_t scheme_run(struct view target)
     return view_starts(view_from(target, n), VIEW_LIT("://")) ? n : 0;
 }
 
+// The host that an authority names, without its userinfo; nothing where it is no plain one.
+static struct view host_of(struct view authority)
+{
+    const char *at = authority.n ? memrchr(authority.p, '@', authority.n) : NULL;
+    if (at)
+        authority = view_from(authority, (size_t)(at + 1 - authority.p));
+    return http_host_plain(authority) ? authority : view_n(NULL, 0);
+}
+
 // Where the target names an authority or a scheme of its own, they win over the Host header.
 static void split_target(struct sink_msg *m, struct view target)
 {
     if (view_eq(m->method, VIEW_LIT("CONNECT"))) {
-        m->host = target;
+        m->host = host_of(target);
         return;
     }
     size_t scheme = scheme_run(target);
@@ -239,9 +248,7 @@ static void split_target(struct sink_msg *m, struct view target)
         size_t end = 0;
         while (end < target.n && !memchr("/?#", target.p[end], 3))
             end++;
-        const char *at = end > 0 ? memrchr(target.p, '@', end) : NULL;
-        size_t user = at ? (size_t)(at + 1 - target.p) : 0;
-        m->host = view_n(target.p + user, end - user);
+        m->host = host_of(view_head(target, end));
         target = view_from(target, end);
         if (target.n == 0 || target.p[0] != '/')
             m->path = VIEW_LIT("/");
@@ -284,7 +291,7 @@ static void message_begin(struct decode_ctx *ctx, uint64_t n, enum dir dir, stru
         m.method = head->method;
         m.scheme = VIEW_LIT("http");
         if (host)
-            m.host = host->value;
+            m.host = host_of(host->value);
         split_target(&m, head->target);
     }
     ctx->sink->ops->msg_begin(ctx->sink, &m);
@@ -458,32 +465,56 @@ static void http1_clear(void *d, struct decode_ctx *ctx)
         txn_end(ctx, h->newest - h->pending + 1, ctx->note);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+// What stands in front of a request and does not belong there: blanks, PROXY's line of a balancer.
+static size_t preface(struct view v)
+{
+    size_t n = 0;
+    if (view_starts(v, VIEW_LIT("PROXY ")))
+        n = view_find(v, '\n');
+    while (n < v.n && is_blank(v.p[n]))
+        n++;
+    return n;
+}
+
 // "token SP target SP HTTP/1.d". Only a whole line says yes, unless it is too long for that: other
-// protocols begin with a word and a space as well.
+// protocols begin with a word and a space as well. A line that can no more become one of these, but
+// was made like one, says no only when it is whole: what it is alike is asked then.
 static enum decode_sniff sniff_request(struct view first)
 {
     struct view v = first;
     for (int i = 0; i < 4 && v.n > 0 && (v.p[0] == '\r' || v.p[0] == '\n'); i++)
         v = view_from(v, 1);
+    size_t before = preface(v);
+    v = view_from(v, before);
     size_t method = http_token_run(view_head(v, METHOD_MAX + 1));
-    if (method == v.n && method <= METHOD_MAX)
+    if (method == v.n && method <= METHOD_MAX && first.n < TAP_SNIFF_MAX)
         return SNIFF_MORE;
-    if (method == 0 || method > METHOD_MAX || v.p[method] != ' ')
+    if (method == 0 || method >= v.n || method > METHOD_MAX || !is_blank(v.p[method]))
         return SNIFF_NO;
     struct view target = view_from(v, method + 1);
     size_t line = view_find(target, '\n'), end = line;
     if (end > 0 && target.p[end - 1] == '\r')
         end--;
-    for (size_t i = 0; i < end; i++)
-        if ((unsigned char)target.p[i] < ' ' || target.p[i] == 0x7f)
+    bool plain = before == 0 && v.p[method] == ' ';
+    for (size_t i = 0; i < end; i++) {
+        plain = plain && target.p[i] >= ' ' && target.p[i] != 0x7f;
+        if (!plain && !is_blank(target.p[i]) && iscntrl((unsigned char)target.p[i]))
             return SNIFF_NO;
+    }
+    if (line == target.n && first.n < TAP_SNIFF_MAX)
+        return SNIFF_MORE;
+    if (!plain)
+        return SNIFF_NO;
     if (line < target.n)
         return end > 9 && memcmp(target.p + end - 9, " HTTP/1.", 8) == 0 &&
                        target.p[end - 1] >= '0' && target.p[end - 1] <= '9'
                    ? SNIFF_YES
                    : SNIFF_NO;
-    if (first.n < TAP_SNIFF_MAX)
-        return SNIFF_MORE;
     return target.p[0] == '/' || view_istarts(target, VIEW_LIT("http://")) ? SNIFF_YES : SNIFF_NO;
 }
 

@@ -4,6 +4,7 @@
 //                             for a blank; but not the preface of HTTP/2, which has no such heads
 //   METHOD /… or http(s)://…  HTTP/0.9, when the method is a known one
 //   WORD /… without an end    the client went away before it told more
+//   PROXY … and one of these  behind a balancer that tells the client's address in front
 //
 // Other protocols begin with a word as well ("SET a 0", "HELO me", a log's line that quotes a
 // request): what they say is to be kept as it is, so none of them may look so.
@@ -56,6 +57,9 @@ static bool is_known(struct view method)
 bool http1_alike(struct view first)
 {
     struct view v = skip_blanks(first);
+
+    if (view_starts(v, VIEW_LIT("PROXY ")))
+        v = skip_blanks(view_from(v, view_find(v, '\n')));
     size_t end = view_find(v, '\n'), method = http_token_run(v);
     struct view line = view_head(v, end);
 

@@ -254,6 +254,7 @@ struct redact *redact_new(const char *rules, const unsigned char key[32], struct
     }
     r->sink.ops = &factory;
     r->next = next;
+    r->credentials = REDACT_NO_RULE;
     memcpy(r->key, key, sizeof r->key);
     buf_init(&r->head, SCRATCH_MAX);
     buf_init(&r->host, SCRATCH_MAX);

@@ -4,10 +4,11 @@
 //   header:NAME   the value in heads and trailers, requests and answers. Of cookies each value is
 //                 replaced by itself, so names and attributes stay, and a cookie can be followed
 //                 from Set-Cookie to Cookie; of credentials a known scheme stays ("Bearer
-//                 redacted:…"). Of all other headers the whole value goes.
+//                 redacted:…"). Of all other headers the whole value goes. With Authorization
+//                 goes the userinfo of URLs and of Host (https://user:password@host/).
 //   query:NAME    the parameter's value in the request target, and in Referer and Location, up to
 //                 the next '&'; the name, behind '?', '&', ';' or '#', is compared after
-//                 percent-decoding and without regard to case.
+//                 percent-decoding and without regard to case; name[] and name[key] are meant, too.
 //   json:PATH     the value in a JSON body, or in each of several that follow each other; all other
 //                 bytes stay as they are. PATH is $ and steps: .name, ..name (at any depth), [*]
 //                 (each element), [N]. null stays.

@@ -6,6 +6,8 @@
 // to its LF, with all lines that continue it.
 #include "proxy/emit/redact_state.h"
 
+#include "proxy/http/head.h"
+
 // Faults with which the parsed headers may not be all that there are.
 #define ODD                                                                                        \
     (HTTP_BARE_LF | HTTP_OBS_FOLD | HTTP_NUL | HTTP_SPACE_BEFORE_COLON | HTTP_BAD_NAME |           \
@@ -27,6 +29,11 @@ static unsigned header_rule(const struct redact *r, struct view name)
     return REDACT_NO_RULE;
 }
 
+static bool has(struct view v, char c)
+{
+    return view_find(v, c) < v.n;
+}
+
 static bool holds_url(struct view name)
 {
     return view_ieq(name, VIEW_LIT("referer")) || view_ieq(name, VIEW_LIT("location"));
@@ -45,14 +52,17 @@ bool redact_head_concerns(const struct redact *r, const struct sink_msg *m)
         return false;
     if (!h || redact_head_odd(h))
         return true;
-    if (r->queries &&
-        (view_find(h->target, '?') < h->target.n || view_find(h->target, '#') < h->target.n))
+    if (r->queries && (has(h->target, '?') || has(h->target, '#')))
+        return true;
+    bool userinfo = r->credentials != REDACT_NO_RULE;
+    if (userinfo && ((h->faults & HTTP_BAD_HOST) ||
+                     (h->target.n && h->target.p[0] != '/' && has(h->target, '@'))))
         return true;
     for (size_t i = 0; i < h->count; i++) {
         struct view name = h->headers[i].name;
         if (r->headers && header_rule(r, name) != REDACT_NO_RULE)
             return true;
-        if (r->queries && (name.n == 7 || name.n == 8) && holds_url(name))
+        if ((name.n == 7 || name.n == 8) && (r->queries || userinfo) && holds_url(name))
             return true;
     }
     return false;
@@ -161,8 +171,32 @@ static void put_query(struct redact_edit *e, size_t at, size_t end, bool request
     }
 }
 
+// user:password in front of a host, in scheme://…, //… or where the authority itself begins: they
+// are credentials as much as those in Authorization.
+static void put_userinfo(struct redact_edit *e, size_t at, size_t end, bool authority)
+{
+    const char *p = e->in.p;
+    size_t scheme = at;
+
+    if (e->r->credentials == REDACT_NO_RULE)
+        return;
+    while (scheme < end && !memchr(":/?#@", p[scheme], 5))
+        scheme++;
+    if (view_starts(view_n(p + scheme, end - scheme), VIEW_LIT("://")))
+        at = scheme + 3;
+    else if (view_starts(view_n(p + at, end - at), VIEW_LIT("//")) && !authority)
+        at += 2;
+    else if (!authority)
+        return;
+    size_t stop = find_any(e, at, end, "/?#");
+    const char *sign = stop > at ? memrchr(p + at, '@', stop - at) : NULL;
+    if (sign && sign > p + at)
+        redact_edit_put(e, at, (size_t)(sign - (p + at)), e->r->credentials);
+}
+
 static void put_url(struct redact_edit *e, size_t at, size_t end, bool request)
 {
+    put_userinfo(e, at, end, request);
     put_query(e, find_any(e, at, end, "?#") + 1, end, request);
 }
 
@@ -210,31 +244,61 @@ static void put_value(struct redact_edit *e, struct view name, size_t at, size_t
         redact_edit_put(e, at, end - at, rule);
 }
 
+// The rule whose name stands first in a line that is no plain header; *at: behind the name.
+static unsigned find_name(const struct redact *r, struct view line, size_t *at)
+{
+    for (size_t i = 0; i < line.n; i++) {
+        for (unsigned rule = 0; rule < r->rules; rule++) {
+            struct view name = r->rule[rule].name;
+            if (r->rule[rule].kind == REDACT_HEADER && view_istarts(view_from(line, i), name)) {
+                *at = i + name.n;
+                return rule;
+            }
+        }
+    }
+    return REDACT_NO_RULE;
+}
+
+// The value that begins at `at` is a secret of the rule. *next: the line behind it.
+static void put_secret(struct redact_edit *e, struct view name, size_t at, unsigned rule,
+                       size_t *next)
+{
+    struct view in = e->in;
+    size_t end = value_end(in, at, next);
+
+    while (at < end && (is_space(in.p[at]) || in.p[at] == '\r' || in.p[at] == '\n'))
+        at++;
+    trim(e, &at, &end);
+    if (at < end)
+        put_value(e, name, at, end, rule);
+}
+
 static void put_lines(struct redact_edit *e, size_t at)
 {
     struct view in = e->in;
 
-    while (at < in.n) {
-        size_t next, end = line_end(in, at, &next);
-        size_t colon = at + view_find(view_n(in.p + at, end - at), ':');
-        size_t name_at = at, name_end = colon, value = colon + 1;
-        trim(e, &name_at, &name_end);
-        struct view name = view_n(in.p + name_at, name_end - name_at);
-        if (colon < end) {
-            unsigned rule = header_rule(e->r, name);
-            if (rule != REDACT_NO_RULE) {
-                end = value_end(in, value, &next);
-                while (value < end &&
-                       (is_space(in.p[value]) || in.p[value] == '\r' || in.p[value] == '\n'))
-                    value++;
-                trim(e, &value, &end);
-                if (value < end)
-                    put_value(e, name, value, end, rule);
-            } else if (e->r->queries && holds_url(name)) {
-                put_url(e, value, end, false);
-            }
+    for (size_t next; at < in.n; at = next) {
+        size_t end = line_end(in, at, &next);
+        struct view line = view_n(in.p + at, end - at);
+        size_t colon = view_find(line, ':'), behind = 0;
+        struct view name = view_trim(view_head(line, colon));
+        unsigned rule = header_rule(e->r, name);
+        if (colon < line.n && rule != REDACT_NO_RULE) {
+            put_secret(e, name, at + colon + 1, rule, &next);
+        } else if (colon == line.n || name.n == 0 || http_token_run(name) < name.n) {
+            // Some reader may still see a header in it.
+            rule = find_name(e->r, line, &behind);
+            if (rule != REDACT_NO_RULE)
+                put_secret(e, view_n(NULL, 0), at + behind, rule, &next);
+        } else if (holds_url(name)) {
+            size_t value = at + colon + 1;
+            trim(e, &value, &end);
+            put_url(e, value, end, false);
+        } else if (view_ieq(name, VIEW_LIT("host"))) {
+            size_t value = at + colon + 1;
+            trim(e, &value, &end);
+            put_userinfo(e, value, end, true);
         }
-        at = next;
     }
 }
 
@@ -251,7 +315,12 @@ struct view redact_head(struct redact *r, struct view head, bool request, bool *
     if (request) {
         // What is behind the last blank is the version.
         const char *blank = end > at ? memrchr(head.p + at, ' ', end - at) : NULL;
-        put_url(&e, at, blank ? (size_t)(blank - head.p) : end, true);
+        while (at < end && !is_space(head.p[at]))
+            at++;
+        while (at < end && is_space(head.p[at]))
+            at++;
+        size_t stop = blank ? (size_t)(blank - head.p) : end;
+        put_url(&e, at, stop > at ? stop : end, true);
     }
     put_lines(&e, next);
     struct view out = redact_edit_end(&e);

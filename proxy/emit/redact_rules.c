@@ -114,6 +114,9 @@ static int add_rule(struct redact *r, struct view text, char why[WHY_MAX])
     rule->name = view_from(view_of(what), kinds[k].prefix.n);
     if (rule->kind == REDACT_HEADER && http_token_run(rule->name) != rule->name.n)
         return bad(why, text, "no header has that name");
+    if (rule->kind == REDACT_HEADER && (view_eq(rule->name, VIEW_LIT("authorization")) ||
+                                        view_eq(rule->name, VIEW_LIT("proxy-authorization"))))
+        r->credentials = r->rules - 1;
     r->headers |= rule->kind == REDACT_HEADER;
     r->queries |= rule->kind == REDACT_QUERY;
     r->jsons |= rule->kind == REDACT_JSON;
@@ -178,5 +181,6 @@ bool redact_name_is(struct view name, const struct redact_rule *rule, bool perce
         if (next_char(&name, percent) != next_char(&wanted, percent))
             return false;
     }
-    return name.n == 0 && wanted.n == 0;
+    // "name[]" and "name[key]" are values of name to many frameworks.
+    return wanted.n == 0 && (name.n == 0 || (percent && next_char(&name, percent) == '['));
 }

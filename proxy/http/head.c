@@ -218,15 +218,21 @@ static void apply_connection(struct http_head *out, struct view value)
     }
 }
 
-// What may stand in "Host": no white space, and nothing that could end or hide an authority.
+bool http_host_plain(struct view v)
+{
+    for (size_t i = 0; i < v.n; i++) {
+        unsigned char c = (unsigned char)v.p[i];
+        if (c <= ' ' || c >= 0x7f || strchr("\"#,/<>?@\\^`{|}", c))
+            return false;
+    }
+    return true;
+}
+
 static void apply_host(struct gather *g, struct view value)
 {
     g->hosts++;
-    for (size_t i = 0; i < value.n; i++) {
-        unsigned char c = (unsigned char)value.p[i];
-        if (c <= ' ' || c >= 0x7f || strchr("\"#,/<>?@\\^`{|}", c))
-            g->bad_host = true;
-    }
+    if (!http_host_plain(value))
+        g->bad_host = true;
 }
 
 static void apply(struct gather *g, const struct http_header *h)

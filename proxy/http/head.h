@@ -68,6 +68,9 @@ int http_head_parse(struct view in, size_t from, bool request, struct http_head 
 // How many bytes at the front of v are token characters (RFC 9110 5.6.2).
 size_t http_token_run(struct view v);
 
+// Whether v may stand in Host: no white space, and nothing that could end or hide an authority.
+bool http_host_plain(struct view v);
+
 // The first header of that name (any case), or NULL.
 const struct http_header *http_head_find(const struct http_head *h, struct view name);
 

@@ -51,7 +51,13 @@ static const struct guess guesses[] = {
     {CLIENT("GET\t/ HTTP/1.1\r\n"), &decoder_raw},
     {CLIENT("GET /\x01"), &decoder_raw},
     {CLIENT("G\0"), &decoder_raw},
-    {CLIENT("\r\n\r\n\r\n"), &decoder_raw},
+    // What is no request but alike is raw when its line is whole: only then it is known to be.
+    {CLIENT("\r\n\r\n\r\n"), MORE},
+    {CLIENT(" "), MORE},
+    {CLIENT(" GET / HTTP/1.1"), MORE},
+    {CLIENT("GET\t/"), MORE},
+    {CLIENT("PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\n"), MORE},
+    {CLIENT("PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\nGET / HTTP/1.1\r\n"), &decoder_raw},
     {CLIENT("ABCDEFGHIJKLMNOPQRSTUVWXYZ1234567"), &decoder_raw},
     {CLIENT("ABCDEFGHIJKLMNOPQRSTUVWXYZ123456"), MORE},
     // Other protocols whose client begins with a word, or with none.

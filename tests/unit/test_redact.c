@@ -211,6 +211,8 @@ static void test_odd_heads(void **state)
                 "GET / HTTP/1.1\r\nHost: h\rX: {one}\r\nX: {tw\ro}\r\n\r\n");
     expect_head("header:x", "\r\nGET / HTTP/1.1\r\nHost: h\r\n X: one\r\nno colon\r\n\r\n",
                 "\r\nGET / HTTP/1.1\r\nHost: h\r\n X: {one}\r\nno colon\r\n\r\n");
+    expect_head("header:x-key", "GET / HTTP/1.1\r\nX-Key s\r\n\vX-Key: t\r\nX-Key\r: u\r\n\r\n",
+                "GET / HTTP/1.1\r\nX-Key {s}\r\n\vX-Key{: t}\r\nX-Key\r{: u}\r\n\r\n");
     char many[8000] = "GET / HTTP/1.1\r\nHost: h\r\n";
     for (int i = 0; i < 300; i++)
         snprintf(many + strlen(many), sizeof many - strlen(many), "A: %d\r\n", i);
@@ -219,6 +221,24 @@ static void test_odd_heads(void **state)
     speak_head(&speak, 0, many);
     assert_null(strstr(ear.head[C2S], "hidden"));
     end();
+}
+
+// Credentials in URLs are credentials.
+static void test_userinfo(void **state)
+{
+    (void)state;
+    expect_head("default", "GET http://u:p@h/a@b?c@d HTTP/1.1\r\nHost: u:p@h\r\n\r\n",
+                "GET http://{u:p}@h/a@b?c@d HTTP/1.1\r\nHost: {u:p}@h\r\n\r\n");
+    expect_head("default", "CONNECT u:p@h:443 HTTP/1.1\r\nHost: h\r\n\r\n",
+                "CONNECT {u:p}@h:443 HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect_head("default", "GET //a@b HTTP/1.1\r\nHost: h\r\nReferer: https://u@p@h\r\n\r\n",
+                "GET //a@b HTTP/1.1\r\nHost: h\r\nReferer: https://{u@p}@h\r\n\r\n");
+    expect_head("default", "HTTP/1.1 302 Found\r\nLocation: //u:p@h/a\r\n\r\n",
+                "HTTP/1.1 302 Found\r\nLocation: //{u:p}@h/a\r\n\r\n");
+    expect_head("default", "HTTP/1.1 302 Found\r\nLocation: me@home/a\r\n\r\n",
+                "HTTP/1.1 302 Found\r\nLocation: me@home/a\r\n\r\n");
+    expect_head("query:t", "GET http://u:p@h/ HTTP/1.1\r\nHost: h\r\n\r\n",
+                "GET http://u:p@h/ HTTP/1.1\r\nHost: h\r\n\r\n");
 }
 
 static void test_query(void **state)
@@ -240,6 +260,8 @@ static void test_query(void **state)
         "GET http://h/?t={1} HTTP/1.1\r\nHost: h\r\nReferer: http://x/?t={2}&u=3#t={4}\r\n\r\n");
     expect_head("query:t", "HTTP/1.1 302 Found\r\nLocation: /a#t=5\r\nContent: ?t=6\r\n\r\n",
                 "HTTP/1.1 302 Found\r\nLocation: /a#t={5}\r\nContent: ?t=6\r\n\r\n");
+    expect_head("query:t", "GET /?t[]=1&t[a]=2&t%5b%5d=3&ta[]=4 HTTP/1.1\r\n\r\n",
+                "GET /?t[]={1}&t[a]={2}&t%5b%5d={3}&ta[]=4 HTTP/1.1\r\n\r\n");
     expect_head("query:t", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
                 "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
     begin("query:token");
@@ -562,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_odd_heads),
+        cmocka_unit_test(test_userinfo),
         cmocka_unit_test(test_query),
         cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_json),
