@@ -6,16 +6,18 @@
 //                 from Set-Cookie to Cookie; of credentials a known scheme stays ("Bearer
 //                 redacted:…"). Of all other headers the whole value goes. With Authorization
 //                 goes the userinfo of URLs and of Host (https://user:password@host/).
-//   query:NAME    the parameter's value in the request target, and in Referer and Location, up to
-//                 the next '&'; the name, behind '?', '&', ';' or '#', is compared after
-//                 percent-decoding and without regard to case; name[] and name[key] are meant, too.
+//   query:NAME    the parameter's value in the request target, and behind a '?' or '#' in any
+//                 header, up to the next '&'; the name, behind '?', '&', ';' or '#', is compared
+//                 after percent-decoding and without regard to case; name[] and name[key] are
+//                 meant, too.
 //   json:PATH     the value in a JSON body, or in each of several that follow each other; all other
 //                 bytes stay as they are. PATH is $ and steps: .name, ..name (at any depth), [*]
 //                 (each element), [N]. null stays.
 //
 // It fails closed. A body that a path may apply to, but that is encoded, too large, cut off or no
-// JSON, is left out whole and told of as a loss; one applies to bodies whose type says JSON, or
-// whose type says little and whose first byte is { or [. Of a conversation in HTTP/1 all that
+// JSON, is left out whole and told of as a loss; one applies to bodies whose type says JSON, and to
+// those whose first byte is { or [, but for images, audio, video and fonts; an encoded body passes
+// when its type says something other than JSON. Of a conversation in HTTP/1 all that
 // cannot be read as such is left out by rule, as "http (unreadable)": a head that is unfinished,
 // too large or refused, and what follows where the framing was lost. Bytes that never were HTTP/1
 // (other protocols, tunnels, WebSocket) pass as they are.

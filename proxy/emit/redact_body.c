@@ -18,10 +18,23 @@ static bool contains(struct view v, struct view word)
     return false;
 }
 
+// Types that are no text, whatever its first byte.
+static bool is_medium(struct view type)
+{
+    static const struct view media[] = {VIEW_LIT("image/"), VIEW_LIT("audio/"), VIEW_LIT("video/"),
+                                        VIEW_LIT("font/")};
+
+    for (size_t i = 0; i < sizeof media / sizeof *media; i++) {
+        if (view_istarts(type, media[i]))
+            return true;
+    }
+    return false;
+}
+
 // Types that say nothing about what the content is like.
 static bool says_little(struct view type)
 {
-    static const struct view vague[] = {VIEW_LIT("text/plain"),
+    static const struct view vague[] = {VIEW_LIT("text/plain"), VIEW_LIT("*/*"),
                                         VIEW_LIT("application/octet-stream"),
                                         VIEW_LIT("application/x-www-form-urlencoded")};
 
@@ -34,7 +47,7 @@ static bool says_little(struct view type)
 }
 
 struct nature { // of a body, as its head has it
-    bool typed, vague, json, encoded;
+    bool typed, vague, text, json, encoded;
 };
 
 // Where a name stands in several lines, any of them may be the one that a reader heeds; what the
@@ -49,6 +62,7 @@ static struct nature nature_of(const struct sink_msg *m)
         if (view_ieq(name, VIEW_LIT("content-type"))) {
             is.typed = true;
             is.vague |= says_little(value);
+            is.text |= !is_medium(value);
             is.json |= contains(value, VIEW_LIT("json"));
         } else if (view_ieq(name, VIEW_LIT("content-encoding"))) {
             is.encoded |= value.n && !view_ieq(value, VIEW_LIT("identity"));
@@ -153,7 +167,8 @@ void redact_body_begin(struct redact_flow *f, const struct sink_msg *m)
 {
     struct nature is = nature_of(m);
 
-    if (!is.json && !is.vague)
+    // What is encoded cannot be looked at: pages are, as a rule, and pass.
+    if (!is.json && !is.vague && (!is.text || is.encoded))
         return;
     struct redact_msg *msg = add(f, m);
     if (!msg)

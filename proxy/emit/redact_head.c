@@ -34,6 +34,11 @@ static bool has(struct view v, char c)
     return view_find(v, c) < v.n;
 }
 
+static bool has_query(struct view v)
+{
+    return has(v, '?') || has(v, '#') || has(v, ';');
+}
+
 static bool holds_url(struct view name)
 {
     return view_ieq(name, VIEW_LIT("referer")) || view_ieq(name, VIEW_LIT("location"));
@@ -52,7 +57,7 @@ bool redact_head_concerns(const struct redact *r, const struct sink_msg *m)
         return false;
     if (!h || redact_head_odd(h))
         return true;
-    if (r->queries && (has(h->target, '?') || has(h->target, '#')))
+    if (r->queries && has_query(h->target))
         return true;
     bool userinfo = r->credentials != REDACT_NO_RULE;
     if (userinfo && ((h->faults & HTTP_BAD_HOST) ||
@@ -62,7 +67,9 @@ bool redact_head_concerns(const struct redact *r, const struct sink_msg *m)
         struct view name = h->headers[i].name;
         if (r->headers && header_rule(r, name) != REDACT_NO_RULE)
             return true;
-        if ((name.n == 7 || name.n == 8) && (r->queries || userinfo) && holds_url(name))
+        if (userinfo && (name.n == 7 || name.n == 8) && holds_url(name))
+            return true;
+        if (r->queries && has_query(h->headers[i].value))
             return true;
     }
     return false;
@@ -116,9 +123,25 @@ static void trim(const struct redact_edit *e, size_t *at, size_t *end)
         (*end)--;
 }
 
+// Where the next cookie begins that a gateway joined to this line of Set-Cookie: behind a comma
+// stands "name=", as no date has it.
+static size_t joined_cookie(const struct redact_edit *e, size_t at, size_t end)
+{
+    for (; at < end; at++) {
+        if (e->in.p[at] != ',')
+            continue;
+        size_t name = at + 1;
+        while (name < end && is_space(e->in.p[name]))
+            name++;
+        size_t n = http_token_run(view_n(e->in.p + name, end - name));
+        if (n > 0 && name + n < end && e->in.p[name + n] == '=')
+            return name;
+    }
+    return end;
+}
+
 // name=value; name=value … Of Set-Cookie only the first is a cookie, the others say how to keep it.
-static void put_cookies(struct redact_edit *e, size_t at, size_t end, unsigned rule,
-                        bool first_only)
+static void put_cookies(struct redact_edit *e, size_t at, size_t end, unsigned rule, bool set)
 {
     while (at < end) {
         size_t stop = at + view_find(view_n(e->in.p + at, end - at), ';');
@@ -129,9 +152,7 @@ static void put_cookies(struct redact_edit *e, size_t at, size_t end, unsigned r
         trim(e, &at, &stop);
         if (at < stop)
             redact_edit_put(e, at, stop - at, rule);
-        if (first_only)
-            return;
-        at = next;
+        at = set && at < stop ? joined_cookie(e, next, end) : next;
     }
 }
 
@@ -197,7 +218,7 @@ static void put_userinfo(struct redact_edit *e, size_t at, size_t end, bool auth
 static void put_url(struct redact_edit *e, size_t at, size_t end, bool request)
 {
     put_userinfo(e, at, end, request);
-    put_query(e, find_any(e, at, end, "?#") + 1, end, request);
+    put_query(e, find_any(e, at, end, "?#;") + 1, end, request);
 }
 
 // ---- lines
@@ -290,14 +311,13 @@ static void put_lines(struct redact_edit *e, size_t at)
             rule = find_name(e->r, line, &behind);
             if (rule != REDACT_NO_RULE)
                 put_secret(e, view_n(NULL, 0), at + behind, rule, &next);
-        } else if (holds_url(name)) {
+        } else {
             size_t value = at + colon + 1;
+            bool host = view_ieq(name, VIEW_LIT("host"));
             trim(e, &value, &end);
-            put_url(e, value, end, false);
-        } else if (view_ieq(name, VIEW_LIT("host"))) {
-            size_t value = at + colon + 1;
-            trim(e, &value, &end);
-            put_userinfo(e, value, end, true);
+            if (host || holds_url(name))
+                put_userinfo(e, value, end, host);
+            put_query(e, find_any(e, value, end, "?#;") + 1, end, false);
         }
     }
 }

@@ -173,14 +173,20 @@ static char next_char(struct view *v, bool percent)
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
+// As the frameworks see names: blanks in front do not count; "name[]" and "name[key]" are values of
+// name, and for some a NUL ends it.
 bool redact_name_is(struct view name, const struct redact_rule *rule, bool percent)
 {
-    struct view wanted = rule->name;
+    struct view wanted = rule->name, from = name;
 
+    while (percent && from.n && next_char(&from, percent) == ' ' && wanted.p[0] != ' ')
+        name = from;
     while (name.n && wanted.n) {
         if (next_char(&name, percent) != next_char(&wanted, percent))
             return false;
     }
-    // "name[]" and "name[key]" are values of name to many frameworks.
-    return wanted.n == 0 && (name.n == 0 || (percent && next_char(&name, percent) == '['));
+    if (wanted.n || name.n == 0)
+        return wanted.n == 0;
+    char c = next_char(&name, percent);
+    return percent && (c == '[' || c == '\0');
 }
