@@ -6,6 +6,7 @@
 #include "proto/digest.h"
 #include "proxy/emit/redact_state.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define SCRATCH_MAX (1u << 20) // bytes of a changed head
@@ -40,6 +41,7 @@ static void put(struct redact_edit *e, size_t at, size_t n, unsigned rule, const
     struct redact *r = e->r;
     uint64_t bit = (uint64_t)1 << rule;
 
+    assert(at >= e->done && at + n <= e->in.n);
     e->changed = true;
     if (buf_add(e->out, e->in.p + e->done, at - e->done) < 0 || buf_add(e->out, text, size) < 0)
         e->failed = true;

@@ -193,14 +193,14 @@ static void put_query(struct redact_edit *e, size_t at, size_t end, bool request
 }
 
 // user:password in front of a host, in scheme://…, //… or where the authority itself begins: they
-// are credentials as much as those in Authorization.
-static void put_userinfo(struct redact_edit *e, size_t at, size_t end, bool authority)
+// are credentials as much as those in Authorization. Returns where they end.
+static size_t put_userinfo(struct redact_edit *e, size_t at, size_t end, bool authority)
 {
     const char *p = e->in.p;
     size_t scheme = at;
 
     if (e->r->credentials == REDACT_NO_RULE)
-        return;
+        return at;
     while (scheme < end && !memchr(":/?#@", p[scheme], 5))
         scheme++;
     if (view_starts(view_n(p + scheme, end - scheme), VIEW_LIT("://")))
@@ -208,16 +208,18 @@ static void put_userinfo(struct redact_edit *e, size_t at, size_t end, bool auth
     else if (view_starts(view_n(p + at, end - at), VIEW_LIT("//")) && !authority)
         at += 2;
     else if (!authority)
-        return;
+        return at;
     size_t stop = find_any(e, at, end, "/?#");
     const char *sign = stop > at ? memrchr(p + at, '@', stop - at) : NULL;
-    if (sign && sign > p + at)
-        redact_edit_put(e, at, (size_t)(sign - (p + at)), e->r->credentials);
+    if (!sign || sign == p + at)
+        return at;
+    redact_edit_put(e, at, (size_t)(sign - (p + at)), e->r->credentials);
+    return (size_t)(sign - p);
 }
 
 static void put_url(struct redact_edit *e, size_t at, size_t end, bool request)
 {
-    put_userinfo(e, at, end, request);
+    at = put_userinfo(e, at, end, request);
     put_query(e, find_any(e, at, end, "?#;") + 1, end, request);
 }
 
@@ -316,7 +318,7 @@ static void put_lines(struct redact_edit *e, size_t at)
             bool host = view_ieq(name, VIEW_LIT("host"));
             trim(e, &value, &end);
             if (host || holds_url(name))
-                put_userinfo(e, value, end, host);
+                value = put_userinfo(e, value, end, host);
             put_query(e, find_any(e, value, end, "?#;") + 1, end, false);
         }
     }

@@ -243,6 +243,8 @@ static void test_userinfo(void **state)
                 "HTTP/1.1 302 Found\r\nLocation: //{u:p}@h/a\r\n\r\n");
     expect_head("default", "HTTP/1.1 302 Found\r\nLocation: me@home/a\r\n\r\n",
                 "HTTP/1.1 302 Found\r\nLocation: me@home/a\r\n\r\n");
+    expect_head("default,query:t", "GET http://u;t=1:p@h/;t=2@3 HTTP/1.1\r\nHost: h\r\n\r\n",
+                "GET http://{u;t=1:p}@h/;t={2@3} HTTP/1.1\r\nHost: h\r\n\r\n");
     expect_head("query:t", "GET http://u:p@h/ HTTP/1.1\r\nHost: h\r\n\r\n",
                 "GET http://u:p@h/ HTTP/1.1\r\nHost: h\r\n\r\n");
 }
