@@ -1,4 +1,5 @@
 // tapedeck-proxy: relays a workload's traffic and sends records of it to a recorder.
+#include "proto/base/write_signals.h"
 #include "proto/config.h"
 #include "proto/settings.h"
 #include "proxy/world.h"
@@ -70,6 +71,7 @@ int main(int argc, char **argv)
 {
     struct command_line c = {argc, argv};
     char why[WHY_MAX];
+    write_signals_ignore();
     log_init("tapedeck-proxy");
     struct options *o = read_options(&c, why);
     if (!o)

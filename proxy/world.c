@@ -345,7 +345,6 @@ int world_run(const struct options *o, const struct proxy_settings *s, world_rea
     w->drain_us = s->drain_us;
     w->finished_fd = -1;
     memset(w->fds, 0xff, sizeof w->fds);
-    signal(SIGPIPE, SIG_IGN);
     int e = begin(w, why);
     if (e == 0)
         event_base_dispatch(w->base);

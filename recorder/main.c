@@ -1,9 +1,9 @@
 // tapedeck-recorder: keeps in a capture what proxies send.
+#include "proto/base/write_signals.h"
 #include "proto/config.h"
 #include "proto/settings.h"
 #include "recorder/server.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -73,7 +73,6 @@ static int record(struct program *p)
     if (settings_read(&s, p->options, why) != 0)
         return usage(why);
     settings_apply_log(&s);
-    signal(SIGPIPE, SIG_IGN);
     bool lasting;
     p->server = server_new(&s, &lasting, why);
     if (!p->server) {
@@ -91,6 +90,7 @@ int main(int argc, char **argv)
     struct program p = {.argc = argc, .argv = argv};
     char why[WHY_MAX] = "";
     int code = 0;
+    write_signals_ignore();
     log_init("tapedeck-recorder");
     p.options = load(&p, why);
     if (!p.options)

@@ -3,6 +3,7 @@
 // Standard output is flushed and judged here, once: a command that prints to stdout need not look.
 #include "tools/cli.h"
 
+#include "proto/base/write_signals.h"
 #include "proto/config.h"
 #include "tools/out.h"
 #include "tools/progress.h"
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -344,7 +344,7 @@ static void hold_streams(void)
 static void prepare_process(void)
 {
     struct rlimit files;
-    signal(SIGPIPE, SIG_IGN);
+    write_signals_ignore();
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
