@@ -29,7 +29,7 @@
 
 #define READY_POLL_MS     10 // while the proxy is not ready yet
 #define IDLE_POLL_MS      1000
-#define RECORDER_STOP_US  (30 * US_PER_S) // for its last commit
+#define RECORDER_STOP_US  (10 * US_PER_S) // for its last commit
 #define STOP_GRACE_US     (5 * US_PER_S)  // on top of the drain timeout
 #define RECORDER_FIRST_US (300 * US_PER_MS)
 #define RECORDER_WORD_US  (3 * US_PER_S) // ready is not told earlier, unless it said how it fares
@@ -63,7 +63,6 @@ void supervise_prepare(void)
     sigset_t set;
     signals_of(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 // ---- readiness
@@ -233,7 +232,9 @@ static void ended(struct loop *l, struct child *c, int status)
     if (l->phase != RUNNING) {
         c->state = CHILD_ENDED;
         if (child_ended_as_asked(c)) {
-            if (c->asked == SIGKILL) // told when it was killed
+            // Told when it was killed. What the recorder did not acknowledge the proxy keeps, or
+            // has told of.
+            if (c->asked == SIGKILL && c == &l->s->proxy)
                 l->code = l->code ? l->code : 1;
         } else {
             log_warn("%s ended badly %s", c->name, end_text(status, how, sizeof how));
