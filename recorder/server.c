@@ -318,6 +318,10 @@ static void on_finished(evutil_socket_t fd, short what, void *arg)
         s->result = b->error;
     }
     answer_batch(s, b);
+    if (b->error) { // what came behind must not be stored without it
+        event_base_loopbreak(s->base);
+        return;
+    }
     batch_reset(b);
     if (s->overdue || batch_is_due(s->filling) || s->stopping)
         submit(s);

@@ -228,6 +228,10 @@ static void work(struct writer *w, struct batch *b)
         b->error = writer_commit(w, b);
         if (b->error == 0)
             break;
+        if (b->error == E_NOTFOUND) {
+            log_error("CANNOT STORE: %s; ending, for a new one to begin", text_of(w, b->error));
+            break;
+        }
         tell_failure(w, b, b->error);
         if (!wait_for_retry(w))
             break;

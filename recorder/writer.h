@@ -33,7 +33,8 @@ int writer_fd(const struct writer *w);
 
 // Hands a batch over; none may be under way (asserted).
 void writer_submit(struct writer *w, struct batch *b);
-// The batch that came back, or NULL.
+// The batch that came back, or NULL. One that failed does so after writer_stop() only, or when its
+// file was removed or replaced: the recorder is to end then.
 struct batch *writer_take(struct writer *w);
 
 // Does not wait any more for what fails.

@@ -32,7 +32,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode,
                char why[WHY_MAX]) MUST_CHECK;
 void store_close(struct store *s); // s may be NULL
 const char *store_why(const struct store *s);
-// Whether a reader has that file open, whatever its name is by now (rotation gives it another).
+// Whether s has that file open, whatever its name is by now (rotation gives it another).
 struct stat;
 bool store_is(const struct store *s, const struct stat *file);
 const char *store_path(const struct store *s); // the writer's: absolute, behind all links
@@ -104,7 +104,8 @@ int store_stream(struct store *s, const struct store_stream *st, uint64_t first_
 // A batch is one SQLite transaction. After store_commit() answers 0 its rows survive a loss of
 // power. After any error within a batch, call store_rollback(): none of its rows is there. E_FULL:
 // the disk is full; the same batch may be tried again. E_BUSY: somebody else holds the database
-// locked for more than 5 s. E_EXISTS: a row of that key is there.
+// locked for more than 5 s. E_EXISTS: a row of that key is there. E_NOTFOUND: the file was removed
+// or replaced; what it held is out of reach, and only another store_open() helps.
 int store_begin(struct store *s) MUST_CHECK;
 int store_commit(struct store *s) MUST_CHECK;
 void store_rollback(struct store *s);
@@ -215,6 +216,7 @@ enum verify_finding {
 
 struct verify_sums {
     int64_t streams, flows, flows_open, flows_cut, transactions, parts, bodies;
+    int64_t flows_carried; // of flows: open at the end of the file before, and counted there too
     int64_t streams_cut; // that never said their end although nobody writes the file any more
     int64_t relayed[2], stored[2], omitted[2], lost[2]; // wire bytes of ended flows, C2S and S2C
     int64_t lost_transactions, lost_flows, filtered;

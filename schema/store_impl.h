@@ -24,11 +24,12 @@ struct store {
     char *path;
     enum store_mode mode;
     int lock;                     // fd of PATH-lock; -1: none
+    int file;                     // fd of a writer's open database, locked; -1: none
     bool in_batch;                // between store_begin and store_commit or store_rollback
     bool damaged;                 // opened although its schema cannot be read whole
     struct mend *mend;            // how that was done; NULL: by SQLite's own means
     int64_t application, version; // as the file's header has them
-    dev_t device;                 // which file a reader has open, whatever its name is by now
+    dev_t device;                 // which file is open, whatever its name is by now
     ino_t inode;
     sqlite3_stmt *statements[STATEMENTS];
     struct body_cache bodies;
@@ -73,6 +74,9 @@ int store_versions(void); // how many migrations there are
 // PATH-lock, held by the writer. 0, E_BUSY, E_IO ….
 int store_lock(struct store *s);
 void store_unlock(struct store *s);
+// The writer's lock on the database file, which may have several names. 0 or E_BUSY.
+int store_lock_file(struct store *s);
+void store_unlock_file(struct store *s); // when SQLite has closed it
 // Whether a writer holds it at this moment.
 bool store_is_written(const struct store *s);
 

@@ -1,8 +1,10 @@
 // store_lock: one writer a capture, by an open-file lock on PATH-lock.
 //
 // The kernel drops the lock with its holder, so a writer that was killed leaves none behind. The
-// database file itself is not used: SQLite's own POSIX locks on it would vanish with any other
-// descriptor of ours that is closed, and a rotation renames it.
+// database file itself does not do for it, since a rotation renames it. It is locked besides, as
+// long as it is open, for it may have a second name (a hard link): two writers would have a WAL
+// each. SQLite's own POSIX locks vanish with any descriptor of ours that is closed: SQLite has to
+// close it first.
 //
 // The file is removed by the holder. Whoever then holds a lock on a file without a name tries
 // again.
@@ -12,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +79,22 @@ void store_unlock(struct store *s)
     free(path);
     close(s->lock);
     s->lock = -1;
+}
+
+int store_lock_file(struct store *s)
+{
+    s->file = open(s->path, O_RDONLY | O_CLOEXEC);
+    // A file system without such locks, or a file that SQLite will have words for, is let pass.
+    if (s->file >= 0 && flock(s->file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return store_refuse(s, E_BUSY, "another recorder writes to it, by another of its names");
+    return 0;
+}
+
+void store_unlock_file(struct store *s)
+{
+    if (s->file >= 0)
+        close(s->file);
+    s->file = -1;
 }
 
 bool store_is_written(const struct store *s)

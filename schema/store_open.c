@@ -398,6 +398,7 @@ void store_close_db(struct store *s)
     store_forget(s);
     sqlite3_close(s->db);
     s->db = NULL;
+    store_unlock_file(s);
     mend_free(s->mend);
     s->mend = NULL;
 }
@@ -423,9 +424,12 @@ static int hold_still(struct store *s)
 static int open_once(struct store *s)
 {
     s->damaged = false;
-    int rc = open_handle(s, &s->db, false, NULL);
-    int e = rc != SQLITE_OK ? store_fail(s, rc, "opening")
-                            : (s->mode == STORE_WRITE ? open_writer(s) : open_reader(s));
+    int e = s->mode == STORE_WRITE ? store_lock_file(s) : 0;
+    int rc = e == 0 ? open_handle(s, &s->db, false, NULL) : SQLITE_OK;
+    if (rc != SQLITE_OK)
+        e = store_fail(s, rc, "opening");
+    if (e == 0)
+        e = s->mode == STORE_WRITE ? open_writer(s) : open_reader(s);
     if (e == 0 && s->mode == STORE_READ)
         e = hold_still(s);
     if (e != 0)
@@ -433,14 +437,25 @@ static int open_once(struct store *s)
     return e;
 }
 
+static void remember(struct store *s, const struct stat *file)
+{
+    s->device = file->st_dev;
+    s->inode = file->st_ino;
+}
+
 // A reader has the file that stood under the name before and afterwards. When a rotation put
 // another one there meanwhile, nothing that was read is to be trusted; when it was just taking the
 // WAL away, SQLite could not read at all.
 int store_open_db(struct store *s)
 {
-    if (s->mode == STORE_WRITE)
-        return open_once(s);
+    struct stat file;
     int e = E_BUSY;
+    if (s->mode == STORE_WRITE) {
+        e = open_once(s);
+        if (e == 0 && stat(s->path, &file) == 0)
+            remember(s, &file);
+        return e;
+    }
     for (int i = 0; i < OPEN_TRIES; i++) {
         struct stat before, now;
         bool same = stat(s->path, &before) == 0;
@@ -448,8 +463,7 @@ int store_open_db(struct store *s)
         same = same && stat(s->path, &now) == 0 && now.st_ino == before.st_ino &&
                now.st_dev == before.st_dev;
         if (same && e != E_IO) {
-            s->device = now.st_dev;
-            s->inode = now.st_ino;
+            remember(s, &now);
             return e;
         }
         store_close_db(s);
@@ -525,7 +539,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode, char 
         return E_SYNTAX;
     }
     s->mode = mode;
-    s->lock = -1;
+    s->lock = s->file = -1;
     buf_init(&s->route, STORE_ROUTE_MAX);
     buf_init(&s->target, 4096);
     if (mode == STORE_WRITE)

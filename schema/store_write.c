@@ -61,10 +61,22 @@ int store_begin(struct store *s)
     return e;
 }
 
+// Whoever removes the file, or puts another in its place, would have what is committed from then
+// on.
+static int check_place(struct store *s)
+{
+    struct stat st;
+    return stat(s->path, &st) == 0 && store_is(s, &st)
+               ? 0
+               : store_refuse(s, E_NOTFOUND, "it was removed, or another file took its place");
+}
+
 int store_commit(struct store *s)
 {
     assert(s->in_batch);
-    int e = run(s, STATEMENT_COMMIT, "committing a batch");
+    int e = check_place(s);
+    if (e == 0)
+        e = run(s, STATEMENT_COMMIT, "committing a batch");
     s->in_batch = e != 0;
     return e;
 }

@@ -66,14 +66,15 @@ static void check_digest(struct table *t)
 
 static void count(struct verify_sums *sums, const char *table)
 {
-    int64_t *n = strcmp(table, "stream") == 0 ? &sums->streams
-                 : strcmp(table, "flow") == 0 ? &sums->flows
-                 : strcmp(table, "txn") == 0  ? &sums->transactions
-                 : strcmp(table, "part") == 0 ? &sums->parts
-                 : strcmp(table, "body") == 0 ? &sums->bodies
-                                              : NULL;
-    if (n)
-        ++*n;
+    const struct {
+        const char *table;
+        int64_t *n;
+    } counts[] = {
+        {"stream", &sums->streams},   {"flow", &sums->flows}, {"carried", &sums->flows_carried},
+        {"txn", &sums->transactions}, {"part", &sums->parts}, {"body", &sums->bodies},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        *counts[i].n += strcmp(table, counts[i].table) == 0;
 }
 
 static int check_table(struct verify *v, const char *name, int64_t *done)

@@ -153,6 +153,10 @@ static void verify_file(struct verify *v, const char *path, struct store *s, boo
     v->path = path;
     if (s && store_verify(s, &sums, found, progress, v))
         tell(v, VERIFY_DAMAGE, "", store_why(s));
+    if (*before && follows) {
+        sums.flows -= sums.flows_carried;
+        sums.flows_open -= sums.flows_carried;
+    }
     add(&v->sums, &sums);
     progress_hide();
     if (*before && s && follows && store_verify_seam(*before, s, found, v))

@@ -116,9 +116,13 @@ def halves_alone(origin):
     run(TAPEDECK, "verify", capture)
 
 
+def spooled():
+    return ["--spool-dir", folder() + "/spool", "--spool-size", "8MiB", "--user", "0"]
+
+
 def records_given_up(origin):
     """The recorder stands still to the end: without a spool directory that is told by the exit code, with one it waits."""
-    for more, code in ([], 3), (["--spool-dir", folder() + "/spool", "--spool-size", "8MiB", "--user", "0"], 0):
+    for more, code, wakes in ([], 3, True), (spooled(), 0, True), (spooled(), 0, False):
         s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
                     origin.port, "--in-bind", "127.0.0.1", "--drain-timeout", "0", *more).start()
         recorder = s.ready["recorder"]
@@ -128,13 +132,34 @@ def records_given_up(origin):
             s.process.send_signal(signal.SIGTERM)
             until("the proxy's end", lambda: not os.path.exists(f"/proc/{s.ready['proxy']}"))
         finally:
-            os.kill(recorder, signal.SIGCONT)
+            if wakes:
+                os.kill(recorder, signal.SIGCONT)
         equal(s.process.wait(30), code, f"exit code with {more}: {s.log_text()}")
         equal("nobody keeps them records=" in s.log_text(), not more, f"the word of lost records with {more}")
         if more:
             s.start().committed(1)
             s.stop()
             s.verify()
+
+
+def capture_removed(origin):
+    """Somebody removes the capture, or puts another in its place: that is told, and nothing later is lost."""
+    s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
+                origin.port, "--in-bind", "127.0.0.1", "--user", "0").start()
+    run("curl", "-sSf", f"http://127.0.0.1:{s.inbound}/before")
+    s.committed(1)
+    for name in os.listdir(s.dir):
+        if name.startswith("capture.db") and not name.endswith("-lock"):
+            os.rename(os.path.join(s.dir, name), os.path.join(s.dir, "moved-" + name))
+    for i in range(3):
+        run("curl", "-sSf", f"http://127.0.0.1:{s.inbound}/after/{i}")
+    until("the new capture", lambda: os.path.exists(s.capture))
+    s.committed(3)
+    s.stop()
+    assert "it was removed, or another file took its place" in s.log_text(), s.log_text()
+    lines = run(TAPEDECK, "ls", s.capture, "--json").stdout.decode().splitlines()
+    equal([json.loads(l)["path"] for l in lines], [f"/after/{i}" for i in range(3)], "ls")
+    s.verify()
 
 
 def captures_that_can_never_be(origin):
@@ -225,6 +250,7 @@ def main():
     recorder_down_at_the_end(origin)
     halves_alone(origin)
     records_given_up(origin)
+    capture_removed(origin)
     captures_that_can_never_be(origin)
     ends_as_asked(origin)
     bad_starts(origin)

@@ -238,6 +238,11 @@ static void test_verify_while_rotated(void **state)
         program_clear(&p);
     }
     sample_close(&s);
+    // The one flow went through all files.
+    TAPEDECK(&p, "verify", s.dir);
+    if (!strstr(p.out, "flows             0 ended, 1 open\n"))
+        fail_msg("%s", p.out);
+    program_clear(&p);
     sample_remove(&s);
 }
 

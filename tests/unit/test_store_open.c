@@ -109,9 +109,41 @@ static void there_is_one_writer(void **state)
     assert_int_equal(store_open(&second, path, STORE_WRITE, why), E_BUSY);
     assert_non_null(strstr(why, "another recorder writes to it"));
     assert_non_null(strstr(why, "capture.db"));
+    // A hard link is the same file, but would have a WAL of its own.
+    char other[TMP_PATH];
+    tmp_path(other, dir, "other.db");
+    assert_int_equal(link(path, other), 0);
+    assert_int_equal(store_open(&second, other, STORE_WRITE, why), E_BUSY);
+    assert_non_null(strstr(why, "by another of its names"));
     tape_close(&t);
     assert_int_equal(store_open(&second, path, STORE_WRITE, why), 0);
     store_close(second);
+    assert_int_equal(store_open(&second, other, STORE_WRITE, why), 0);
+    store_close(second);
+}
+
+// What is committed into a file without a name is lost when it is closed: it must not be said to be
+// stored.
+static void a_removed_file_takes_nothing(void **state)
+{
+    (void)state;
+    struct tape t;
+    char moved[TMP_PATH];
+    tape_open(&t, path);
+    tmp_path(moved, dir, "moved.db");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(rename(path, moved), 0);
+        if (i == 1)
+            tmp_write(path, "another file", 12);
+        assert_int_equal(store_begin(t.s), 0);
+        assert_int_equal(store_commit(t.s), E_NOTFOUND);
+        assert_non_null(strstr(store_why(t.s), "removed, or another file took its place"));
+        store_rollback(t.s);
+        assert_int_equal(rename(moved, path), 0);
+        assert_int_equal(store_begin(t.s), 0);
+        assert_int_equal(store_commit(t.s), 0);
+    }
+    tape_close(&t);
 }
 
 static void make_foreign(const char *file, const char *sql)
@@ -428,6 +460,7 @@ int main(void)
         TEST(only_the_owner_may_read_it),
         TEST(it_appears_whole),
         TEST(there_is_one_writer),
+        TEST(a_removed_file_takes_nothing),
         TEST(other_files_are_left_alone),
         TEST(paths_that_cannot_be),
         TEST(odd_names),
