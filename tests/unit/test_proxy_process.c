@@ -273,8 +273,8 @@ static void tells_its_state(void **state)
     int fd = dial(r.p.in);
     say(fd, "x", 1);
     hear(fd, "x", 1);
-    has(admin(&r, "/healthz"), "HTTP/1.0 200 OK");
-    has(admin(&r, "/readyz"), "HTTP/1.0 200 OK");
+    has(admin(&r, "/healthz"), "HTTP/1.1 200 OK");
+    has(admin(&r, "/readyz"), "HTTP/1.1 200 OK");
     has(admin(&r, "/metrics"), "\ntapedeck_flows_total{listener=\"in\"} 1\n");
     has(admin(&r, "/metrics"), "\ntapedeck_flows_open{listener=\"in\"} 1\n");
     has(admin(&r, "/metrics"), "\ntapedeck_bytes_total{dir=\"c2s\"} 1\n");
@@ -283,8 +283,8 @@ static void tells_its_state(void **state)
     has(flows, "\"listener\":\"in\",\"front\":\"fixed\",\"client\":\"127.0.0.1:");
     has(flows,
         "\"state\":\"relay\",\"first_speaker\":\"client\",\"c2s\":1,\"s2c\":1,\"buffered\":0");
-    has(admin(&r, "/nothing"), "HTTP/1.0 404 ");
-    has(answer(r.p.admin, "DELETE /flows HTTP/1.0\r\n\r\n"), "HTTP/1.0 405 ");
+    has(admin(&r, "/nothing"), "HTTP/1.1 404 ");
+    has(answer(r.p.admin, "DELETE /flows HTTP/1.0\r\n\r\n"), "HTTP/1.1 405 ");
     close(fd);
     clean_up(&r);
 }
@@ -363,7 +363,7 @@ static void drains_when_asked(void **state)
     service_says(&r.p, "draining");
     while ((errno = 0, dial(r.p.in)) >= 0)
         usleep(1000);
-    has(admin(&r, "/readyz"), "HTTP/1.0 503 ");
+    has(admin(&r, "/readyz"), "HTTP/1.1 503 ");
     say(fd, "b", 1);
     hear(fd, "b", 1);
     close(fd);
