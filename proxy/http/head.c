@@ -47,7 +47,7 @@ struct gather {
     bool has_last;
     unsigned hosts;
     bool te_done; // chunked was seen: nothing may follow it
-    bool bad_length, two_lengths, bad_te, bad_host, too_many;
+    bool bad_length, two_lengths, same_lengths, bad_te, bad_host, too_many;
 };
 
 static bool is_control(char c)
@@ -186,6 +186,7 @@ static void apply_length(struct gather *g, struct view value)
             g->two_lengths = true;
             continue;
         }
+        g->same_lengths = g->out->has_length;
         g->out->has_length = true;
         g->out->length = n;
     }
@@ -319,6 +320,8 @@ static unsigned conclude(struct gather *g)
         faults |= HTTP_BAD_LENGTH;
     if (g->two_lengths)
         faults |= HTTP_TWO_LENGTHS;
+    else if (g->same_lengths)
+        faults |= HTTP_SAME_LENGTHS;
     if (out->has_te && (out->has_length || g->bad_length))
         faults |= HTTP_LENGTH_AND_TE;
     if (g->bad_te)
@@ -476,6 +479,7 @@ const char *http_fault_text(unsigned faults)
         "bad transfer-encoding",     "space before colon",
         "bad header name",           "missing, repeated or bad host",
         "too many header lines",     "bad request target",
+        "content-length repeated",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (faults & (1U << i))

@@ -27,11 +27,13 @@ enum http_fault {
     HTTP_BAD_HOST = 1 << 9,  // 1.1 request without exactly one Host, 1.0 with two, or no authority
     HTTP_TOO_MANY = 1 << 10, // more than HTTP_HEADERS_MAX header lines
     HTTP_BAD_TARGET = 1 << 11, // empty, or with white space in it
+    // Several lengths, all the same; not to be forwarded as they are (RFC 9110 8.6).
+    HTTP_SAME_LENGTHS = 1 << 12,
 };
 
 // The faults that leave no doubt about where the body ends.
 enum {
-    HTTP_FAULTS_BESIDE_FRAMING = HTTP_BAD_HOST | HTTP_BAD_TARGET,
+    HTTP_FAULTS_BESIDE_FRAMING = HTTP_BAD_HOST | HTTP_BAD_TARGET | HTTP_SAME_LENGTHS,
 };
 
 struct http_header {
