@@ -70,6 +70,31 @@ def drain(origin):
     s.verify()
 
 
+def drain_timeout_changed(origin):
+    """A longer drain timeout, set by SIGHUP, holds for the supervisor as well: it does not kill the proxy before."""
+    where = folder()
+    config = os.path.join(where, "config.yaml")
+    with open(config, "w", encoding="ascii") as f:
+        f.write("drain-timeout: 0s\n")
+    s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "tcp", "--proxy-host", "127.0.0.1", "--proxy-port",
+                origin.port, "--in-bind", "127.0.0.1", "--config", config, where=where).start()
+    with open(config, "w", encoding="ascii") as f:
+        f.write("drain-timeout: 60s\n")
+    s.process.send_signal(signal.SIGHUP)
+    until("the word of the reload", lambda: "tapedeck-proxy options read again" in s.log_text())
+    with socket.create_connection(("127.0.0.1", s.inbound)) as c:
+        c.sendall(b"GET /late HTTP/1.1\r\nHost: a\r\n")
+        until("the flow", lambda: json.loads(s.get("/flows")[1]).get("flows"))
+        s.process.send_signal(signal.SIGTERM)
+        time.sleep(6.5)  # more than the old timeout and the supervisor's patience on top of it
+        c.sendall(b"Connection: close\r\n\r\n")
+        assert c.recv(4096).startswith(b"HTTP/1.1 200"), "the answer of a draining proxy"
+        while c.recv(65536):
+            pass
+    equal(s.process.wait(30), 0, f"exit code: {s.log_text()}")
+    s.verify()
+
+
 def files_are_private(s):
     equal(stat.S_IMODE(os.stat(s.capture).st_mode), 0o600, "mode of the capture")
     spool = os.path.join(s.dir, "spool")
@@ -247,6 +272,7 @@ def main():
     s.stop()
     s.verify()
     drain(origin)
+    drain_timeout_changed(origin)
     recorder_down_at_the_end(origin)
     halves_alone(origin)
     records_given_up(origin)

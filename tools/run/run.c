@@ -114,6 +114,29 @@ static void tear_down(struct supervise *s)
     rmdir(s->dir);
 }
 
+static void take_log_level(const struct options *o)
+{
+    enum log_level level = LOG_INFO;
+    if (log_level_parse(options_text(o, "log-level"), &level) == 0)
+        log_set_level(level);
+}
+
+// What the children take at SIGHUP is taken here too, where it concerns us. When it cannot be read
+// they say so.
+static void reread(struct supervise *s, const void *arg)
+{
+    const struct child *line = arg;
+    struct options *o = options_new(settings_table, FOR_RUN);
+    char *argv[CHILD_ARGS_MAX + 1], why[WHY_MAX];
+    int rest;
+    memcpy(argv, line->argv, sizeof argv);
+    if (o && config_load(o, line->argc, argv, environ, &rest, why) == 0) {
+        s->drain_us = options_number(o, "drain-timeout");
+        take_log_level(o);
+    }
+    options_free(o);
+}
+
 static int run(const struct command *c, struct options *o, int argc, char **argv)
 {
     (void)c;
@@ -123,10 +146,8 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     }
     if (options_flag(o, "dump-options"))
         return options_dump(o, stdout) ? CLI_FAILED : CLI_OK;
-    enum log_level level = LOG_INFO;
     log_init("tapedeck");
-    if (log_level_parse(options_text(o, "log-level"), &level) == 0)
-        log_set_level(level);
+    take_log_level(o);
 
     char capture[PATH_MAX];
     const char *given = options_text(o, "capture");
@@ -134,7 +155,9 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
         .ready_file = options_text(o, "ready-file"),
         .capture = given,
         .drain_us = options_number(o, "drain-timeout"),
+        .reread = reread,
     };
+    struct child line; // as it was given
     char here[PATH_MAX / 2];
     if (given[0] != '/' && getcwd(here, sizeof here) &&
         snprintf(capture, sizeof capture, "%s/%s", here, given) < (int)sizeof capture)
@@ -143,7 +166,10 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
         unlink(s.ready_file); // one of an earlier life must not be taken for ours
     supervise_prepare();
     int code = CLI_FAILED;
-    int e = set_up(&s, o);
+    int e = child_init(&line, "run", "tapedeck");
+    e = e ? e : hand_down(&line, o, FOR_RUN);
+    e = e ? e : set_up(&s, o);
+    s.arg = &line;
     if (e == 0)
         code = supervise_run(&s);
     else if (e == E_LIMIT || e == E_NOMEM)
@@ -151,6 +177,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     if (s.ready_file)
         unlink(s.ready_file);
     tear_down(&s);
+    child_clear(&line);
     return code;
 }
 

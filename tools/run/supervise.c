@@ -306,6 +306,7 @@ static void take_signal(struct loop *l, int signo)
     case SIGCHLD:
         break; // reaped in each turn
     case SIGHUP:
+        s->reread(s, s->arg);
         child_signal(&s->recorder, SIGHUP);
         child_signal(&s->proxy, SIGHUP);
         break;

@@ -10,6 +10,8 @@ struct supervise {
     const char *ready_file; // to write when the proxy is ready; NULL: none
     const char *capture;    // as it stands in the ready file
     int64_t drain_us;       // how long the proxy may take to end
+    void (*reread)(struct supervise *s, const void *arg); // at SIGHUP: sets drain_us
+    const void *arg;
 };
 
 // Blocks the signals that supervise_run() takes; to be called before anything is started.
