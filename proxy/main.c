@@ -57,7 +57,7 @@ static int run(struct command_line *c, const struct options *o)
 {
     char why[WHY_MAX];
     struct proxy_settings s;
-    if (settings_from(o, &s, why))
+    if (settings_from(o, &s, why) || settings_take_key(&s, why))
         return usage(why);
     settings_apply_log(&s);
     uint64_t lost;

@@ -4,6 +4,7 @@
 #include "proto/digest.h"
 #include "proto/filter.h"
 #include "proxy/emit/filter.h"
+#include "proxy/emit/journal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -74,8 +75,9 @@ static int take_admin(const struct options *o, struct proxy_settings *s, char wh
     return E_SYNTAX;
 }
 
-static int take_key(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])
+int settings_take_key(struct proxy_settings *s, char why[WHY_MAX])
 {
+    const struct options *o = s->options;
     const char *path = options_text(o, "redact-key-file");
     char content[KEY_FILE_MAX];
     if (!path) {
@@ -139,13 +141,37 @@ static int check_filter(const char *text, char why[WHY_MAX])
     return e;
 }
 
-static unsigned count_workers(int64_t asked)
+static int check_share(const char *name, uint64_t size, uint64_t least, unsigned workers,
+                       char why[WHY_MAX])
 {
+    if (size / workers >= least)
+        return 0;
+    snprintf(why, WHY_MAX,
+             "%s: each of %u workers needs %llu KiB of it: at least %llu KiB, or fewer workers",
+             name, workers, (unsigned long long)least >> 10,
+             (unsigned long long)least * workers >> 10);
+    return E_RANGE;
+}
+
+// As many as were asked for, if their shares are large enough; else one a processor, but no more
+// than have their shares.
+static int take_workers(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])
+{
+    int64_t asked = options_number(o, "workers");
     cpu_set_t set;
-    if (asked > 0)
-        return (unsigned)asked;
+    s->spool_size = (uint64_t)options_number(o, "spool-size");
+    s->memory = (size_t)options_number(o, "memory");
+    if (asked > 0) {
+        s->workers = (unsigned)asked;
+        int e = check_share("spool-size", s->spool_size, JOURNAL_MIN, s->workers, why);
+        return e ? e : check_share("memory", s->memory, SETTINGS_MEMORY_MIN, s->workers, why);
+    }
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n < 1 ? 1 : n > WORKERS_OWN ? WORKERS_OWN : (unsigned)n;
+    s->workers = n < 1 ? 1 : n > WORKERS_OWN ? WORKERS_OWN : (unsigned)n;
+    while (s->workers > 1 && (s->spool_size / s->workers < JOURNAL_MIN ||
+                              s->memory / s->workers < SETTINGS_MEMORY_MIN))
+        s->workers--;
+    return 0;
 }
 
 static void take_reloadable(const struct options *o, struct proxy_settings *s)
@@ -179,7 +205,6 @@ int settings_from(const struct options *o, struct proxy_settings *out, char why[
     e = e ? e : take_binds(o, s, why);
     e = e ? e : take_target(o, s, why);
     e = e ? e : take_admin(o, s, why);
-    e = e ? e : take_key(o, s, why);
     e = e ? e : check_labels(o, why);
     take_reloadable(o, s);
     e = e ? e : check_filter(s->filter, why);
@@ -189,13 +214,11 @@ int settings_from(const struct options *o, struct proxy_settings *out, char why[
     }
     s->head_max = (size_t)options_number(o, "head-max");
     assert(s->head_max <= FLOW_HEAD_MAX); // as the table of options has it
-    s->workers = count_workers(options_number(o, "workers"));
+    e = e ? e : take_workers(o, s, why);
     s->user = (uint32_t)options_number(o, "user");
     s->recorder = options_text(o, "recorder");
     s->spool_dir = options_text(o, "spool-dir");
     s->ready_file = options_text(o, "ready-file");
-    s->spool_size = (uint64_t)options_number(o, "spool-size");
-    s->memory = (size_t)options_number(o, "memory");
     s->block = strcmp(options_text(o, "on-full"), "block") == 0;
     return e;
 }

@@ -7,7 +7,8 @@
 #include "proxy/flow.h"
 #include "proxy/mode.h"
 
-#define SETTINGS_WORKERS_MAX 64 // as the table of options has it
+#define SETTINGS_MEMORY_MIN  (128u << 10) // bytes of --memory that a worker needs
+#define SETTINGS_WORKERS_MAX 64           // as the table of options has it
 #define SETTINGS_LABELS_MAX  64
 #define SETTINGS_LABEL_MAX   512 // bytes of one, as the table has it
 
@@ -32,7 +33,7 @@ struct proxy_settings {
     enum log_level log_level;
     const char *log_topics;
 
-    unsigned char redact_key[32];
+    unsigned char redact_key[32];                  // settings_take_key()
     const char *recorder, *spool_dir, *ready_file; // spool_dir, ready_file: NULL without
     uint64_t spool_size;
     size_t memory;
@@ -42,6 +43,10 @@ struct proxy_settings {
 // 0; or an error told in one line: a value or a pair of values that cannot be. o outlives out.
 int settings_from(const struct options *o, struct proxy_settings *out,
                   char why[WHY_MAX]) MUST_CHECK;
+
+// Fills redact_key from --redact-key-file, or at random. Once, while it may still be read: with
+// another key equal values would not stay equal. 0; or an error told in one line.
+int settings_take_key(struct proxy_settings *s, char why[WHY_MAX]) MUST_CHECK;
 
 // Level and topics of the log.
 void settings_apply_log(const struct proxy_settings *s);

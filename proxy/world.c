@@ -124,6 +124,7 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
     }
     if (options_frozen_changes(w->options, o, frozen) > 0)
         log_warn("these options change only with a restart names=\"%s\"", frozen);
+    memcpy(s.redact_key, w->settings->redact_key, sizeof s.redact_key);
     apply(w, &s);
     options_free(w->latest);
     w->latest = o;

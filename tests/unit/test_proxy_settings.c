@@ -96,7 +96,6 @@ static void refuses_with_one_line(void **state)
         {"--admin-listen=host.example:1", "admin-listen: \"host.example:1\" is not ADDR:PORT"},
         {"--capture-filter=status >", "capture-filter: column "},
         {"--capture-filter=id = 1", "capture-filter: id and flow are known only"},
-        {"--redact-key-file=/nonexistent/key", "redact-key-file: /nonexistent/key: "},
         {"--label=nonsense", "label: \"nonsense\" is not NAME=VALUE"},
         {"--label==value", "label: \"=value\" is not NAME=VALUE"},
     };
@@ -123,18 +122,44 @@ static void equal_key_files_make_equal_keys(void **state)
     snprintf(option, sizeof option, "--redact-key-file=%s", path);
     tmp_write(path, "short", 5);
     struct options *o = options_of(ARGS("--proxy-type=forward", option));
-    assert_int_not_equal(settings_from(o, &a, why), 0);
+    assert_int_equal(settings_from(o, &a, why), 0);
+    assert_int_not_equal(settings_take_key(&a, why), 0);
     assert_non_null(strstr(why, "holds 5 bytes; at least 32"));
     tmp_write(path, "0123456789abcdef0123456789abcdef", 32);
-    assert_int_equal(settings_from(o, &a, why), 0);
-    assert_int_equal(settings_from(o, &b, why), 0);
+    b = a;
+    assert_int_equal(settings_take_key(&a, why), 0);
+    assert_int_equal(settings_take_key(&b, why), 0);
     assert_memory_equal(a.redact_key, b.redact_key, sizeof a.redact_key);
     options_free(o);
     o = options_of(ARGS("--proxy-type=forward"));
     assert_int_equal(settings_from(o, &c, why), 0);
+    assert_int_equal(settings_take_key(&c, why), 0);
     assert_memory_not_equal(a.redact_key, c.redact_key, sizeof a.redact_key);
     options_free(o);
     tmp_remove(dir);
+}
+
+// The sizes are what was asked for: no worker takes more than its share.
+static void each_worker_has_its_share(void **state)
+{
+    struct proxy_settings s;
+    char why[WHY_MAX] = "";
+    (void)state;
+    struct options *o =
+        options_of(ARGS("--proxy-type=forward", "--workers=64", "--spool-size=1MiB"));
+    assert_int_not_equal(settings_from(o, &s, why), 0);
+    assert_string_equal(why, "spool-size: each of 64 workers needs 256 KiB of it: at least 16384 "
+                             "KiB, or fewer workers");
+    options_free(o);
+    o = options_of(ARGS("--proxy-type=forward", "--workers=64", "--memory=1MiB"));
+    assert_int_not_equal(settings_from(o, &s, why), 0);
+    assert_string_equal(why, "memory: each of 64 workers needs 128 KiB of it: at least 8192 KiB, "
+                             "or fewer workers");
+    options_free(o);
+    o = options_of(ARGS("--proxy-type=forward", "--spool-size=1MiB", "--memory=1MiB"));
+    assert_int_equal(settings_from(o, &s, why), 0);
+    assert_true(s.workers >= 1 && s.workers <= 4);
+    options_free(o);
 }
 
 static void takes_no_more_labels_than_it_tells(void **state)
@@ -185,6 +210,7 @@ int main(void)
         cmocka_unit_test(admin_may_be_off_or_everywhere),
         cmocka_unit_test(refuses_with_one_line),
         cmocka_unit_test(heads_are_bounded_by_what_the_decoder_holds),
+        cmocka_unit_test(each_worker_has_its_share),
         cmocka_unit_test(takes_no_more_labels_than_it_tells),
         cmocka_unit_test(equal_key_files_make_equal_keys),
     };
