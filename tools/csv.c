@@ -4,6 +4,8 @@
 
 #include "tools/jsonw.h"
 
+#include <math.h>
+
 void csv_field(FILE *out, struct view v, bool first)
 {
     bool quoted = v.n > 0 && (v.p[0] == ' ' || v.p[v.n - 1] == ' ');
@@ -32,13 +34,18 @@ void csv_end(FILE *out)
 void csv_column(FILE *out, const struct store_query *q, int i, bool first)
 {
     struct jsonw w;
-    switch (store_column_type(q, i)) {
+    enum store_type type = store_column_type(q, i);
+    if (type == STORE_REAL && !isfinite(store_real(q, i))) {
+        csv_field(out, store_real(q, i) > 0 ? VIEW_LIT("Inf") : VIEW_LIT("-Inf"), first);
+        return;
+    }
+    switch (type) {
     case STORE_INT:
     case STORE_REAL:
         if (!first)
             putc_unlocked(',', out);
         jsonw_init(&w, out);
-        if (store_column_type(q, i) == STORE_INT)
+        if (type == STORE_INT)
             jsonw_int(&w, NULL, store_int(q, i));
         else
             jsonw_real(&w, NULL, store_real(q, i));

@@ -100,7 +100,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     listing_end(&l);
     selection_clear(&s);
     if (code || options_flag(o, "follow"))
-        return code;
+        return code ? code : cli_result();
     if (count == 0 && term.tty)
         cli_error("no transaction matches");
     if (count == 0 && cli_result() == CLI_OK && options_flag(o, "exit-code"))

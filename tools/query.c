@@ -136,6 +136,9 @@ static int begin(struct printer *p, const struct store_query *q, int columns, bo
     }
     if (!p->header)
         table_no_header(p->table);
+    if (columns > TABLE_COLUMNS)
+        cli_error("only %d of %d columns are shown; --json and --csv give all", TABLE_COLUMNS,
+                  columns);
     for (int i = 0; i < columns; i++) {
         enum store_type type = row ? store_column_type(q, i) : STORE_NULL;
         table_column(p->table, store_column_name(q, i),

@@ -156,10 +156,16 @@ void table_cell(struct table *t, enum style style, struct view text)
 {
     if (t->failed)
         return;
+    char more[40] = "";
+    if (text.n > TABLE_CELL_MAX)
+        snprintf(more, sizeof more, "… %zu bytes", text.n);
     text = view_head(text, TABLE_CELL_MAX);
-    struct cell cell = {style, term_width(t->term, text), text.n};
+    struct view rest = view_of(more);
+    struct cell cell = {style, term_width(t->term, text) + term_width(t->term, rest),
+                        text.n + rest.n};
     struct column *c = &t->columns[t->at];
-    if (buf_add(&t->cells, &cell, sizeof cell) || buf_add_view(&t->cells, text)) {
+    if (buf_add(&t->cells, &cell, sizeof cell) || buf_add_view(&t->cells, text) ||
+        buf_add_view(&t->cells, rest)) {
         t->failed = true;
         cli_damage("out of memory: the table ends here");
         return;

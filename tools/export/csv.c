@@ -68,7 +68,10 @@ const struct command command_export_csv = {
     .operands = "[CAPTURE] [FILTER]",
     .example = "tapedeck export csv --out day.csv\n"
                "tapedeck export csv --columns time,method,url,status,duration 'status >= 400'",
-    .text = "Lines end in CRLF; an absent value is an empty field; durations are microseconds.",
+    .text =
+        "Lines end in CRLF; an absent value is an empty field; durations are microseconds. "
+        "Values stand as they were sent: a spreadsheet may run one that begins with =, +, - or @ "
+        "as a formula.",
     .options = options,
     .run = run,
 };

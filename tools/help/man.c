@@ -128,6 +128,8 @@ static void option(FILE *out, const struct command *c, const struct option_def *
     }
     if (d->flags & OPT_REPEATS)
         fputs("May be given several times.\n", out);
+    if (d->flags & OPT_RELOADABLE)
+        fputs(OPTIONS_RELOADABLE "\n", out);
 }
 
 static void option_list(FILE *out, const struct command *c, const struct option_def *table,
