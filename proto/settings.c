@@ -35,7 +35,7 @@ const struct option_def settings_table[] = {
      .programs = P | X,
      .sentence = "How traffic reaches the proxy: redirected by the kernel (transparent), sent to "
                  "it in place of the workload (reverse), sent to it by the workload (forward), or "
-                 "both of these (dual)."},
+                 "both of these (dual). This version does not redirect: choose one of the others."},
     {.name = "proxy-protocol",
      .type = OPT_CHOICE,
      .initial = "http",
@@ -118,7 +118,9 @@ const struct option_def settings_table[] = {
      .programs = P | X,
      .sentence = "Keep only transactions that match, in the language of `tapedeck ls`; all others "
                  "are relayed and counted. Without it everything is kept. It sees values as they "
-                 "would be kept: what --redact replaces is not there to match."},
+                 "would be kept: what --redact replaces is not there to match. A transaction of "
+                 "which more than 64 KiB are there, or that lasts for more than a second, before "
+                 "it is clear whether it matches, is kept."},
     {.name = "max-body",
      .type = OPT_SIZE,
      .initial = "64MiB",

@@ -21,6 +21,8 @@ enum option_type {
               // text unsets an option that has no default
 };
 
+#define OPTIONS_RELOADABLE "Changes at SIGHUP." // in help texts, of those that are OPT_RELOADABLE
+
 enum {
     OPT_RELOADABLE = 1, // takes effect on SIGHUP
     OPT_REPEATS = 2,    // may be given several times

@@ -86,6 +86,8 @@ int options_help(const struct options *o, FILE *out, int width)
         wrap_facts(&w, def);
         if (def->flags & OPT_REPEATS)
             wrap_text(&w, "May be given several times.");
+        if (def->flags & OPT_RELOADABLE)
+            wrap_text(&w, OPTIONS_RELOADABLE);
         fputc('\n', out);
     }
     return ferror(out) ? E_IO : 0;

@@ -370,7 +370,7 @@ static void help_is_aligned_and_wrapped(void **state)
                               "  --port PORT              Where to go. (from 1 to 65535;\n"
                               "                           default 80)\n"
                               "  --size SIZE              How much. (from 1KiB to 1MiB;\n"
-                              "                           default 64KiB)\n"
+                              "                           default 64KiB) Changes at SIGHUP.\n"
                               "  --pause TIME             How long. (default 10s)\n"
                               "  --name TEXT              Who.\n"
                               "  --label TEXT             What else. May be given several\n"
