@@ -13,9 +13,9 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/whole_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
@@ -67,31 +67,6 @@ void supervise_prepare(void)
 
 // ---- readiness
 
-// Writes text to path whole or not at all.
-static int write_whole(const char *path, const char *text)
-{
-    char *tmp = NULL;
-    if (asprintf(&tmp, "%s.tmp", path) < 0)
-        return E_NOMEM;
-    int e = E_IO;
-    // Root may write where others do too: no link, and no file of theirs, is written through.
-    unlink(tmp);
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-        size_t n = strlen(text);
-        bool whole = write(fd, text, n) == (ssize_t)n;
-        if (close(fd) == 0 && whole && rename(tmp, path) == 0)
-            e = 0;
-    }
-    if (e) {
-        log_error("ready file not written path=%s error=%s", path, strerror(errno));
-        if (fd >= 0)
-            unlink(tmp);
-    }
-    free(tmp);
-    return e;
-}
-
 static json_t *load_ready(const struct supervise *s, const char *name)
 {
     char path[PATH_TEXT];
@@ -125,8 +100,9 @@ static void tell_ready(struct loop *l)
     json_object_set_new(all, "recorder", json_integer(s->recorder.pid));
     json_object_set_new(all, "capture", json_string(s->capture));
     char *text = json_dumps(all, JSON_INDENT(2));
-    if (text && s->ready_file)
-        (void)write_whole(s->ready_file, text);
+    char why[WHY_MAX];
+    if (text && s->ready_file && whole_file_write(s->ready_file, view_of(text), why) != 0)
+        log_error("ready file not written error=\"%s\"", why);
     if (!l->ready_told) {
         const char *in = json_string_value(json_object_get(proxy, "in"));
         const char *out = json_string_value(json_object_get(proxy, "out"));
