@@ -19,11 +19,7 @@
 // "*" is every address.
 static int parse_host(const char *text, uint16_t port, struct addr *out)
 {
-    if (strcmp(text, "*") == 0)
-        text = "::";
-    else if (strcmp(text, "localhost") == 0)
-        text = "127.0.0.1";
-    return addr_parse(out, view_of(text), port);
+    return addr_parse_here(out, view_of(strcmp(text, "*") == 0 ? "::" : text), port);
 }
 
 static int take_binds(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])

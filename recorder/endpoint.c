@@ -2,7 +2,7 @@
 // answers for a recorder that died.
 #include "recorder/endpoint.h"
 
-#include "proto/base/addr.h"
+#include "proto/base/near.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 __attribute__((format(printf, 3, 4))) static int refuse(char why[WHY_MAX], int e,
@@ -74,37 +73,21 @@ static int bind_unix(struct endpoint *l, const struct sockaddr_un *at, uid_t uid
     return 0;
 }
 
-static int open_unix(struct endpoint *l, const char *path, uid_t uid, char why[WHY_MAX])
+static int open_unix(struct endpoint *l, const struct sockaddr_un *at, uid_t uid, char why[WHY_MAX])
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t n = strlen(path);
-    if (n == 0 || n >= sizeof at.sun_path)
-        return refuse(why, E_SYNTAX, "listen: unix:%.200s: the path must have 1 to %zu bytes", path,
-                      sizeof at.sun_path - 1);
-    memcpy(at.sun_path, path, n + 1);
-    int e = clear_path(&at, why);
+    int e = clear_path(at, why);
     if (!e)
-        e = bind_unix(l, &at, uid, why);
-    snprintf(l->text, sizeof l->text, "unix:%s", path);
+        e = bind_unix(l, at, uid, why);
+    snprintf(l->text, sizeof l->text, "unix:%s", at->sun_path);
     return e;
 }
 
 // ---- tcp
 
-static int open_tcp(struct endpoint *l, const char *address, char why[WHY_MAX])
+static int open_tcp(struct endpoint *l, const struct addr *at, const char *address,
+                    char why[WHY_MAX])
 {
-    struct hostport hp;
-    struct addr a;
-    if (hostport_parse(&hp, view_of(address), 0) != 0)
-        return refuse(why, E_SYNTAX,
-                      "listen: \"%.200s\" is neither unix:PATH nor HOST:PORT of this machine",
-                      address);
-    const char *host = strcmp(hp.host, "localhost") == 0 ? "127.0.0.1" : hp.host;
-    if (addr_parse(&a, view_of(host), hp.port) != 0 || !addr_is_loopback(&a))
-        return refuse(why, E_REFUSED,
-                      "listen: %.200s: only a loopback address (127.0.0.1, [::1]) or unix:PATH, "
-                      "since records travel without encryption",
-                      address);
+    struct addr a = *at;
     const int one = 1;
     l->fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l->fd < 0)
@@ -123,8 +106,11 @@ static int open_tcp(struct endpoint *l, const char *address, char why[WHY_MAX])
 int endpoint_open(struct endpoint *l, const char *address, uid_t uid, char why[WHY_MAX])
 {
     *l = (struct endpoint){.fd = -1};
-    int e = strncmp(address, "unix:", 5) == 0 ? open_unix(l, address + 5, uid, why)
-                                              : open_tcp(l, address, why);
+    struct near at;
+    int e = near_parse(&at, "listen", address, why);
+    if (!e)
+        e = at.sa.sa_family == AF_UNIX ? open_unix(l, &at.un, uid, why)
+                                       : open_tcp(l, &at.ip, address, why);
     if (!e && listen(l->fd, ENDPOINT_BACKLOG) != 0)
         e = refuse(why, E_IO, "listen: %.200s: %s", address, strerror(errno));
     if (e)

@@ -139,6 +139,12 @@ int addr_parse(struct addr *a, struct view host, uint16_t port)
     return 0;
 }
 
+int addr_parse_here(struct addr *a, struct view host, uint16_t port)
+{
+    bool here = view_eq(host, VIEW_LIT("localhost"));
+    return addr_parse(a, here ? VIEW_LIT("127.0.0.1") : host, port);
+}
+
 const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT])
 {
     out[0] = 0;
@@ -201,8 +207,7 @@ int hostport_set_host(struct hostport *hp, struct view host)
         return E_SYNTAX;
     size_t scope = view_find(host, '%'); // the names of interfaces have a case
     for (size_t i = 0; i < host.n; i++) {
-        char c = host.p[i];
-        hp->host[i] = i < scope && c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        hp->host[i] = i < scope ? view_lower(host.p[i]) : host.p[i];
     }
     hp->host[host.n] = 0;
     return 0;

@@ -42,6 +42,9 @@ void addr_from_sockaddr(struct addr *a, const struct sockaddr *sa);
 // A numeric address without port ("127.0.0.1", "::1"): 0 or E_SYNTAX.
 int addr_parse(struct addr *a, struct view host, uint16_t port);
 
+// The same, and "localhost" is 127.0.0.1.
+int addr_parse_here(struct addr *a, struct view host, uint16_t port);
+
 // "127.0.0.1:80" or "[::1]:80"; "" when not set. Into out, NUL-terminated.
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT]);
 const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT]);

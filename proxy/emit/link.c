@@ -12,10 +12,10 @@
 //      came behind. Nothing is said after done.
 #include "proxy/emit/link.h"
 
-#include "proto/base/addr.h"
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/near.h"
 #include "proto/digest.h"
 #include "proxy/emit/link_ages.h"
 #include "proxy/emit/link_hello.h"
@@ -25,7 +25,6 @@
 #include <event2/event_struct.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define RETRY_FIRST_US (100 * US_PER_MS)
@@ -46,8 +45,7 @@ struct link {
     struct journal *journal;
     struct stats *stats;
     struct link_conf conf;
-    struct sockaddr_storage address;
-    socklen_t address_size;
+    struct near recorder;
     enum link_state state;
     int fd;
     struct event readable, writable; // assigned while fd is open
@@ -409,14 +407,14 @@ static void connect_now(struct link *l)
     struct timeval limit = after(GREET_US);
     int on = 1;
 
-    l->fd = socket(l->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    l->fd = socket(l->recorder.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (l->fd < 0) {
         lost(l, strerror(errno), 0);
         return;
     }
     event_assign(&l->readable, l->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
     event_assign(&l->writable, l->base, l->fd, EV_WRITE, on_writable, l);
-    if (l->address.ss_family != AF_UNIX)
+    if (l->recorder.sa.sa_family != AF_UNIX)
         setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     journal_facts(l->journal, &facts);
     int e = link_put_hello(&l->out, l->conf.identity, &facts);
@@ -425,7 +423,7 @@ static void connect_now(struct link *l)
         return;
     }
     l->state = CONNECTING;
-    if (connect(l->fd, (struct sockaddr *)&l->address, l->address_size) == 0) {
+    if (connect(l->fd, &l->recorder.sa, l->recorder.size) == 0) {
         l->state = GREETING;
     } else if (errno != EINPROGRESS) {
         lost(l, strerror(errno), 0);
@@ -450,39 +448,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         connect_now(l);
     else
         lost(l, "no welcome within 10 s", 0);
-}
-
-static int parse_address(struct link *l, const char *text, char why[WHY_MAX])
-{
-    struct sockaddr_un *un = (struct sockaddr_un *)(void *)&l->address;
-    struct hostport hp;
-    struct addr a;
-
-    if (strncmp(text, "unix:", 5) == 0) {
-        size_t n = strlen(text + 5);
-        if (n == 0 || n >= sizeof un->sun_path) {
-            snprintf(why, WHY_MAX, "recorder %s: a socket's path has 1 to %zu bytes", text,
-                     sizeof un->sun_path - 1);
-            return E_RANGE;
-        }
-        un->sun_family = AF_UNIX;
-        memcpy(un->sun_path, text + 5, n + 1);
-        l->address_size = sizeof *un;
-        return 0;
-    }
-    if (hostport_parse(&hp, view_of(text), 0) < 0 ||
-        addr_parse(&a, strcmp(hp.host, "localhost") == 0 ? VIEW_LIT("127.0.0.1") : view_of(hp.host),
-                   hp.port) < 0 ||
-        !addr_is_loopback(&a)) {
-        snprintf(why, WHY_MAX,
-                 "recorder %s: unix:PATH is allowed, or an address of this machine alone and a "
-                 "port, like 127.0.0.1:4146",
-                 text);
-        return E_SYNTAX;
-    }
-    memcpy(&l->address, &a, sizeof a);
-    l->address_size = addr_len(&a);
-    return 0;
 }
 
 // ---- life
@@ -511,7 +476,7 @@ struct link *link_new(struct event_base *base, struct journal *j, struct stats *
         snprintf(why, WHY_MAX, "link: %s", err_text(E_NOMEM));
         return NULL;
     }
-    if (parse_address(l, conf->recorder, why) < 0) {
+    if (near_parse(&l->recorder, "recorder", conf->recorder, why) < 0) {
         free(l);
         return NULL;
     }
