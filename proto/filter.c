@@ -64,41 +64,20 @@ enum filter_field filter_field_find(struct view name)
     return FIELD_COUNT;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
 #define NAME_MAX_LIKE 24 // bytes of a name that are compared for likeness
-
-// How many letters differ, are missing or are too many (Levenshtein).
-static unsigned unlike(struct view a, struct view b)
-{
-    unsigned row[NAME_MAX_LIKE + 1];
-    for (unsigned j = 0; j <= b.n; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.n; i++) {
-        unsigned corner = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b.n; j++) {
-            unsigned change = corner + (lower(a.p[i - 1]) != lower(b.p[j - 1]));
-            unsigned step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            corner = row[j];
-            row[j] = change < step ? change : step;
-        }
-    }
-    return row[b.n];
-}
 
 enum filter_field filter_field_nearest(struct view name)
 {
     enum filter_field best = FIELD_COUNT;
     if (name.n == 0 || name.n > NAME_MAX_LIKE)
         return best;
+    char low[NAME_MAX_LIKE]; // as the names of all fields are
+    for (size_t i = 0; i < name.n; i++)
+        low[i] = view_lower(name.p[i]);
     // Half of the letters must be right.
-    unsigned least = (unsigned)name.n / 2 + 1;
+    int least = (int)name.n / 2 + 1;
     for (unsigned i = 0; i < FIELD_COUNT; i++) {
-        unsigned d = unlike(name, view_of(filter_fields[i].name));
+        int d = view_distance(view_n(low, name.n), view_of(filter_fields[i].name));
         if (d < least) {
             least = d;
             best = (enum filter_field)i;

@@ -90,8 +90,8 @@ void filter_lex_lower(struct view v, bool keep_escapes)
     for (size_t i = 0; i < v.n; i++) {
         if (keep_escapes && p[i] == '\\')
             i++; // \W is not \w
-        else if (p[i] >= 'A' && p[i] <= 'Z')
-            p[i] = (char)(p[i] + 32);
+        else
+            p[i] = view_lower(p[i]);
     }
 }
 

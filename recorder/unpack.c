@@ -155,8 +155,7 @@ static struct view bytes_of(ProtobufCBinaryData b)
 static const char *lower(char *text)
 {
     for (char *p = text; *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p + 32);
+        *p = view_lower(*p);
     return text;
 }
 

@@ -5,16 +5,10 @@
 
 #include <assert.h>
 
-static unsigned char lower(char c)
-{
-    unsigned char u = (unsigned char)c;
-    return u >= 'A' && u <= 'Z' ? (unsigned char)(u | 0x20) : u;
-}
-
 static bool same_letters(const char *a, const char *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (lower(a[i]) != lower(b[i]))
+        if (view_lower(a[i]) != view_lower(b[i]))
             return false;
     return true;
 }
@@ -51,10 +45,10 @@ size_t view_find(struct view v, char c)
 
 int view_digit(char c)
 {
-    unsigned char u = lower(c);
-    if (u >= '0' && u <= '9')
-        return u - '0';
-    return u >= 'a' && u <= 'f' ? u - 'a' + 10 : -1;
+    c = view_lower(c);
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 int view_distance(struct view a, struct view b)

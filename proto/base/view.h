@@ -41,6 +41,12 @@ static inline bool view_eq(struct view a, struct view b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+// The lower case of an ASCII letter; any other byte as it is.
+static inline char view_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
 // Equal but for the case of ASCII letters.
 bool view_ieq(struct view a, struct view b);
 bool view_starts(struct view v, struct view prefix);

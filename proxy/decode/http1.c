@@ -22,6 +22,7 @@
 #include "proxy/decode/http1_doubt.h"
 #include "proxy/emit/sink.h"
 #include "proxy/http/body.h"
+#include "proxy/http/target.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -216,15 +217,6 @@ static enum decode_verdict body_feed(struct http1 *h, struct decode_ctx *ctx, en
     }
 }
 
-// How many characters of the target are a scheme that "://" follows; 0: none.
-static size_t scheme_run(struct view target)
-{
-    size_t n = 0;
-    while (n < target.n && (isalnum((unsigned char)target.p[n]) || memchr("+-.", target.p[n], 3)))
-        n++;
-    return view_starts(view_from(target, n), VIEW_LIT("://")) ? n : 0;
-}
-
 // The host that an authority names, without its userinfo; nothing where it is no plain one.
 static struct view host_of(struct view authority)
 {
@@ -241,7 +233,7 @@ static void split_target(struct sink_msg *m, struct view target)
         m->host = host_of(target);
         return;
     }
-    size_t scheme = scheme_run(target);
+    size_t scheme = http_scheme_run(target);
     if (scheme > 0) {
         m->scheme = view_head(target, scheme);
         target = view_from(target, scheme + 3);

@@ -15,12 +15,6 @@
 #define ALWAYS                                                                                     \
     (HTTP_BAD_LENGTH | HTTP_TWO_LENGTHS | HTTP_LENGTH_AND_TE | HTTP_BAD_TE | HTTP_TOO_MANY)
 
-static bool is_control(char c)
-{
-    unsigned char u = (unsigned char)c;
-    return (u < 0x20 && u != '\t') || u == 0x7f;
-}
-
 static bool is_framing(struct view name)
 {
     return view_ieq(name, VIEW_LIT("content-length")) ||
@@ -34,7 +28,7 @@ static size_t sightings(struct view text)
     bool edge = false; // a line may begin here
     for (size_t i = 0; i < text.n; i++) {
         struct view rest = view_from(text, i);
-        if (is_control(text.p[i]))
+        if (http_is_control(text.p[i]))
             edge = true;
         else if (edge && text.p[i] != ' ' && text.p[i] != '\t') {
             count += is_framing(view_head(rest, http_token_run(rest)));
@@ -53,7 +47,7 @@ static size_t plain(const struct http_head *head)
         if (!is_framing(h->name) || h->name.p[-1] != '\n' || h->name.p[h->name.n] != ':')
             continue;
         size_t n = 0;
-        while (n < h->value.n && !is_control(h->value.p[n]))
+        while (n < h->value.n && !http_is_control(h->value.p[n]))
             n++;
         count += n == h->value.n;
     }

@@ -28,11 +28,6 @@ static char *scratch_room(struct scratch *s, size_t n)
     return n > sizeof s->local ? s->heap : s->local;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
 static enum filter_verdict verdict(bool passes)
 {
     return passes ? FILTER_KEEP : FILTER_DROP;
@@ -81,7 +76,7 @@ static enum filter_verdict make_url(const struct filter_subject *s, struct scrat
     *out = view_n(to, n);
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < parts[i].n; j++) // scheme and host are kept in lower case
-            *to++ = i < 3 ? lower(parts[i].p[j]) : parts[i].p[j];
+            *to++ = i < 3 ? view_lower(parts[i].p[j]) : parts[i].p[j];
     return FILTER_KEEP;
 }
 
@@ -166,7 +161,7 @@ static enum filter_verdict matches(const struct filter_node *node, struct view t
         if (!to)
             return FILTER_UNDECIDED;
         for (size_t i = 0; i < text.n; i++)
-            to[i] = lower(text.p[i]);
+            to[i] = view_lower(text.p[i]);
         text.p = to;
     }
     int found = filter_pattern_match(node->regex, text);

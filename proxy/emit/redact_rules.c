@@ -110,7 +110,7 @@ static int add_rule(struct redact *r, struct view text, char why[WHY_MAX])
     what[text.n] = '\0';
     *rule = (struct redact_rule){.kind = kinds[k].kind, .what = what};
     for (char *c = what; *c && (c < what + kinds[k].prefix.n || rule->kind == REDACT_HEADER); c++)
-        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+        *c = view_lower(*c);
     rule->name = view_from(view_of(what), kinds[k].prefix.n);
     if (rule->kind == REDACT_HEADER && http_token_run(rule->name) != rule->name.n)
         return bad(why, text, "no header has that name");
@@ -170,7 +170,7 @@ static char next_char(struct view *v, bool percent)
         c = ' ';
     }
     *v = view_from(*v, used);
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    return view_lower(c);
 }
 
 // As the frameworks see names: blanks in front do not count; "name[]" and "name[key]" are values of

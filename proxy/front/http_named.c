@@ -10,21 +10,7 @@
 // 2. The room for the whole head is taken at once: it is appended whole or not at all.
 #include "proxy/front/http_named.h"
 
-// The number of bytes of "scheme" in "scheme://…", or 0.
-static size_t scheme_size(struct view target)
-{
-    size_t colon = view_find(target, ':');
-    if (colon == 0 || target.n - colon < 3 || memcmp(target.p + colon, "://", 3) != 0)
-        return 0;
-    for (size_t i = 0; i < colon; i++) {
-        char c = target.p[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        bool later = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
-        if (!letter && (i == 0 || !later))
-            return 0;
-    }
-    return colon;
-}
+#include "proxy/http/target.h"
 
 // HOST[:PORT] as a URI has it: an IPv6 address only in brackets. 0 or E_SYNTAX.
 static int authority_parse(struct view text, uint16_t default_port, struct hostport *out)
@@ -46,7 +32,7 @@ int http_named_parse(const struct http_head *h, struct http_named *out)
         return authority_parse(target, 0, &out->host);
     }
     out->form = HTTP_FORM_PATH;
-    size_t scheme = target.p[0] == '/' ? 0 : scheme_size(target);
+    size_t scheme = target.p[0] == '/' ? 0 : http_scheme_run(target);
     if (scheme == 0)
         return 0;
     out->scheme = view_head(target, scheme);

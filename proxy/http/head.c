@@ -50,12 +50,6 @@ struct gather {
     bool bad_length, two_lengths, same_lengths, bad_te, bad_host, too_many;
 };
 
-static bool is_control(char c)
-{
-    unsigned char u = (unsigned char)c;
-    return (u < 0x20 && u != '\t') || u == 0x7f;
-}
-
 // How many bytes at p are not control characters.
 static size_t text_run(const char *p, size_t n)
 {
@@ -67,12 +61,12 @@ static size_t text_run(const char *p, size_t n)
         del = x ^ (ones * 0x7f);
         if ((((x - ones * 0x20) & ~x) | ((del - ones) & ~del)) & highs) {
             for (size_t stop = i + 8; i < stop; i++)
-                if (is_control(p[i]))
+                if (http_is_control(p[i]))
                     return i;
             i -= 8;
         }
     }
-    while (i < n && !is_control(p[i]))
+    while (i < n && !http_is_control(p[i]))
         i++;
     return i;
 }

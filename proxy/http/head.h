@@ -70,6 +70,13 @@ int http_head_parse(struct view in, size_t from, bool request, struct http_head 
 // How many bytes at the front of v are token characters (RFC 9110 5.6.2).
 size_t http_token_run(struct view v);
 
+// A control character that may not stand in a head's text: any but the tab.
+static inline bool http_is_control(char c)
+{
+    unsigned char u = (unsigned char)c;
+    return (u < 0x20 && u != '\t') || u == 0x7f;
+}
+
 // Whether v may stand in Host: no white space, and nothing that could end or hide an authority.
 bool http_host_plain(struct view v);
 

@@ -21,6 +21,8 @@ static void equality_knows_ascii_letters_only(void **state)
     assert_false(view_ieq(VIEW_LIT("@"), view_of("`")));
     assert_false(view_ieq(VIEW_LIT("\xc4"), view_of("\xe4")));
     assert_true(view_ieq(view_of(NULL), view_of("")));
+    for (int c = 0; c < 256; c++)
+        assert_int_equal((unsigned char)view_lower((char)c), c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
 static void a_prefix_is_found_only_when_whole(void **state)
