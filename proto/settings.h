@@ -10,6 +10,13 @@ enum { FOR_PROXY = 1, FOR_RECORDER = 2, FOR_RUN = 4 };
 
 extern const struct option_def settings_table[]; // ends with a NULL name
 
+// How the programs end when they do not end as told, and `tapedeck run` with them.
+enum {
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2, // another start would end so too: the options, or the capture, are wrong
+    EXIT_LOST = 3,  // the proxy: as told, but records are lost
+};
+
 // What the exit codes of the programs mean, a line each, for --help and the man pages.
 extern const char settings_exits_proxy[], settings_exits_recorder[];
 

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LOST = 3 };
-
 extern char **environ;
 
 struct command_line {
@@ -82,7 +80,7 @@ int main(int argc, char **argv)
     else if (options_flag(o, "version"))
         printf("tapedeck-proxy %s\n", TAPEDECK_VERSION);
     else if (options_flag(o, "dump-options"))
-        code = options_dump(o, stdout) ? 1 : 0;
+        code = options_dump(o, stdout) ? EXIT_FAILED : 0;
     else
         code = run(&c, o);
     options_free(o);

@@ -9,8 +9,6 @@
 
 #define HELP_WIDTH 100
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
 extern char **environ;
 
 struct program {
@@ -97,14 +95,14 @@ int main(int argc, char **argv)
         return usage(why);
     if (options_flag(p.options, "help")) {
         printf("Usage: tapedeck-recorder [OPTIONS]\n\nKeeps in a capture what proxies send.\n\n");
-        code = options_help(p.options, stdout, HELP_WIDTH) ? 1 : 0;
+        code = options_help(p.options, stdout, HELP_WIDTH) ? EXIT_FAILED : 0;
         printf("\nExit codes:\n%s", settings_exits_recorder);
         printf("\nExample:\n  tapedeck-recorder --listen unix:/run/tapedeck.sock --capture "
                "capture.db\n");
     } else if (options_flag(p.options, "version")) {
         printf("tapedeck-recorder %s\n", TAPEDECK_VERSION);
     } else if (options_flag(p.options, "dump-options")) {
-        code = options_dump(p.options, stdout) ? 1 : 0;
+        code = options_dump(p.options, stdout) ? EXIT_FAILED : 0;
     } else {
         code = record(&p);
     }

@@ -5,6 +5,7 @@
 #include "tools/run/child.h"
 
 #include "proto/base/log.h"
+#include "proto/settings.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,8 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define EXIT_REFUSED 2 // what our programs exit with when they refuse their options
 
 int child_arg(struct child *c, const char *format, ...)
 {
@@ -78,11 +77,11 @@ static void become(const struct child *c, pid_t parent)
         (void)!nice(c->nice);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
-        _exit(1);
+        _exit(EXIT_FAILED);
     execv(c->argv[0], c->argv);
     static const char failed[] = "tapedeck: cannot execute its companion program\n";
     (void)!write(2, failed, sizeof failed - 1);
-    _exit(EXIT_REFUSED);
+    _exit(EXIT_USAGE);
 }
 
 void child_start(struct child *c, int64_t now_us)
@@ -120,7 +119,7 @@ void child_ended(struct child *c, int status, int64_t now_us)
 
 bool child_refused(const struct child *c)
 {
-    return WIFEXITED(c->status) && WEXITSTATUS(c->status) == EXIT_REFUSED;
+    return WIFEXITED(c->status) && WEXITSTATUS(c->status) == EXIT_USAGE;
 }
 
 void child_signal(struct child *c, int signal)

@@ -14,6 +14,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/whole_file.h"
+#include "proto/settings.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -35,7 +36,6 @@
 #define RECORDER_WORD_US  (3 * US_PER_S) // ready is not told earlier, unless it said how it fares
 #define READY_MAX         65536          // bytes of a ready file
 #define PATH_TEXT         96
-#define EXIT_LOST         3 // the proxy's, when it had to give up records; and ours then
 
 enum phase { RUNNING, STOP_PROXY, STOP_RECORDER };
 
@@ -211,11 +211,11 @@ static void ended(struct loop *l, struct child *c, int status)
             // Told when it was killed. What the recorder did not acknowledge the proxy keeps, or
             // has told of.
             if (c->asked == SIGKILL && c == &l->s->proxy)
-                l->code = l->code ? l->code : 1;
+                l->code = l->code ? l->code : EXIT_FAILED;
         } else {
             log_warn("%s ended badly %s", c->name, end_text(status, how, sizeof how));
             bool lost = c == &l->s->proxy && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LOST;
-            l->code = l->code ? l->code : lost ? EXIT_LOST : 1;
+            l->code = l->code ? l->code : lost ? EXIT_LOST : EXIT_FAILED;
         }
         return;
     }
@@ -223,7 +223,7 @@ static void ended(struct loop *l, struct child *c, int status)
     bool refused = child_refused(c) && !l->ready_told;
     if (refused || never_ready) {
         c->state = CHILD_ENDED;
-        stop(l, refused ? 2 : 1);
+        stop(l, refused ? EXIT_USAGE : EXIT_FAILED);
         return;
     }
     log_error("%s died %s restart_in_ms=%lld", c->name, end_text(status, how, sizeof how),
@@ -315,7 +315,7 @@ int supervise_run(struct supervise *s)
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0) {
         log_error("no signalfd error=%s", strerror(errno));
-        return 1;
+        return EXIT_FAILED;
     }
     start(&l, &s->recorder);
     s->proxy.state = CHILD_WAITING;
