@@ -195,8 +195,6 @@ int settings_from(const struct options *o, struct proxy_settings *out, char why[
     struct proxy_settings *s = out;
     *s = (struct proxy_settings){.options = o};
     const char *type = options_text(o, "proxy-type");
-    if (strcmp(type, "transparent") == 0 && options_is_set(o, "proxy-protocol"))
-        log_warn("proxy-protocol is ignored, proxy-type transparent needs none");
     int e = mode_of(type, options_text(o, "proxy-protocol"), &s->mode, why);
     e = e ? e : take_binds(o, s, why);
     e = e ? e : take_target(o, s, why);

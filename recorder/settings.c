@@ -6,7 +6,7 @@
 
 int settings_read(struct recorder_settings *s, const struct options *o, char why[WHY_MAX])
 {
-    const char *sink = options_text(o, "sink"), *topics = options_text(o, "log-topics");
+    const char *sink = options_text(o, "sink");
     *s = (struct recorder_settings){
         .listen = options_text(o, "listen"),
         .capture = options_text(o, "capture"),
@@ -21,7 +21,6 @@ int settings_read(struct recorder_settings *s, const struct options *o, char why
                    .keep_files = options_number(o, "keep-files"),
                    .keep_size = options_number(o, "keep-size"),
                    .keep_age_us = options_number(o, "keep-age")},
-        .log_topics = topics ? topics : "",
     };
     if (!s->sink) {
         snprintf(why, WHY_MAX, "sink: \"%s\" is not offered", sink);
@@ -33,8 +32,6 @@ int settings_read(struct recorder_settings *s, const struct options *o, char why
 void settings_apply_log(const struct recorder_settings *s)
 {
     log_set_level(s->log_level);
-    if (log_set_topics(s->log_topics) != 0)
-        log_error("log-topics: too long, unchanged topics=%s", s->log_topics);
 }
 
 static bool same_text(const char *a, const char *b)

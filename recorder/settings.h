@@ -18,14 +18,13 @@ struct recorder_settings {
     // These may change while it runs:
     struct retain_conf retain;
     enum log_level log_level;
-    const char *log_topics;
 };
 
 // 0, or E_… with why.
 int settings_read(struct recorder_settings *s, const struct options *o,
                   char why[WHY_MAX]) MUST_CHECK;
 
-// Level and topics of the log.
+// The level of the log.
 void settings_apply_log(const struct recorder_settings *s);
 
 // One log line for each option that can change while running and differs between latest and next,
