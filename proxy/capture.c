@@ -248,11 +248,13 @@ static int open_journal(const struct capture *c, unsigned n, struct journal **ou
     const struct proxy_settings *s = &c->settings;
     char path[SPOOL_PATH];
     uint64_t size = s->spool_size / s->workers;
-    why[0] = 0;
+    char said[WHY_MAX] = "";
     int e = journal_open(out, s->spool_dir ? spool_path(s->spool_dir, n, path) : NULL,
-                         size < JOURNAL_MIN ? JOURNAL_MIN : size, clock_wall_us(), why);
-    if (e == 0 && why[0])
-        log_warn("%s", why);
+                         size < JOURNAL_MIN ? JOURNAL_MIN : size, clock_wall_us(), said);
+    if (e)
+        snprintf(why, WHY_MAX, "%s", said[0] ? said : err_text(e));
+    else if (said[0])
+        log_warn("%s", said);
     if (e == 0 && geteuid() == 0 && s->user != 0 && journal_give(*out, s->user))
         log_warn("journal stays root's path=%s reason=\"%s\"", path, strerror(errno));
     return e;

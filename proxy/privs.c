@@ -8,26 +8,57 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-int privs_drop(uint32_t uid, char why[WHY_MAX])
+static int fail(char why[WHY_MAX], const char *what)
+{
+    int e = err_from_errno(errno);
+    snprintf(why, WHY_MAX, "%s: %s", what, strerror(errno));
+    return e;
+}
+
+static int no_user(char why[WHY_MAX], uint32_t uid)
+{
+    char what[64];
+    snprintf(what, sizeof what, "cannot become user %u", uid);
+    return fail(why, what);
+}
+
+// With change: the kernel forgets the signal that a supervisor asked for at its own death whenever
+// a user or group changes.
+static int keep_signal(int (*change)(uint32_t uid), uint32_t uid, char why[WHY_MAX])
+{
+    int with_parent = 0;
+    (void)prctl(PR_GET_PDEATHSIG, &with_parent, 0, 0, 0);
+    if (change(uid))
+        return no_user(why, uid);
+    return prctl(PR_SET_PDEATHSIG, with_parent, 0, 0, 0)
+               ? fail(why, "cannot follow the supervisor's death")
+               : 0;
+}
+
+// As the saved user it can be taken later without asking for leave.
+static int save(uint32_t uid)
+{
+    return setgroups(0, NULL) || setgid(uid) || setresuid((uid_t)-1, (uid_t)-1, uid);
+}
+
+static int become(uint32_t uid)
+{
+    return setresuid(uid, uid, uid);
+}
+
+int privs_prepare(uint32_t uid, char why[WHY_MAX])
 {
     if (geteuid() != 0 || uid == 0)
         return 0;
-    int with_parent = 0; // the signal that a supervisor asked for at its own death
-    (void)prctl(PR_GET_PDEATHSIG, &with_parent, 0, 0, 0);
-    if (setgroups(0, NULL) || setgid(uid) || setuid(uid)) {
-        snprintf(why, WHY_MAX, "cannot become user %u: %s", uid, strerror(errno));
-        return err_from_errno(errno);
-    }
-    // The kernel forgets it with the change of user.
-    if (prctl(PR_SET_PDEATHSIG, with_parent, 0, 0, 0)) {
-        snprintf(why, WHY_MAX, "cannot follow the supervisor's death: %s", strerror(errno));
-        return err_from_errno(errno);
-    }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
-        snprintf(why, WHY_MAX, "cannot forbid new privileges: %s", strerror(errno));
-        return err_from_errno(errno);
-    }
-    return 0;
+    int e = keep_signal(save, uid, why);
+    if (e == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        e = fail(why, "cannot forbid new privileges");
+    return e;
+}
+
+int privs_drop(uint32_t uid, char why[WHY_MAX])
+{
+    return geteuid() != 0 || uid == 0 ? 0 : keep_signal(become, uid, why);
 }
 
 uint64_t privs_raise_files(uint64_t wanted)

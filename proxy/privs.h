@@ -6,8 +6,10 @@
 #include "proto/base/err.h"
 #include "proto/base/options.h"
 
-// As root and with uid other than 0: goes on as that user and group, without supplementary groups
-// and without a way back. 0, or an error told in why. Before any thread is started.
+// As root and with uid other than 0: privs_prepare() does all that may be refused, before any
+// thread is started, and leaves us root's access to files; then privs_drop() goes on as that user,
+// in all threads, without a way back. 0, or an error told in why.
+int privs_prepare(uint32_t uid, char why[WHY_MAX]) MUST_CHECK;
 int privs_drop(uint32_t uid, char why[WHY_MAX]) MUST_CHECK;
 
 // Raises the limit of open files to at least wanted, as far as the system permits. What it is now.

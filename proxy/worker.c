@@ -10,7 +10,9 @@
 #include "proxy/capture.h"
 #include "proxy/upstream/net.h"
 
+#include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -101,10 +103,16 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         run_jobs(arg, false);
 }
 
+// A write fails only when the counter is full, and then the worker is awake.
+static void wake(struct worker *w)
+{
+    uint64_t one = 1;
+    (void)!write(w->wake_fd, &one, sizeof one);
+}
+
 int worker_post(struct worker *w, void (*run)(struct worker *w, void *arg), void *arg)
 {
     struct job *job = malloc(sizeof *job);
-    uint64_t one = 1;
     if (!job)
         return E_NOMEM;
     *job = (struct job){.run = run, .arg = arg};
@@ -119,14 +127,16 @@ int worker_post(struct worker *w, void (*run)(struct worker *w, void *arg), void
         free(job);
         return E_EOF;
     }
-    // It fails only when the counter is full, and then the worker is awake.
-    (void)!write(w->wake_fd, &one, sizeof one);
+    wake(w);
     return 0;
 }
 
 static void *run(void *arg)
 {
     struct worker *w = arg;
+    struct pollfd told = {.fd = w->wake_fd, .events = POLLIN};
+    while (poll(&told, 1, -1) < 0 && errno == EINTR)
+        ;
     while (!w->stop) {
         event_base_loop(w->base, EVLOOP_ONCE);
         flow_env_reap(&w->env);
@@ -135,14 +145,23 @@ static void *run(void *arg)
     return NULL;
 }
 
-int worker_start(struct worker *w)
+int worker_start(struct worker *w, char why[WHY_MAX])
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    w->started = pthread_create(&w->thread, NULL, run, w) == 0;
+    int error = pthread_create(&w->thread, NULL, run, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return w->started ? 0 : E_NOMEM;
+    w->started = error == 0;
+    if (error)
+        snprintf(why, WHY_MAX, "cannot start the thread of worker %u: %s", w->conf.index,
+                 strerror(error));
+    return error ? E_NOMEM : 0;
+}
+
+void worker_go(struct worker *w)
+{
+    wake(w);
 }
 
 static void stop_job(struct worker *w, void *arg)

@@ -1,9 +1,9 @@
 // worker: a thread that relays: its own loop, listening sockets, flows, journal, link and counters.
 // Nothing is shared on the path of a byte.
 //
-//   main thread:  worker_new … worker_start …  worker_post(job)  …  worker_free
-//                                   │                │ eventfd           ↑ joins
-//   its thread:                     └─ loop ─────────┴─ job ── drain ────┘
+//   main thread:  worker_new … worker_start … worker_go … worker_post(job) …  worker_free
+//                                   │                          │ eventfd          ↑ joins
+//   its thread:                     └─ waits ─────┴─ loop ─────┴─ job ── drain ───┘
 #ifndef TAPEDECK_PROXY_WORKER_H
 #define TAPEDECK_PROXY_WORKER_H
 
@@ -28,7 +28,9 @@ struct worker_conf {
 
 // Called on the main thread before others run. NULL with why.
 struct worker *worker_new(const struct worker_conf *conf, char why[WHY_MAX]);
-int worker_start(struct worker *w) MUST_CHECK;
+// The thread, which waits for worker_go() or a job: nothing is served before.
+int worker_start(struct worker *w, char why[WHY_MAX]) MUST_CHECK;
+void worker_go(struct worker *w);
 // Joins the thread when it was started, which must be ending by itself or by worker_stop(). The
 // number of records that are lost with it: capture_free().
 uint64_t worker_free(struct worker *w);

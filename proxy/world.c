@@ -1,14 +1,16 @@
 // world: the order in which a proxy comes to life and goes.
 //
 //   descriptors' limit → listeners bound → spool directory → workers made (journals, links) →
-//   admin listener → ready file written → privileges dropped → workers started → main loop
+//   admin listener → all asked that giving up privileges takes → threads made, which wait →
+//   ready file written → privileges dropped → threads go → main loop
 //
 //   SIGTERM, SIGINT  drain: workers stop accepting, flows end, journals are sent, the loop ends
 //   … once more      at once
 //   SIGHUP           options are read again; what cannot change is named
 //
 // Everything that can fail does so before the ready file is written: from then on the system
-// accepts for us. The main thread touches no flow.
+// accepts for us; what comes behind it asks for nothing that could be refused. The main thread
+// touches no flow.
 #include "proxy/world.h"
 
 #include "proxy/admin.h"
@@ -296,10 +298,13 @@ static int begin(struct world *w, char why[WHY_MAX])
     e = e ? e : make_loop(w);
     e = e ? e : make_workers(w, why);
     e = e ? e : make_admin(w, why);
+    e = e ? e : privs_prepare(s->user, why);
+    for (size_t i = 0; e == 0 && i < w->count; i++)
+        e = worker_start(w->workers[i], why);
     e = e ? e : tell_ready(w, why);
     e = e ? e : privs_drop(s->user, why);
     for (size_t i = 0; e == 0 && i < w->count; i++)
-        e = worker_start(w->workers[i]);
+        worker_go(w->workers[i]);
     return e;
 }
 

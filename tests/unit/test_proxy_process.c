@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -315,6 +316,34 @@ static void refuses_bad_options(void **state)
     }
 }
 
+static void is_not_ready_without_its_threads(void **state)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    (void)state;
+    skip(); // its own start does not survive the limit
+#else
+    struct rlimit before, huge;
+    struct run r;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_STACK, &before), 0);
+    huge = before;
+    huge.rlim_cur = (rlim_t)1 << 46; // a thread's stack, more than there are addresses
+    if (huge.rlim_cur > huge.rlim_max)
+        skip();
+    set_up(&r, "forward", "http");
+    assert_int_equal(setrlimit(RLIMIT_STACK, &huge), 0);
+    bool ready = service_start(&r.p, "tapedeck-proxy", r.args);
+    assert_int_equal(setrlimit(RLIMIT_STACK, &before), 0);
+    assert_false(ready);
+    assert_int_equal(service_wait(&r.p), 1);
+    char *words = service_words(&r.p);
+    has(words, "tapedeck-proxy: cannot start the thread of worker 0: ");
+    assert_null(strstr(words, "ready "));
+    free(words);
+    clean_up(&r);
+#endif
+}
+
 static void weighs_connections_against_the_ring(void **state)
 {
     struct run r;
@@ -543,6 +572,7 @@ int main(void)
         cmocka_unit_test(relays_tcp_and_socks),
         cmocka_unit_test(tells_its_state),
         cmocka_unit_test(refuses_bad_options),
+        cmocka_unit_test(is_not_ready_without_its_threads),
         cmocka_unit_test(weighs_connections_against_the_ring),
         cmocka_unit_test(says_that_a_port_is_taken),
         cmocka_unit_test(drains_when_asked),
