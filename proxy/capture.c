@@ -1,7 +1,7 @@
 // capture: assembles the row of sinks, replaces parts of it while flows go on, drains it.
 //
 //   1. A tap goes on under the rules of redaction that it began with; they live until their last
-//      tap is closed.
+//      tap is closed. All of them draw on one budget.
 //   2. A journal that an earlier run with more workers left behind is sent by worker 0, and goes
 //      when everything in it is acknowledged.
 #include "proxy/capture.h"
@@ -42,6 +42,7 @@ struct capture {
     struct filter *filter;
     struct rules *rules; // the present ones, then older ones that taps still use
     char *rules_text;
+    size_t held; // by taps and redaction, under whichever rules
     struct link *link;
     struct left *left;
     unsigned unfinished; // links that have not said farewell
@@ -170,9 +171,10 @@ static struct rules *rules_new(struct capture *c, const char *text, char why[WHY
     r->sinks.tap = (struct tap_env){
         .sink = redact_sink(r->redact),
         .stats = c->conf.stats,
+        .used = &c->held,
         .max = c->settings.memory / c->settings.workers / 4,
     };
-    redact_bound(r->redact, &r->sinks.tap.used, r->sinks.tap.max, c->conf.stats);
+    redact_bound(r->redact, &c->held, r->sinks.tap.max, c->conf.stats);
     return r;
 }
 

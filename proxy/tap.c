@@ -11,7 +11,7 @@
 // 1. relayed = what the sink was told of + what is held, in each direction, between any two calls.
 // 2. hold[dir] is the direction's bytes from the first that no decoder used; it has at most
 //    TAP_HOLD_MAX bytes, at most TAP_SNIFF_MAX while guessing, and no memory when it is empty.
-// 3. env->used is the memory of all holds.
+// 3. *env->used counts the memory of all holds.
 // 4. Raw lives in the tap itself and uses everything at once: going on as raw cannot fail.
 // 5. A decoder hears of the end of a direction once, when nothing of that direction is held.
 //
@@ -45,7 +45,7 @@ static bool holds(const struct tap *t, enum dir dir)
 static void hold_count(struct tap *t, enum dir dir, size_t before)
 {
     size_t now = t->hold[dir].cap;
-    t->env->used = t->env->used - before + now;
+    *t->env->used = *t->env->used - before + now;
     if (now > before)
         stat_add(&t->env->stats->tap_bytes, now - before);
     else
@@ -56,7 +56,7 @@ static int hold_add(struct tap *t, enum dir dir, struct view bytes, bool own)
 {
     struct buf *b = &t->hold[dir];
     size_t before = b->cap;
-    if (bytes.n > t->env->max || t->env->used > t->env->max - bytes.n)
+    if (bytes.n > t->env->max || *t->env->used > t->env->max - bytes.n)
         return E_FULL;
     if (buf_len(b) == 0) {
         t->hold_us[dir] = t->fresh_us;

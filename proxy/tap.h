@@ -10,12 +10,12 @@
 
 #define TAP_STATE_SMALL 48 // bytes of a decoder's state that need no memory of their own
 
-// What all taps of a worker share. used counts bytes of memory in which bytes are held; at max a
-// tap gives up holding and goes on as raw.
+// What taps of a worker share. *used counts bytes of memory in which bytes are held, perhaps
+// others' too; at max a tap gives up holding and goes on as raw.
 struct tap_env {
     struct sink *sink;
     struct stats *stats;
-    size_t used, max;
+    size_t *used, max;
 };
 
 struct tap {

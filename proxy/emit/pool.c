@@ -4,7 +4,9 @@
 //     └──────── malloc ──────────────→   ↑ └───────────→ free
 //
 // 1. used counts what is handed out, by the sizes of the blocks; idle what lies in the lists.
-// 2. low of a class is the fewest idle blocks since the last trim: nobody needed those.
+// 2. used + idle <= max, but for a block that takes a larger one's place: idle ones are freed where
+//    a new one needs their room.
+// 3. low of a class is the fewest idle blocks since the last trim: nobody needed those.
 #include "proxy/emit/pool.h"
 
 #include <assert.h>
@@ -65,6 +67,20 @@ void pool_clear(struct pool *p)
         free_idle(p, i, SIZE_MAX);
 }
 
+static size_t left(const struct pool *p)
+{
+    size_t held = p->used + p->idle;
+    return p->max - (held < p->max ? held : p->max);
+}
+
+// Largest first: few are enough.
+static void make_room(struct pool *p, size_t n)
+{
+    for (size_t i = POOL_CLASSES; i-- > 0;)
+        while (p->classes[i].count > 0 && left(p) < n)
+            free_idle(p, i, 1);
+}
+
 static void *take(struct pool *p, size_t n, size_t *size, size_t max)
 {
     size_t class = class_of(n);
@@ -83,6 +99,7 @@ static void *take(struct pool *p, size_t n, size_t *size, size_t max)
         if (--c->count < c->low)
             c->low = c->count;
     } else {
+        make_room(p, *size);
         block = malloc(*size);
         if (!block) {
             p->full = false;
@@ -106,7 +123,7 @@ void pool_give(struct pool *p, void *block, size_t size)
         return;
     assert(size == class_size(class) && p->used >= size);
     p->used -= size;
-    if (p->idle + size > POOL_IDLE_MAX) {
+    if (p->idle + size > POOL_IDLE_MAX || size > left(p)) {
         free(block);
         return;
     }

@@ -16,8 +16,8 @@
 struct pool_idle; // a block on a list
 
 struct pool {
-    size_t used, max; // bytes handed out; their ceiling
-    size_t idle;
+    size_t used, idle; // bytes handed out; of blocks kept for later
+    size_t max;        // of both
     bool full; // why the last one found nothing: a ceiling, or no memory
     struct pool_class {
         struct pool_idle *first;

@@ -2,14 +2,16 @@
 //
 // 1. What no rule concerns passes by after a look at the headers' names; nothing is copied.
 // 2. The views that are handed on hold no secret: the head, its parsed form, the query, the host.
-// 3. Where memory fails the bytes are lost, never passed as they are.
+// 3. Scratch holds what is made of one message, for one call; of a large one it keeps little.
+// 4. Where memory fails the bytes are lost, never passed as they are.
 #include "proto/digest.h"
 #include "proxy/emit/redact_state.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#define SCRATCH_MAX (1u << 20) // bytes of a changed head
+#define SCRATCH_MAX  (1u << 20)  // bytes of a changed head
+#define SCRATCH_KEEP (64u << 10) // bytes of each that are kept for the next message
 
 static struct redact_flow *flow_of(struct sink_flow *f)
 {
@@ -91,6 +93,15 @@ void redact_tell_omitted(struct redact_flow *f, uint64_t n, enum dir dir)
     }
 }
 
+// What was made of a message was handed on: memory that few need is given back.
+static void rest(struct redact *r)
+{
+    struct buf *const all[] = {&r->head, &r->host, &r->path, &r->query, &r->text};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        buf_drop(all[i], buf_len(all[i]), SCRATCH_KEEP);
+}
+
 // ---- what the sink is told
 
 // The host, too, when its header is a secret.
@@ -139,6 +150,7 @@ static void on_begin(struct sink_flow *sf, const struct sink_msg *m)
     redact_tell_omitted(f, m->n, m->dir);
     if (failed)
         f->next->ops->lost(f->next, m->n, m->dir, CAUSE_OUT_OF_MEMORY, m->head_wire, m->at_us);
+    rest(r);
 }
 
 static void on_body(struct sink_flow *sf, uint64_t n, enum dir dir, struct view content,
@@ -168,6 +180,7 @@ static void on_end(struct sink_flow *sf, uint64_t n, enum dir dir, enum msg_end 
     }
     f->next->ops->msg_end(f->next, n, dir, how, trailers, wire, at_us);
     redact_tell_omitted(f, n, dir);
+    rest(f->r);
 }
 
 static void on_txn_end(struct sink_flow *sf, uint64_t n, const char *note)

@@ -10,6 +10,7 @@
 struct play play;
 
 static int64_t now_us;
+static size_t held; // by taps
 
 void wrong(const char *format, ...)
 {
@@ -194,10 +195,11 @@ int play_set_up(const char *path)
     play.path = path;
     play.client = play.server = -1;
     now_us = 1000 * US_PER_S;
+    held = 0;
     text_sink_init(&play.sink);
     int e = flow_env_init(&play.env, fake_clock, 1700000000 * US_PER_S);
-    play.sinks.tap =
-        (struct tap_env){.sink = &play.sink.sink, .stats = &play.stats, .max = 16u << 20};
+    play.sinks.tap = (struct tap_env){
+        .sink = &play.sink.sink, .stats = &play.stats, .used = &held, .max = 16u << 20};
     play.env.sinks = &play.sinks;
     play.env.stats = &play.stats;
     play.env.upstream = &script_upstream;
@@ -222,9 +224,8 @@ void play_tear_down(void)
     play.lenient = false; // this much holds without memory too
     if (play.stats.flows_open[0] + play.stats.flows_open[1] + play.listener.open)
         wrong("a flow is still counted as open");
-    if (play.sinks.users || play.sinks.tap.used)
-        wrong("taps still hold something: users=%zu bytes=%zu", play.sinks.users,
-              play.sinks.tap.used);
+    if (play.sinks.users || held)
+        wrong("taps still hold something: users=%zu bytes=%zu", play.sinks.users, held);
     redact_free(play.redact);
     text_sink_clear(&play.sink);
     peers_clear();

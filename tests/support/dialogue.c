@@ -30,7 +30,7 @@ void dialogue_init(struct dialogue *d)
     guard_init(&d->guard, 512 * 1024);
     d->log = sink_log_new(LOG_MAX);
     d->env = (struct tap_env){
-        .sink = sink_log_sink(d->log), .stats = &d->stats, .used = 0, .max = 1 << 20};
+        .sink = sink_log_sink(d->log), .stats = &d->stats, .used = &d->used, .max = 1 << 20};
 }
 
 void dialogue_clear(struct dialogue *d)
@@ -243,9 +243,9 @@ bool dialogue_kept(const struct dialogue *d, const char *name)
     const char *broken = sink_log_wrong(d->log);
     if (broken)
         fprintf(stderr, "%s: %s\n", name, broken);
-    if (d->env.used || d->stats.tap_bytes)
-        fprintf(stderr, "%s: %zu bytes are still held\n", name, d->env.used);
-    return !broken && d->env.used == 0 && d->stats.tap_bytes == 0;
+    if (d->used || d->stats.tap_bytes)
+        fprintf(stderr, "%s: %zu bytes are still held\n", name, d->used);
+    return !broken && d->used == 0 && d->stats.tap_bytes == 0;
 }
 
 static bool was_right(struct dialogue *d, const char *name, size_t cut, size_t size)

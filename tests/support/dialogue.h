@@ -44,6 +44,7 @@ struct dialogue {
     struct sink_log *log;
     struct stats stats;
     struct tap_env env;
+    size_t used;
 };
 
 // Reads the file; aborts with its line where it is malformed. Steps may also be added by hand to

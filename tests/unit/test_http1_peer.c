@@ -197,7 +197,8 @@ static void hear_ours(enum dir dir, struct view stream)
     static const struct flow_facts facts = {.front = "fixed", .requested = "", .target = ""};
     struct sink sink = {.ops = &factory};
     struct stats stats = {0};
-    struct tap_env env = {.sink = &sink, .stats = &stats, .used = 0, .max = 1 << 20};
+    size_t used = 0;
+    struct tap_env env = {.sink = &sink, .stats = &stats, .used = &used, .max = 1 << 20};
     struct tap t;
     hearing_reset(&ours);
     tap_open(&t, &env, &facts, &decoder_http1, 1);

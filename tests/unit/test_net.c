@@ -21,6 +21,7 @@ struct stage {
     struct flow_env env;
     struct stats stats;
     struct flow_sinks sinks;
+    size_t used; // by taps
     struct listener listener;
     int client; // our end of the flow's client connection
     int dns_fd;
@@ -112,7 +113,8 @@ static void stage_begin(struct stage *s, const char *hosts)
     tmp_write(s->resolv, text, strlen(text));
     tmp_write(s->hosts, hosts, strlen(hosts));
     assert_int_equal(flow_env_init(&s->env, clock_mono_us, clock_wall_us()), 0);
-    s->sinks.tap = (struct tap_env){.sink = &nowhere, .stats = &s->stats, .max = 1 << 20};
+    s->sinks.tap =
+        (struct tap_env){.sink = &nowhere, .stats = &s->stats, .used = &s->used, .max = 1 << 20};
     s->listener = (struct listener){.name = "in",
                                     .direction = INBOUND,
                                     .front = &front_fixed,

@@ -92,6 +92,34 @@ static void test_keeps_and_trims(void **state)
     pool_clear(&p);
 }
 
+// What is idle is under the ceiling, too, and gives way.
+static void test_idle_is_counted(void **state)
+{
+    struct pool p;
+    void *small[8], *large;
+    size_t size;
+
+    (void)state;
+    pool_init(&p, 8 * 512);
+    for (int i = 0; i < 8; i++)
+        assert_non_null(small[i] = pool_take(&p, 512, &size));
+    for (int i = 0; i < 8; i++) {
+        pool_give(&p, small[i], 512);
+        assert_true(p.used + p.idle <= p.max);
+    }
+    assert_int_equal(p.idle, 8 * 512);
+    assert_non_null(large = pool_take(&p, 2048, &size));
+    assert_int_equal(p.idle, 4 * 512);
+    for (int i = 0; i < 4; i++)
+        assert_non_null(small[i] = pool_take(&p, 512, &size));
+    assert_null(pool_take(&p, 512, &size));
+    for (int i = 0; i < 4; i++)
+        pool_give(&p, small[i], 512);
+    pool_give(&p, large, 2048);
+    assert_int_equal(p.used + p.idle, p.max);
+    pool_clear(&p);
+}
+
 static void test_buf(void **state)
 {
     struct pool p;
@@ -126,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_ceiling),
         cmocka_unit_test(test_keeps_and_trims),
+        cmocka_unit_test(test_idle_is_counted),
         cmocka_unit_test(test_buf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@ static struct emitter *emitter;
 static struct link *link_;
 static struct stats stats;
 static struct tap_env env;
+static size_t held; // by taps
 static char *large;
 static int64_t now;
 
@@ -105,7 +106,8 @@ static void set_proxy_up(const struct filter *filter)
     emitter = emitter_new(&conf, journal, &stats, now);
     link_ = link_new(base, journal, &stats, &to, why);
     assert_true(emitter && link_);
-    env = (struct tap_env){.sink = emitter_sink(emitter), .stats = &stats, .max = 8 << 20};
+    env = (struct tap_env){
+        .sink = emitter_sink(emitter), .stats = &stats, .used = &held, .max = 8 << 20};
 }
 
 static void turn(int times)

@@ -30,7 +30,8 @@ static bool holds_secret(void)
 static void converse(const struct decoder_ops *hint, size_t room, struct view c2s, struct view s2c)
 {
     struct stats stats = {0};
-    struct tap_env env = {.sink = redact_sink(redact), .stats = &stats, .max = room};
+    size_t used = 0;
+    struct tap_env env = {.sink = redact_sink(redact), .stats = &stats, .used = &used, .max = room};
     static const struct flow_facts facts = {.front = "fixed", .requested = "", .target = "t:1"};
     struct tap tap;
 

@@ -21,6 +21,7 @@ struct bench {
     struct sink_log *log;
     struct stats stats;
     struct tap_env env;
+    size_t used;
     struct tap tap;
 };
 
@@ -30,7 +31,7 @@ static int setup(void **state)
     assert_non_null(b);
     b->log = sink_log_new(1 << 20);
     b->env = (struct tap_env){
-        .sink = sink_log_sink(b->log), .stats = &b->stats, .used = 0, .max = 1 << 20};
+        .sink = sink_log_sink(b->log), .stats = &b->stats, .used = &b->used, .max = 1 << 20};
     *state = b;
     return 0;
 }
@@ -65,7 +66,7 @@ static void finish(struct bench *b, const char *log)
     tap_close(&b->tap, "done", "", 999);
     assert_string_equal(sink_log_text(b->log), log);
     assert_null(sink_log_wrong(b->log));
-    assert_int_equal(b->env.used, 0);
+    assert_int_equal(b->used, 0);
     assert_int_equal(b->stats.tap_bytes, 0);
 }
 
@@ -81,7 +82,7 @@ static void test_no_allocation_in_the_steady_state(void **state)
             alloc_fail_from(0);
     }
     assert_false(alloc_fail_end());
-    assert_int_equal(b->env.used, 0);
+    assert_int_equal(b->used, 0);
     tap_close(&b->tap, "done", "", 4);
     assert_null(sink_log_wrong(b->log));
 
@@ -103,10 +104,10 @@ static void test_an_idle_flow_is_small(void **state)
     assert_true(decoder_tls.size <= TAP_STATE_SMALL);
     begin(b, NULL);
     client(b, "GET / HTTP/1.1\r\nHo", 2);
-    assert_true(b->env.used > 0);
-    assert_int_equal(b->stats.tap_bytes, b->env.used);
+    assert_true(b->used > 0);
+    assert_int_equal(b->stats.tap_bytes, b->used);
     client(b, "st: a\r\n\r\n", 3);
-    assert_int_equal(b->env.used, 0);
+    assert_int_equal(b->used, 0);
     assert_int_equal(b->stats.tap_bytes, 0);
     tap_close(&b->tap, "done", "", 4);
 }
@@ -121,28 +122,49 @@ static void test_only_the_head_is_held(void **state)
     body[100000] = '\0';
     begin(b, &decoder_http1);
     client(b, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n", 2);
-    size_t before = b->env.used;
+    size_t before = b->used;
     b->env.max = before + 8192;
     tap_feed(&b->tap, C2S, VIEW_LIT("\r\n"), 3);
     tap_feed(&b->tap, C2S, view_n(body, 100000), 4);
-    assert_int_equal(b->env.used, 0);
+    assert_int_equal(b->used, 0);
     assert_null(strstr(sink_log_text(b->log), "raw"));
     tap_close(&b->tap, "done", "", 4);
     assert_null(sink_log_wrong(b->log));
     free(body);
 }
 
+// Taps that began under other rules, with another sink, draw on the same budget.
+static void test_two_sinks_one_budget(void **state)
+{
+    struct bench *b = *state;
+    struct tap_env other_env = b->env;
+    struct tap other;
+    b->env.max = other_env.max = 64 << 10;
+    begin(b, &decoder_http1);
+    client(b, "GET / HTTP/1.1\r\nHost: a\r\n", 2);
+    size_t one = b->used;
+    assert_true(one > 0);
+    tap_open(&other, &other_env, &facts, &decoder_http1, 2);
+    tap_feed(&other, C2S, VIEW_LIT("GET / HTTP/1.1\r\nHost: b\r\n"), 2);
+    assert_int_equal(b->used, 2 * one);
+    tap_close(&b->tap, "done", "", 4);
+    assert_int_equal(b->used, one);
+    tap_close(&other, "done", "", 4);
+    assert_int_equal(b->used, 0);
+    assert_int_equal(b->stats.tap_bytes, 0);
+}
+
 // The budget of all taps is used up: this one goes on as raw and says so, the others keep theirs.
 static void test_no_room_left(void **state)
 {
     struct bench *b = *state;
-    b->env.used = 1000;
+    b->used = 1000;
     b->env.max = 1020;
     begin(b, &decoder_http1);
     client(b, "GET / HTTP/1.1\r\nHost: a\r\n", 2);
     server(b, "HTTP/1.1 100 ", 3);
     tap_close(&b->tap, "done", "", 4);
-    assert_int_equal(b->env.used, 1000);
+    assert_int_equal(b->used, 1000);
     assert_string_equal(sink_log_text(b->log),
                         "begin 0 c2s raw parts\n"
                         "body 0 c2s \"GET / HTTP/1.1\\r\\nHost: a\\r\\n\"\n"
@@ -154,7 +176,7 @@ static void test_no_room_left(void **state)
                         "close done first=1 c2s=25 s2c=13\n");
     assert_null(sink_log_wrong(b->log));
     b->env.max = 0;
-    b->env.used = 0;
+    b->used = 0;
     begin(b, NULL);
     client(b, "GE", 2);
     finish(b, "begin 0 c2s raw parts\n"
@@ -194,7 +216,7 @@ static void test_no_memory_to_hold(void **state)
     assert_non_null(strstr(sink_log_text(b->log), "txn 0 \"http1: out of memory\"\n"
                                                   "begin 1 c2s raw parts\n"
                                                   "body 1 c2s \"GET yyy"));
-    assert_int_equal(b->env.used, 0);
+    assert_int_equal(b->used, 0);
 }
 
 // No flow in the sink: all of it is counted as lost, nothing is called.
@@ -449,7 +471,7 @@ static void test_hold_ceiling(void **state)
         for (size_t at = 0; at < n; at += piece) {
             size_t size = n - at < piece ? n - at : piece;
             tap_feed(&b->tap, C2S, view_n(text + at, size), 2);
-            assert_true(b->env.used <= TAP_HOLD_MAX);
+            assert_true(b->used <= TAP_HOLD_MAX);
         }
         finish(b, "begin 0 c2s raw parts\n"
                   "body 0 c2s 81921 bytes\n"
@@ -494,6 +516,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_allocation_in_the_steady_state, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_idle_flow_is_small, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_the_head_is_held, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_sinks_one_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_for_a_decoder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_to_hold, setup, teardown),
