@@ -9,8 +9,9 @@
 //   body_contains(body, needle)  in the content of body.id as it was stored, over all its parts
 //   body_matches(body, pattern)
 //
-// NULL in, NULL out. A body is looked through up to BODY_SEARCH_MAX bytes; a content coding is not
-// undone. Compiled patterns are kept for as long as a statement's pattern stays the same.
+// NULL in, NULL out. body_matches looks through the first BODY_MATCH_MAX bytes, which it needs in
+// one piece; a content coding is not undone. Compiled patterns are kept for as long as a
+// statement's pattern stays the same.
 #include "proto/base/utf8.h"
 #include "schema/store_impl.h"
 
@@ -20,8 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BODY_SEARCH_MAX (64u << 20)
-#define JSON_MAX        (8u << 20)
+#define BODY_MATCH_MAX (64u << 20) // as the help about filters has it
+#define JSON_MAX       (8u << 20)
 
 static struct view value_view(sqlite3_value *v)
 {
@@ -237,7 +238,6 @@ static void sql_regexp(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 struct search {
     struct view needle;
     struct buf tail;
-    size_t seen;
     bool found;
 };
 
@@ -268,8 +268,7 @@ static int search_piece(void *arg, struct view piece)
         if (buf_len(&w->tail) > keep)
             buf_drop(&w->tail, buf_len(&w->tail) - keep, SIZE_MAX);
     }
-    w->seen += piece.n;
-    return w->found || w->seen >= BODY_SEARCH_MAX ? STOP : 0;
+    return w->found ? STOP : 0;
 }
 
 static void sql_body_contains(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -294,8 +293,8 @@ static void sql_body_contains(sqlite3_context *ctx, int argc, sqlite3_value **ar
 static int gather(void *arg, struct view piece)
 {
     struct buf *all = arg;
-    int e = buf_add_view(all, view_head(piece, BODY_SEARCH_MAX - buf_len(all)));
-    return e != 0 ? e : buf_len(all) >= BODY_SEARCH_MAX ? STOP : 0;
+    int e = buf_add_view(all, view_head(piece, BODY_MATCH_MAX - buf_len(all)));
+    return e != 0 ? e : buf_len(all) >= BODY_MATCH_MAX ? STOP : 0;
 }
 
 static void sql_body_matches(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -306,7 +305,7 @@ static void sql_body_matches(sqlite3_context *ctx, int argc, sqlite3_value **arg
     if (!regex)
         return;
     struct buf all;
-    buf_init(&all, BODY_SEARCH_MAX);
+    buf_init(&all, BODY_MATCH_MAX);
     int e = store_body(sqlite3_user_data(ctx), sqlite3_value_int64(argv[0]), gather, &all);
     give_match(ctx, e == E_NOMEM ? E_NOMEM : filter_pattern_match(regex, buf_view(&all)));
     buf_clear(&all);

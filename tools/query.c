@@ -235,7 +235,8 @@ const struct command command_query = {
             "are a good start; times and durations in them are microseconds. SQL \"-\" is read "
             "from standard input. Of a folder each file is asked in turn.\n"
             "Besides SQLite's own functions there are header(HEAD, NAME), content_type(HEAD), "
-            "body_contains(BODY, TEXT), body_matches(BODY, REGEX) and the operator REGEXP.",
+            "body_contains(BODY, TEXT), body_matches(BODY, REGEX), in its first 64 MiB, "
+            "and the operator REGEXP.",
     .options = options,
     .rules = rules,
     .run = run,

@@ -419,6 +419,28 @@ static void bodies_are_searched_over_their_seams(void **state)
     }
 }
 
+// Text is found wherever it is; a pattern, which needs the content in one piece, near enough to the
+// beginning.
+static void long_bodies_are_searched(void **state)
+{
+    (void)state;
+    char sql[256];
+    const size_t far = 64u << 20;
+    char *content = malloc(far + 16);
+    assert_non_null(content);
+    memset(content, '.', far);
+    memcpy(content + far - 4, "near", 4);
+    memcpy(content + far, "and then far off", 16);
+    int64_t id = tape_large(&t, tape_flow(&t, "a:1"), "/long", view_n(content, far + 16), 4 << 20);
+    free(content);
+    snprintf(sql, sizeof sql,
+             "SELECT body_contains(res_body, 'far off') || body_contains(res_body, 'farther') || "
+             "body_matches(res_body, 'ne[a]r') || body_matches(res_body, 'far') FROM txn "
+             "WHERE id = %lld",
+             (long long)id);
+    assert_string_equal(query(sql), "1010");
+}
+
 // ---- places
 
 // What a user without any right to write sees: its exit status is 0 when all rows are there.
@@ -516,6 +538,7 @@ int main(void)
         TEST(headers_of_any_bytes_are_json),
         TEST(functions_on_text),
         TEST(bodies_are_searched_over_their_seams),
+        TEST(long_bodies_are_searched),
         TEST(a_file_that_cannot_be_written_is_read),
         TEST(out_of_memory_is_an_error),
     };

@@ -23,7 +23,8 @@ const struct topic topics[] = {
             "with \\\" for a quote.\n"
             "req.header[\"name\"] and res.header[\"name\"] are header fields; req.body and "
             "res.body "
-            "the contents as they were on the wire.",
+            "the contents as they were on the wire; a REGEX is looked for in the first 64 MiB of "
+            "one.",
         .example =
             "tapedeck ls 'status >= 500 and host ~ \"^api\" and duration > 100ms'\n"
             "tapedeck ls 'since 10m and not path ~ \"/healthz\"'\n"
