@@ -256,7 +256,7 @@ static int open_journal(const struct capture *c, unsigned n, struct journal **ou
     if (e)
         snprintf(why, WHY_MAX, "%s", said[0] ? said : err_text(e));
     else if (said[0])
-        log_warn("%s", said);
+        log_warn("journal not taken over worker=%u reason=\"%s\"", n, said);
     if (e == 0 && geteuid() == 0 && s->user != 0 && journal_give(*out, s->user))
         log_warn("journal stays root's path=%s reason=\"%s\"", path, strerror(errno));
     return e;

@@ -221,5 +221,5 @@ void settings_apply_log(const struct proxy_settings *s)
 {
     log_set_level(s->log_level);
     if (log_set_topics(s->log_topics))
-        log_error("log-topics: too long, unchanged topics=%s", s->log_topics);
+        log_error("log-topics are too long and stay as they were topics=\"%s\"", s->log_topics);
 }

@@ -339,6 +339,7 @@ int world_run(const struct options *o, const struct proxy_settings *s, world_rea
 {
     struct world *w = calloc(1, sizeof *w);
     *lost = 0;
+    event_set_log_callback(log_libevent);
     snprintf(why, WHY_MAX, "out of memory");
     if (!w || evthread_use_pthreads()) {
         free(w);

@@ -58,10 +58,11 @@ void conn_free(struct conn *c)
         return;
     const struct session *s = &c->session;
     log_info("connection ended conn=%llu stream=%lld records=%llu repeated=%llu skipped=%llu "
-             "reason=\"%s\"%s%s",
+             "reason=\"%s\"%s%s%s",
              (unsigned long long)c->id, (long long)s->stream, (unsigned long long)s->records,
              (unsigned long long)s->repeated, (unsigned long long)s->skipped,
-             c->reason ? c->reason : "stopped", s->why[0] ? " why=" : "", s->why);
+             c->reason ? c->reason : "stopped", s->why[0] ? " why=\"" : "", s->why,
+             s->why[0] ? "\"" : "");
     if (c->readable)
         event_free(c->readable);
     if (c->writable)

@@ -53,7 +53,7 @@ static void reload(void *arg)
     struct recorder_settings s;
     struct options *next = load(p, why);
     if (!next || settings_read(&s, next, why) != 0) {
-        log_error("options not read again, all stays as it is: %s", why);
+        log_error("options stay as they were reason=\"%s\"", why);
         options_free(next);
         return;
     }
@@ -74,7 +74,7 @@ static int record(struct program *p)
     bool lasting;
     p->server = server_new(&s, &lasting, why);
     if (!p->server) {
-        log_error("cannot start: %s", why);
+        log_error("cannot start reason=\"%s\"", why);
         return lasting ? EXIT_USAGE : EXIT_FAILED;
     }
     int e = server_run(p->server, reload, p);

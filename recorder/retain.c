@@ -154,14 +154,14 @@ static bool drop(struct sweep *s, const struct sealed *f, const char *why)
     static const char *const ends[] = {"-wal", "-shm", "-journal"};
     char name[NAME_MAX + 16], size[UNITS_TEXT];
     if (unlinkat(s->folder, f->name, 0) != 0) {
-        log_error("cannot delete a sealed file file=%s error=%s", f->name, strerror(errno));
+        log_error("cannot delete a sealed file file=\"%s\" error=\"%s\"", f->name, strerror(errno));
         return false;
     }
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         snprintf(name, sizeof name, "%s%s", f->name, ends[i]);
         unlinkat(s->folder, name, 0);
     }
-    log_info("sealed file deleted file=%s size=%s by=%s", f->name,
+    log_info("sealed file deleted file=\"%s\" size=%s by=%s", f->name,
              units_size_text((uint64_t)f->size, size), why);
     return true;
 }

@@ -108,7 +108,7 @@ static void add_conn(struct server *s, int fd)
     while (i < SERVER_CONNECTIONS_MAX && s->conns[i])
         i++;
     if (i == SERVER_CONNECTIONS_MAX) {
-        log_warn("connection refused: there are %d already", SERVER_CONNECTIONS_MAX);
+        log_warn("connection refused reason=\"too many\" max=%d", SERVER_CONNECTIONS_MAX);
         close(fd);
         return;
     }
@@ -139,7 +139,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
         add_conn(s, peer);
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
         return;
-    log_error("cannot accept: %s; resting %d s", strerror(errno), REST_S);
+    log_error("accepting pauses pause=%ds reason=\"%s\"", REST_S, strerror(errno));
     event_del(s->acceptable);
     event_add(s->rest, &rest);
 }
@@ -314,7 +314,7 @@ static void on_finished(evutil_socket_t fd, short what, void *arg)
         return;
     s->working = false;
     if (b->error) {
-        log_error("records not stored=%zu: their proxies keep them", b->count - b->done);
+        log_error("records not stored, their proxies keep them records=%zu", b->count - b->done);
         s->result = b->error;
     }
     answer_batch(s, b);
@@ -457,6 +457,7 @@ struct server *server_new(const struct recorder_settings *settings, bool *lastin
 {
     struct server *s = calloc(1, sizeof *s);
     *lasting = false;
+    event_set_log_callback(log_libevent);
     if (!s) {
         no_memory(why);
         return NULL;
@@ -520,7 +521,7 @@ int server_run(struct server *s, void (*on_hup)(void *arg), void *arg)
 {
     s->on_hup = on_hup;
     s->hup_arg = arg;
-    log_info("recording listen=%s sink=%s capture=%s", s->endpoint.text, s->settings.sink->name,
+    log_info("recording listen=%s sink=%s capture=\"%s\"", s->endpoint.text, s->settings.sink->name,
              s->settings.capture);
     event_base_dispatch(s->base);
     flush_all(s);

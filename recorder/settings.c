@@ -58,13 +58,13 @@ void settings_tell_changes(const struct options *start, const struct options *la
         changes++;
         if (d->type == OPT_TEXT || d->choices) {
             const char *text = options_text(next, d->name);
-            log_info("option changed %s=%s", d->name, text ? text : "");
+            log_info("option changed %s=\"%s\"", d->name, text ? text : "");
         } else {
             log_info("option changed %s=%lld", d->name, (long long)options_number(next, d->name));
         }
     }
     if (options_frozen_changes(start, next, frozen) > 0)
-        log_warn("options that cannot change while running keep their values: %s", frozen);
+        log_warn("these options change only with a restart names=\"%s\"", frozen);
     else if (changes == 0)
         log_info("options read again, nothing changed");
 }

@@ -157,7 +157,7 @@ static void rotate(struct sink_sqlite *q, int64_t now_us)
         log_error("rotation failed, the capture goes on as it is why=\"%s\"", store_why(q->store));
         return;
     }
-    log_info("capture goes on in a new file sealed=%s", sealed);
+    log_info("capture goes on in a new file sealed=\"%s\"", sealed);
     look_at_file(q);
     q->rotate_us = q->sweep_us = 0;
 }
@@ -181,8 +181,8 @@ static void sqlite_tend(struct recorder_sink *s, int64_t now_us)
     q->sweep_us = now_us + ROTATE_EVERY_US;
     int e = retain_sweep(&q->retain, store_path(q->store), size, now_us);
     if (e < 0)
-        log_error("sealed files cannot be looked through capture=%s error=%s", store_path(q->store),
-                  err_text(e));
+        log_error("sealed files cannot be looked through capture=\"%s\" error=\"%s\"",
+                  store_path(q->store), err_text(e));
 }
 
 static void sqlite_set_retain(struct recorder_sink *s, const struct retain_conf *retain)

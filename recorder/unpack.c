@@ -460,7 +460,7 @@ static const char *labels_json(struct unpack *u, const Tapedeck__Hello *m)
         // What is no UTF-8 cannot be JSON; the label's name stays, so that it is not missed.
         json_t *value = json_string(l->value);
         if (json_object_set_new(all, l->name, value ? value : json_null()) != 0)
-            log_warn("a label is left out name=%s", l->name);
+            log_warn("a label is left out name=\"%s\"", l->name);
     }
     return json_text(u, all);
 }
@@ -481,7 +481,7 @@ static const char *settings_json(struct unpack *u, const char *text)
             false;
     }
     if (text[0] && !plain)
-        log_warn("the settings that a proxy tells are no plain JSON object, and are not kept");
+        log_warn("the settings that a proxy tells are not kept reason=\"no plain JSON object\"");
     if (!plain) {
         json_decref(all);
         return "{}";

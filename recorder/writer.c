@@ -66,7 +66,8 @@ static void keep_unread(struct writer *w, struct batch *b, struct batch_frame *f
         w->unread_untold++;
         return;
     }
-    log_warn("record kept unread stream=%lld seq=%llu type=%u(%s) size=%u untold=%llu: %s",
+    log_warn("record kept unread stream=%lld seq=%llu type=%u(%s) size=%u untold=%llu "
+             "reason=\"%s\"",
              (long long)b->streams[f->stream].id, (unsigned long long)f->seq, f->type,
              wire_type_text(f->type), f->n, (unsigned long long)w->unread_untold, why);
     w->unread_told_us = now;
@@ -187,8 +188,8 @@ static void tell_failure(struct writer *w, const struct batch *b, int e)
         return;
     w->failing = true;
     w->told_us = now;
-    log_error("CANNOT STORE: %s; records wait=%zu, nothing is acknowledged, trying again",
-              text_of(w, e), b->count - b->done);
+    log_error("CANNOT STORE, nothing is acknowledged, trying again records=%zu reason=\"%s\"",
+              b->count - b->done, text_of(w, e));
 }
 
 static void tell_recovery(struct writer *w)
@@ -229,7 +230,8 @@ static void work(struct writer *w, struct batch *b)
         if (b->error == 0)
             break;
         if (b->error == E_NOTFOUND) {
-            log_error("CANNOT STORE: %s; ending, for a new one to begin", text_of(w, b->error));
+            log_error("CANNOT STORE, ending, for a new one to begin records=%zu reason=\"%s\"",
+                      b->count - b->done, text_of(w, b->error));
             break;
         }
         tell_failure(w, b, b->error);

@@ -165,6 +165,13 @@ void log_at(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
+void log_libevent(int severity, const char *message)
+{
+    static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR}; // by its own
+    bool known = severity >= 0 && (size_t)severity < sizeof levels / sizeof *levels;
+    log_at(known ? levels[severity] : LOG_ERROR, "libevent reason=\"%s\"", message);
+}
+
 void log_trace(const char *topic, const char *format, ...)
 {
     if (!log_traces(topic))

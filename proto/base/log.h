@@ -25,6 +25,9 @@ bool log_traces(const char *topic);
 void log_at(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_trace(const char *topic, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// Takes what libevent says of itself: for event_set_log_callback().
+void log_libevent(int severity, const char *message);
+
 #define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_at(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)

@@ -203,7 +203,7 @@ def captures_that_can_never_be(origin):
         equal(r.returncode, 2, f"capture {path!r}: exit code, {text}")
         assert " ready in=" not in text, f"capture {path!r}: said to be ready: {text}"
         assert not os.path.exists(ready), f"capture {path!r}: the ready file is there"
-        equal(sum("cannot start: " in line and path in line for line in text.splitlines()), 1, f"lines about {path!r}: {text}")
+        equal(sum("cannot start reason=" in line and path in line for line in text.splitlines()), 1, f"lines about {path!r}: {text}")
 
     s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
                 origin.port, "--in-bind", "127.0.0.1", "--user", "0").start()

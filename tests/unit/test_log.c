@@ -72,10 +72,14 @@ static void a_line_has_level_program_and_message(void **state)
     log_error("cannot start code=%d", 7);
     log_warn("odd");
     log_info("flow closed id=%d reason=%s", 12, "done");
+    log_libevent(0, "unasked");
+    log_libevent(2, "too many open files");
+    log_libevent(77, "new");
     log_debug("not at this level");
     log_trace("relay", "nor this");
     expect("error unit cannot start code=7\nwarn unit odd\ninfo unit flow closed id=12 "
-           "reason=done\n");
+           "reason=done\nwarn unit libevent reason=\"too many open files\"\n"
+           "error unit libevent reason=\"new\"\n");
 }
 
 static void control_characters_stay_out_of_the_terminal(void **state)

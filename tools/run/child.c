@@ -89,7 +89,7 @@ void child_start(struct child *c, int64_t now_us)
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0) {
-        log_error("%s not started error=%s", c->name, strerror(errno));
+        log_error("%s not started error=\"%s\"", c->name, strerror(errno));
         c->state = CHILD_WAITING;
         c->restart_us = now_us + c->backoff_us;
         return;

@@ -106,7 +106,7 @@ static void tell_ready(struct loop *l)
     if (!l->ready_told) {
         const char *in = json_string_value(json_object_get(proxy, "in"));
         const char *out = json_string_value(json_object_get(proxy, "out"));
-        log_info("ready in=%s out=%s capture=%s", in ? in : "-", out ? out : "-", s->capture);
+        log_info("ready in=%s out=%s capture=\"%s\"", in ? in : "-", out ? out : "-", s->capture);
     }
     free(text);
     json_decref(all);
@@ -314,7 +314,7 @@ int supervise_run(struct supervise *s)
     signals_of(&set);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0) {
-        log_error("no signalfd error=%s", strerror(errno));
+        log_error("no signalfd error=\"%s\"", strerror(errno));
         return EXIT_FAILED;
     }
     start(&l, &s->recorder);
