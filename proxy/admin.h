@@ -12,8 +12,6 @@ struct admin_conf {
     struct addr bind;
     struct worker **workers;
     size_t count;
-    const struct listener *listeners;
-    size_t listener_count;
 };
 
 // Binds and listens. NULL with why. bound becomes where.

@@ -8,20 +8,20 @@
 struct family {
     const char *name, *type, *help;
     const char *label;        // NULL: one sample
-    const char *const *words; // of the label, NULL at the end
+    const char *const *words; // of the label, "" for a counter that is none, NULL at the end
     size_t offset;            // of the first counter in struct stats
 };
 
 static const char *const listener_words[] = {"in", "out", NULL};
 static const char *const dir_words[] = {"c2s", "s2c", NULL};
-// In the order of enum cause; its number 0 stands for none.
-static const char *const cause_words[] = {"unknown",       "ring-full",        "decode-lost",
-                                          "out-of-memory", "redaction-failed", "recorder-refused",
-                                          "died",          "budget-full",      NULL};
+// By enum cause; "" where it has no such number.
+static const char *const cause_words[] = {
+    "", "ring-full",   "decode-lost", "out-of-memory", "redaction-failed", "",
+    "", "budget-full", NULL};
 
 const char *metrics_cause_word(unsigned cause)
 {
-    return cause_words[cause < STATS_CAUSES ? cause : 0];
+    return cause < STATS_CAUSES && *cause_words[cause] ? cause_words[cause] : "unknown";
 }
 
 #define AT(member) offsetof(struct stats, member)
@@ -91,7 +91,8 @@ static int put_family(struct buf *out, const struct family *f, const struct stat
     if (!f->label)
         return e ? e : put_sample(out, f, NULL, sum(workers, n, f->offset));
     for (size_t i = 0; e == 0 && f->words[i]; i++)
-        e = put_sample(out, f, f->words[i], sum(workers, n, f->offset + i * sizeof(uint64_t)));
+        if (*f->words[i])
+            e = put_sample(out, f, f->words[i], sum(workers, n, f->offset + i * sizeof(uint64_t)));
     return e;
 }
 

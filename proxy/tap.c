@@ -156,14 +156,12 @@ static size_t offer(struct tap *t, enum dir dir, struct view in, int64_t first_u
     enum decode_verdict verdict = t->decoder->feed(t->state, ctx, dir, in, &used);
     assert(used <= in.n);
     wake(t);
-    if (verdict == DECODE_SWITCH || verdict == DECODE_STARTTLS)
+    if (verdict == DECODE_SWITCH) {
         ctx->unreadable = false; // another protocol, in good order
-    if (verdict == DECODE_SWITCH)
         change(t, ctx->next);
-    else if (verdict == DECODE_STARTTLS)
-        change(t, &decoder_tls);
-    else if (verdict == DECODE_LOST)
+    } else if (verdict == DECODE_LOST) {
         change(t, &decoder_raw);
+    }
     return used;
 }
 
@@ -354,22 +352,6 @@ void tap_feed(struct tap *t, enum dir dir, struct view bytes, int64_t now_us)
 void tap_feed_own(struct tap *t, struct view answer, int64_t now_us)
 {
     hear(t, S2C, answer, true, now_us);
-}
-
-void tap_gap(struct tap *t, enum dir dir, enum cause cause, uint64_t wire, int64_t now_us)
-{
-    assert(t->open);
-    t->relayed[dir] += wire;
-    t->ctx.now_us = now_us;
-    if (!t->ctx.sink) {
-        count_lost(t, cause, wire);
-        return;
-    }
-    if (!t->decoder || !t->decoder->gap || holds(t, dir))
-        go_raw(t, "bytes passed unseen");
-    settle(t);
-    t->ctx.sink->ops->lost(t->ctx.sink, SINK_NO_MESSAGE, dir, cause, wire, now_us);
-    t->decoder->gap(t->state, &t->ctx, dir, wire);
 }
 
 void tap_end(struct tap *t, enum dir dir, int64_t now_us)

@@ -48,10 +48,6 @@ void tap_feed(struct tap *t, enum dir dir, struct view bytes, int64_t now_us);
 void tap_feed_own(struct tap *t, struct view answer,
                   int64_t now_us); // S2C bytes that are our own words
 
-// Bytes that were relayed but could not be shown, in their place between two feeds: they are
-// counted as relayed and as lost.
-void tap_gap(struct tap *t, enum dir dir, enum cause cause, uint64_t wire, int64_t now_us);
-
 void tap_end(struct tap *t, enum dir dir, int64_t now_us);
 void tap_close(struct tap *t, const char *reason, const char *detail,
                int64_t now_us); // t may be opened again

@@ -39,11 +39,6 @@ void deadline_init(struct deadline *d, void (*fire)(struct deadline *d));
 void wheel_set(struct wheel *w, struct deadline *d, int64_t due_us);
 void wheel_clear(struct deadline *d);
 
-static inline bool deadline_is_set(const struct deadline *d)
-{
-    return d->next != NULL;
-}
-
 // Fires what is due. Called at least once a tick; longer pauses are made good.
 void wheel_turn(struct wheel *w, int64_t now_us);
 

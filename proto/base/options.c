@@ -206,7 +206,7 @@ static int wrong(const struct option_def *def, struct view value, const char *so
 {
     char takes[OPTIONS_TAKES], text[SHOWN_MAX + 4];
     snprintf(why, WHY_MAX, "%.200s: %s cannot be \"%s\": it takes %s", source, def->name,
-             def->flags & OPT_SECRET ? "***" : shown(value, text), options_takes(def, takes));
+             shown(value, text), options_takes(def, takes));
     return E_RANGE;
 }
 

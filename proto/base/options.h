@@ -26,9 +26,8 @@ enum option_type {
 enum {
     OPT_RELOADABLE = 1, // takes effect on SIGHUP
     OPT_REPEATS = 2,    // may be given several times
-    OPT_SECRET = 4,     // its value is never printed
-    OPT_ANNOTATION = 8, // may stand in the annotations file under its own name
-    OPT_CLI_ONLY = 16,  // not from file, annotations or environment (help, version)
+    OPT_ANNOTATION = 4, // may stand in the annotations file under its own name
+    OPT_CLI_ONLY = 8,   // not from file, annotations or environment (help, version)
 };
 
 struct option_def {

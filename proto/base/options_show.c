@@ -99,8 +99,7 @@ static void dump_one(const struct options_slot *slot, const char *value, FILE *o
 {
     static const char *const sources[] = {"default", "file", "annotations", "environment",
                                           "command line"};
-    bool secret = (slot->def->flags & OPT_SECRET) && *value;
-    fprintf(out, "%s =%s%s  # ", slot->def->name, *value ? " " : "", secret ? "***" : value);
+    fprintf(out, "%s =%s%s  # ", slot->def->name, *value ? " " : "", value);
     if (slot->by == OPT_BY_ENVIRONMENT && slot->where)
         fprintf(out, "%s\n", slot->where); // says "environment" itself
     else
@@ -167,7 +166,7 @@ int options_json(const struct options *o, struct buf *out)
     int e = buf_add(out, "{", 1);
     for (size_t i = 0; i < o->count && !e; i++) {
         const struct options_slot *slot = &o->slots[i];
-        if (slot->count == 0 || (slot->def->flags & (OPT_SECRET | OPT_CLI_ONLY)))
+        if (slot->count == 0 || (slot->def->flags & OPT_CLI_ONLY))
             continue;
         if (!first)
             e = buf_add(out, ",", 1);

@@ -16,8 +16,7 @@ enum decode_verdict {
     DECODE_MORE,   // fine
     DECODE_SWITCH, // from *used on another decoder takes both directions: ctx->next, or a new guess
                    // when that is NULL
-    DECODE_STARTTLS, // from *used on both directions speak TLS
-    DECODE_LOST,     // not what was thought: from *used on raw; ctx->note says why. Final.
+    DECODE_LOST,   // not what was thought: from *used on raw; ctx->note says why. Final.
 };
 
 enum decode_sniff { SNIFF_NO, SNIFF_MORE, SNIFF_YES };
@@ -51,9 +50,6 @@ struct decoder_ops {
     // in is never empty.
     enum decode_verdict (*feed)(void *d, struct decode_ctx *ctx, enum dir dir, struct view in,
                                 size_t *used);
-    // Bytes passed unseen: what comes next does not follow what was fed. NULL: the decoder cannot
-    // go on, and raw does. The tap tells the sink of the loss.
-    void (*gap)(void *d, struct decode_ctx *ctx, enum dir dir, uint64_t wire);
     // End of input in one direction, when all of it was used.
     void (*end)(void *d, struct decode_ctx *ctx, enum dir dir);
     // The last call: ends every open transaction (msg_end CUT, txn_end with ctx->note) and frees

@@ -81,14 +81,6 @@ static enum decode_verdict decoder_feed(void *d, struct decode_ctx *ctx, enum di
     return DECODE_MORE;
 }
 
-static void decoder_gap(void *d, struct decode_ctx *ctx, enum dir dir, uint64_t wire)
-{
-    (void)dir;
-    (void)wire;
-    // What was heard and what follows are not one piece: it must not be stored as such.
-    raw_finish(d, ctx, "bytes passed unseen");
-}
-
 static void decoder_end(void *d, struct decode_ctx *ctx, enum dir dir)
 {
     raw_end(d, ctx, dir);
@@ -104,7 +96,6 @@ const struct decoder_ops decoder_raw = {
     .size = sizeof(struct raw),
     .init = decoder_init,
     .feed = decoder_feed,
-    .gap = decoder_gap,
     .end = decoder_end,
     .clear = decoder_clear,
 };

@@ -122,16 +122,6 @@ static enum decode_verdict tls_feed(void *d, struct decode_ctx *ctx, enum dir di
     return DECODE_MORE;
 }
 
-static void tls_gap(void *d, struct decode_ctx *ctx, enum dir dir, uint64_t wire)
-{
-    struct tls *t = d;
-    (void)dir;
-    (void)wire;
-    report(t, ctx, t->client, NULL);
-    t->heard[C2S] = t->heard[S2C] = true;
-    raw_finish(&t->raw, ctx, "bytes passed unseen");
-}
-
 static void tls_end(void *d, struct decode_ctx *ctx, enum dir dir)
 {
     struct tls *t = d;
@@ -154,7 +144,6 @@ const struct decoder_ops decoder_tls = {
     .sniff = tls_sniff,
     .init = tls_init,
     .feed = tls_feed,
-    .gap = tls_gap,
     .end = tls_end,
     .clear = tls_clear,
 };

@@ -27,10 +27,8 @@ enum cause {
     CAUSE_DECODE_LOST,
     CAUSE_OUT_OF_MEMORY,
     CAUSE_REDACTION_FAILED,
-    CAUSE_RECORDER_REFUSED,
-    CAUSE_DIED,
-    CAUSE_BUDGET_FULL
-}; // as in record.proto
+    CAUSE_BUDGET_FULL = 7
+}; // as in record.proto, without those that a proxy has no use for
 
 enum msg_end { MSG_ABSENT, MSG_COMPLETE, MSG_CUT, MSG_UNTIL_CLOSE }; // as in record.proto
 

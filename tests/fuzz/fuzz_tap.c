@@ -1,4 +1,4 @@
-// fuzz_tap: the tap with its guess, every decoder, ends, gaps, own words and little room.
+// fuzz_tap: the tap with its guess, every decoder, ends, own words and little room.
 #include "tests/support/dialogue_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -131,8 +131,6 @@ static const struct decoder_ops *decoder_named(const char *name)
 
 static void directive(struct dialogue *d, const char *path, const char *line)
 {
-    unsigned long gap;
-    char side;
     if (strncmp(line, "c>", 2) == 0)
         say(d, path, line, STEP_SAY, C2S);
     else if (strncmp(line, "s<", 2) == 0)
@@ -141,8 +139,6 @@ static void directive(struct dialogue *d, const char *path, const char *line)
         say(d, path, line, STEP_OWN, S2C);
     else if (strcmp(line, "c.") == 0 || strcmp(line, "s.") == 0)
         dialogue_step(d, STEP_END, line[0] == 'c' ? C2S : S2C);
-    else if (sscanf(line, "gap %c %lu", &side, &gap) == 2)
-        dialogue_step(d, STEP_GAP, side == 'c' ? C2S : S2C)->gap = gap;
     else if (strncmp(line, "close ", 6) == 0)
         snprintf(d->reason, sizeof d->reason, "%s", line + 6);
     else if (strncmp(line, "hint ", 5) == 0 && decoder_named(line + 5))
@@ -179,7 +175,7 @@ void dialogue_read(struct dialogue *d, const char *path)
         bad(path, "", "no expectation");
 }
 
-// What passes in each direction, bytes that pass unseen as zeroes. Once for all plays.
+// What passes in each direction. Once for all plays.
 static void find_source(struct dialogue *d)
 {
     struct view all[2];
@@ -189,7 +185,7 @@ static void find_source(struct dialogue *d)
         size_t n = 0, at = 0;
         for (size_t i = 0; i < d->count; i++)
             if (d->steps[i].dir == dir)
-                n += d->steps[i].bytes.n + (size_t)d->steps[i].gap;
+                n += d->steps[i].bytes.n;
         d->source[dir] = calloc(1, n + 1);
         if (!d->source[dir])
             abort();
@@ -199,7 +195,7 @@ static void find_source(struct dialogue *d)
                 continue;
             if (s->bytes.n > 0)
                 memcpy(d->source[dir] + at, s->bytes.p, s->bytes.n);
-            at += s->bytes.n + (size_t)s->gap;
+            at += s->bytes.n;
         }
         all[dir] = view_n(d->source[dir], n);
     }
@@ -219,8 +215,6 @@ void dialogue_play(struct dialogue *d, size_t cut, size_t size)
         struct view rest = s->bytes;
         if (s->what == STEP_END)
             tap_end(&t, s->dir, now += 1000);
-        if (s->what == STEP_GAP)
-            tap_gap(&t, s->dir, CAUSE_OUT_OF_MEMORY, s->gap, now += 1000);
         while (rest.n > 0) {
             size_t n = at < cut && cut - at < rest.n ? cut - at : rest.n;
             if (at >= cut && size > 0 && size < n)

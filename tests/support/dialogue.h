@@ -8,7 +8,6 @@
 //   s< TEXT                 the server sends
 //   own< TEXT               we answer ourselves
 //   c.   s.                 the end of the client's, of the server's bytes
-//   gap c 100               100 bytes of the client's pass unseen
 //   close REASON            the last
 //   expect                  the lines behind are the log of a sink_log
 //
@@ -23,13 +22,12 @@
 
 #define DIALOGUE_STEPS 64
 
-enum { STEP_SAY, STEP_OWN, STEP_END, STEP_GAP };
+enum { STEP_SAY, STEP_OWN, STEP_END };
 
 struct dialogue_step {
     int what; // STEP_…
     enum dir dir;
     struct view bytes;
-    uint64_t gap;
 };
 
 struct dialogue {

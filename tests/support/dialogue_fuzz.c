@@ -34,10 +34,6 @@ static void add(struct dialogue *d, char letter, struct view text)
     case 'S':
         dialogue_step(d, STEP_END, letter == 'C' ? C2S : S2C);
         break;
-    case 'g':
-    case 'G':
-        dialogue_step(d, STEP_GAP, letter == 'g' ? C2S : S2C)->gap = operand(text);
-        break;
     case 'm':
         d->env.max = operand(text) * 64;
         break;

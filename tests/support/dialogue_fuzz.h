@@ -3,9 +3,8 @@
 //   first byte   bits 0-1 the decoder to begin with (guess, http1, tls, raw); the others the size
 //                of a piece, 0 for 64
 //   then steps   0x1e and a letter: 'c' 's' 'o' the bytes that follow are the client's, the
-//                server's, our own; 'C' 'S' the end of a direction; 'g' 'G' a gap of as many C2S,
-//                S2C bytes as the next byte says; 'm' the next byte times 64 is all that may be
-//                held from the beginning; any other letter: as 'c'
+//                server's, our own; 'C' 'S' the end of a direction; 'm' the next byte times 64 is
+//                all that may be held from the beginning; any other letter: as 'c'
 #ifndef TAPEDECK_TESTS_DIALOGUE_FUZZ_H
 #define TAPEDECK_TESTS_DIALOGUE_FUZZ_H
 

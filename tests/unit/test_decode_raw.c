@@ -13,13 +13,13 @@
 static void test_dialogues_in_every_cut(void **state)
 {
     (void)state;
-    assert_true(dialogue_each(FOLDER, 15, dialogue_holds));
+    assert_true(dialogue_each(FOLDER, 13, dialogue_holds));
 }
 
 static void test_dialogues_without_memory(void **state)
 {
     (void)state;
-    assert_true(dialogue_each(FOLDER, 15, dialogue_survives));
+    assert_true(dialogue_each(FOLDER, 13, dialogue_survives));
 }
 
 int main(int argc, char **argv)

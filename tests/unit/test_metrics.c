@@ -34,6 +34,7 @@ static void sums_over_workers(void **state)
     (void)state;
     a.lost_transactions[1] = 7;
     b.lost_bytes[4] = 9;
+    b.lost_bytes[7] = 3;
     a.added_us_sum = 1500000;
     a.added_us_count = b.added_us_count = 2;
     a.oldest_unacked_us = 90 * US_PER_S;
@@ -45,6 +46,8 @@ static void sums_over_workers(void **state)
     has(text, "tapedeck_bytes_total{dir=\"s2c\"} 22");
     has(text, "tapedeck_lost_transactions_total{cause=\"ring-full\"} 7");
     has(text, "tapedeck_lost_bytes_total{cause=\"redaction-failed\"} 9");
+    has(text, "tapedeck_lost_bytes_total{cause=\"budget-full\"} 3");
+    assert_null(strstr(text, "cause=\"\"")); // numbers of causes that no proxy has
     has(text, "tapedeck_added_latency_seconds_sum 1.500000");
     has(text, "tapedeck_added_latency_seconds_count 4");
     has(text, "tapedeck_ring_used_bytes 11");

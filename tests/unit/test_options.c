@@ -51,12 +51,7 @@ static const struct option_def table[] = {
      .sentence = "What else.",
      .flags = OPT_REPEATS,
      .programs = US},
-    {.name = "password",
-     .type = OPT_TEXT,
-     .max = 8,
-     .sentence = "Psst.",
-     .flags = OPT_SECRET,
-     .programs = US},
+    {.name = "badge", .type = OPT_TEXT, .max = 8, .sentence = "Who.", .programs = US},
     {.name = "loud", .type = OPT_FLAG, .sentence = "Shout.", .programs = US},
     {.name = "colour", .type = OPT_FLAG, .initial = "true", .sentence = "Paint.", .programs = US},
     {.name = "theirs", .type = OPT_TEXT, .sentence = "Not ours.", .programs = THEM},
@@ -207,9 +202,10 @@ static void a_wrong_value_is_told_with_what_is_allowed(void **state)
           "environment: name cannot be \"a?b?\": it takes at most 10 bytes without control "
           "characters");
     wrong("loud", "maybe", "environment: loud cannot be \"maybe\": it takes true or false");
-    wrong("password", "much too long",
-          "environment: password cannot be \"***\": it takes at most 8 bytes without control "
-          "characters");
+    wrong(
+        "badge", "much too long",
+        "environment: badge cannot be \"much too long\": it takes at most 8 bytes without control "
+        "characters");
     wrong("help", "true", "environment: help belongs on the command line");
     assert_int_equal(options_set(o, "port", view_n("8\0", 2), OPT_BY_FILE, "a.yaml:7", why),
                      E_RANGE);
@@ -340,7 +336,7 @@ static int dump(const struct options *options, FILE *out, int width)
 static void the_dump_says_what_came_from_where(void **state)
 {
     (void)state;
-    assert_int_equal(COMMAND("--port=8080 --password secret --tastes=sweet,sour"), 0);
+    assert_int_equal(COMMAND("--port=8080 --badge violet --tastes=sweet,sour"), 0);
     char *env[] = {"TAPEDECK_LABEL=a\nb", NULL};
     assert_int_equal(options_environment(o, env, why), 0);
     assert_int_equal(options_set(o, "size", view_of("2k"), OPT_BY_FILE, "x.yaml:3", why), 0);
@@ -353,7 +349,7 @@ static void the_dump_says_what_came_from_where(void **state)
                               "name =  # not set\n"
                               "label = a  # environment TAPEDECK_LABEL\n"
                               "label = b  # environment TAPEDECK_LABEL\n"
-                              "password = ***  # command line\n"
+                              "badge = violet  # command line\n"
                               "loud =  # not set\n"
                               "colour = true  # default\n");
     free(text);
@@ -375,22 +371,23 @@ static void help_is_aligned_and_wrapped(void **state)
                               "  --name TEXT              Who.\n"
                               "  --label TEXT             What else. May be given several\n"
                               "                           times.\n"
-                              "  --password TEXT          Psst.\n"
+                              "  --badge TEXT             Who.\n"
                               "  --loud                   Shout.\n"
                               "  --[no-]colour            Paint.\n"
                               "  --help                   Say all this.\n");
     free(text);
 }
 
-static void json_holds_all_but_secrets(void **state)
+static void json_holds_all_that_is_set(void **state)
 {
     (void)state;
     struct buf b;
-    assert_int_equal(COMMAND("--password secret --label=a --label=b"), 0);
+    assert_int_equal(COMMAND("--badge violet --label=a --label=b"), 0);
     assert_int_equal(set("name", "\"\\\xc3\xa9\xff\xc3", OPT_BY_FILE), 0);
     static const char wanted[] =
         "x{\"mode\":\"fast\",\"port\":\"80\",\"size\":\"64KiB\",\"pause\":\"10s\","
         "\"name\":\"\\\"\\\\\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\",\"label\":[\"a\",\"b\"],"
+        "\"badge\":\"violet\","
         "\"colour\":\"true\"}";
     for (size_t max = 1; max < sizeof wanted; max++) {
         buf_init(&b, max);
@@ -503,7 +500,7 @@ int main(void)
         WITH(the_environment_is_spelled_in_capitals),
         WITH(the_dump_says_what_came_from_where),
         WITH(help_is_aligned_and_wrapped),
-        WITH(json_holds_all_but_secrets),
+        WITH(json_holds_all_that_is_set),
         WITH(json_is_utf_8_always),
         WITH(what_cannot_change_while_running_is_named),
         WITH(without_memory_everything_is_told),
