@@ -8,6 +8,8 @@
 
 #include "proto/base/clock.h"
 
+#include <stdio.h>
+
 #define P FOR_PROXY
 #define R FOR_RECORDER
 #define X FOR_RUN
@@ -441,3 +443,11 @@ const char settings_exits_recorder[] =
     "  1  it failed, or what it took could not be stored and stays with the proxies\n"
     "  2  its options are wrong, or the capture can never be one: its path leads nowhere, to what\n"
     "     is no file, to a file of somebody else's, or to where we may not write\n";
+
+int settings_said(const char *program, int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "%s: standard output did not take all of it\n", program);
+    return EXIT_FAILED;
+}

@@ -20,4 +20,8 @@ enum {
 // What the exit codes of the programs mean, a line each, for --help and the man pages.
 extern const char settings_exits_proxy[], settings_exits_recorder[];
 
+// At the end of a program that may have printed something (--help and the like): code, or
+// EXIT_FAILED, told on stderr, when stdout did not take all of it.
+int settings_said(const char *program, int code);
+
 #endif

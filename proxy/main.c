@@ -83,6 +83,7 @@ int main(int argc, char **argv)
         code = options_dump(o, stdout) ? EXIT_FAILED : 0;
     else
         code = run(&c, o);
+    code = settings_said("tapedeck-proxy", code);
     options_free(o);
     return code;
 }

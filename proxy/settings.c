@@ -56,13 +56,7 @@ static int take_admin(const struct options *o, struct proxy_settings *s, char wh
     bool any = strncmp(text, "*:", 2) == 0;
     char wide[320];
     snprintf(wide, sizeof wide, "%s%s", any ? "[::]" : "", any ? text + 1 : text);
-    // Port 0, which hostport_parse() takes for none, is a free one here.
-    size_t n = strlen(wide);
-    bool free_port = n > 2 && strcmp(wide + n - 2, ":0") == 0;
-    if (free_port)
-        wide[n - 1] = '1';
-    if (hostport_parse(&hp, view_of(wide), 0) == 0 &&
-        parse_host(hp.host, free_port ? 0 : hp.port, &s->admin) == 0)
+    if (hostport_parse(&hp, view_of(wide), 0) == 0 && parse_host(hp.host, hp.port, &s->admin) == 0)
         return 0;
     snprintf(
         why, WHY_MAX,

@@ -106,6 +106,7 @@ int main(int argc, char **argv)
     } else {
         code = record(&p);
     }
+    code = settings_said("tapedeck-recorder", code);
     options_free(p.options);
     return code;
 }

@@ -12,8 +12,9 @@ struct recorder_sink {
 
 struct recorder_sink_ops {
     const char *name;
-    // What a capture needs that goes on in new files; path is ignored by sinks without one. 0 or
-    // E_… with why; sink_error_lasts() tells whether a later try may fare better.
+    // path is ignored by sinks without a file; retain says when one goes on in a new file, and
+    // which older ones are deleted. 0 or E_… with why; sink_error_lasts() tells whether a later
+    // try may fare better.
     int (*open)(struct recorder_sink **out, const char *path, const struct retain_conf *retain,
                 char why[WHY_MAX]);
     int (*stream)(struct recorder_sink *s, const struct store_stream *st, uint64_t first_seq,

@@ -11,9 +11,10 @@ struct chunk {
     struct view bytes;
 };
 
-// Gives each piece of the transaction at hand in q that this file has. take answers 0 to go on; its
-// other answers are returned. What cannot be read is told with cli_damage(). *missing: pieces that
-// the transaction had and this file has not (lost, or in an earlier file after a rotation).
+// Gives each piece of the flow's transaction number n that s, one file of a capture, has. take
+// answers 0 to go on; its other answers are returned. What cannot be read is told with
+// cli_damage(). *missing: pieces that the transaction had and s has not (lost, or in an earlier
+// file after a rotation).
 int chunks_each(struct store *s, int64_t flow, int64_t n, int64_t *missing,
                 int (*take)(void *arg, const struct chunk *c), void *arg);
 

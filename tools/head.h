@@ -28,7 +28,8 @@ struct view head_split(struct view *rest);
 // The value of the first field of that name, {NULL, 0} when there is none.
 struct view head_get(struct view head, const char *name);
 
-// All values of that name, joined by ", ", cut to the room; NUL-terminated.
+// All values of that name, joined by ", ", but those that the room is too small for;
+// NUL-terminated.
 #define HEAD_JOINED 256
 struct view head_joined(struct view head, const char *name, char out[HEAD_JOINED]);
 

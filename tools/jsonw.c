@@ -109,8 +109,8 @@ void jsonw_array_end(struct jsonw *w)
     close_one(w, ']');
 }
 
-// A text that is not UTF-8: its good parts, and for each byte between them what `other` makes of
-// it.
+// A text that is not UTF-8. latin: each byte is the character of its number; else its good parts,
+// and for each byte between them U+FFFD.
 static void put_mended(struct jsonw *w, struct view v, bool latin)
 {
     while (v.n > 0) {

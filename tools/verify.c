@@ -57,6 +57,7 @@ struct verify {
     bool json, quiet, several; // several files
     int64_t limit, printed, found[KINDS];
     struct verify_sums sums;
+    int64_t streams_before; // of the captures before the one at hand
     const char *path;
     struct progress progress;
     struct jsonw w;
@@ -108,7 +109,7 @@ static void progress(void *arg, int permille)
 
 static void add(struct verify_sums *to, const struct verify_sums *s)
 {
-    to->streams = s->streams > to->streams ? s->streams : to->streams; // the same in all files
+    to->streams = s->streams > to->streams ? s->streams : to->streams;
     to->flows += s->flows;
     to->flows_open += s->flows_open;
     to->flows_cut += s->flows_cut;
@@ -157,6 +158,10 @@ static void verify_file(struct verify *v, const char *path, struct store *s, boo
         sums.flows -= sums.flows_carried;
         sums.flows_open -= sums.flows_carried;
     }
+    // All files of a capture have its streams; another capture has others.
+    if (!follows)
+        v->streams_before = v->sums.streams;
+    sums.streams += v->streams_before;
     add(&v->sums, &sums);
     progress_hide();
     if (*before && s && follows && store_verify_seam(*before, s, found, v))

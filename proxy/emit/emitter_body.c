@@ -69,10 +69,10 @@ struct view emit_rhythm_bytes(struct half *h, struct pool *pool)
 
 // ---- memory
 
-// Sends out what the transaction that began to gather first, but for p, has gathered. False: none
-// has.
 static void spill(struct pend *p, enum dir dir, uint64_t spare, bool last);
 
+// Sends out what the transaction that began to gather first, but for p, has gathered. False: none
+// has.
 static bool relieve(struct emitter *e, const struct pend *p)
 {
     struct node *n = e->gathers.next;

@@ -29,7 +29,7 @@ static void know_flow(struct facts *facts, const struct emit_flow *f, uint64_t a
         know(s, FIELD_SERVER, addr_text(&f->facts->server, facts->server));
     if (f->sni)
         know(s, FIELD_SNI, f->sni);
-    else if (ended)
+    else if (ended && !f->has_sni)
         filter_know_absent(s, FIELD_SNI);
     if (id) {
         know(s, FIELD_POD, id->pod ? id->pod : "");

@@ -170,7 +170,8 @@ struct emit_flow {
     int64_t passed_us;   // when bytes last passed that are not kept
     enum cause short_of; // why a transaction found no place at its beginning
     struct book book;
-    char *sni; // when the filter asks for it
+    char *sni;    // when the filter asks for it
+    bool has_sni; // even where its text is not there
 };
 
 struct emitter {

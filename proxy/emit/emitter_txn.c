@@ -328,8 +328,11 @@ static void on_tls(struct sink_flow *sf, const struct tls_facts *t)
         if (!emit_put_tls(f, t))
             emit_book_lost_record(f, CAUSE_RING_FULL, t->at_us);
         if (!f->sni && *t->sni && (f->e->filter_fields & FILTER_BIT(FIELD_SNI)))
-            f->sni = strdup(t->sni); // without memory the filter does not know it, and keeps
+            f->sni = strdup(t->sni);
     }
+    // Without its text, for want of memory or because nobody asked for it then, the filter does not
+    // know it, and keeps.
+    f->has_sni = f->has_sni || *t->sni;
     emitter_done(f->e);
 }
 

@@ -452,6 +452,15 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 // ---- life
 
+static int parse_recorder(struct near *out, const char *text, char why[WHY_MAX])
+{
+    int e = near_parse(out, "recorder", text, why);
+    if (e || out->sa.sa_family == AF_UNIX || addr_port(&out->ip) > 0)
+        return e;
+    snprintf(why, WHY_MAX, "recorder: %.200s: nobody listens at port 0", text);
+    return E_RANGE;
+}
+
 static void on_finish(evutil_socket_t fd, short what, void *arg)
 {
     struct link *l = arg;
@@ -476,7 +485,7 @@ struct link *link_new(struct event_base *base, struct journal *j, struct stats *
         snprintf(why, WHY_MAX, "link: %s", err_text(E_NOMEM));
         return NULL;
     }
-    if (near_parse(&l->recorder, "recorder", conf->recorder, why) < 0) {
+    if (parse_recorder(&l->recorder, conf->recorder, why) < 0) {
         free(l);
         return NULL;
     }

@@ -25,14 +25,13 @@ struct link_conf {
 };
 
 struct link;
-// Connects in the background and again after each failure (100 ms doubling to 5 s, with jitter).
-// NULL: out of memory or a bad address (why).
+// Connects in the background and again after each failure (100 ms doubling to 5 s, with jitter; 30
+// s after the recorder refused us). NULL: out of memory or a bad address (why).
 struct link *link_new(struct event_base *base, struct journal *j, struct stats *stats,
                       const struct link_conf *conf, char why[WHY_MAX]);
 void link_free(struct link *l);
 
-// Frames were appended: they are sent at the end of the loop turn, or when enough have gathered (at
-// most 20 ms later).
+// Frames were appended: they are sent at once when 64 KiB have gathered, else at most 10 ms later.
 void link_kick(struct link *l);
 
 // Drain: sends all, then BYE, and calls done once everything is acknowledged or at the deadline,

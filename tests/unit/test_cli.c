@@ -287,6 +287,11 @@ static void test_reader_goes_away(void **state)
     assert_int_equal(p.code, 1);
     assert_true(says(p.err, "cannot write"));
     program_clear(&p);
+    program_shell(&p, "for p in proxy recorder; do for o in help version dump-options; do "
+                      "tapedeck-$p --$o > /dev/full; echo $?; done; done");
+    assert_string_equal(p.out, "1\n1\n1\n1\n1\n1\n");
+    assert_true(says(p.err, "tapedeck-recorder: standard output did not take all of it"));
+    program_clear(&p);
     // verify's 1 means losses: what it could not tell is a failure of its own.
     snprintf(script, sizeof script, "tapedeck verify %s > /dev/full", sample.path);
     program_shell(&p, script);

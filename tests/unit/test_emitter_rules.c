@@ -99,6 +99,29 @@ static void test_filter_facts(void **state)
     speak_close(&stage.speak);
 }
 
+// A filter that came when the server name had passed does not know it, and keeps; where there was
+// none it knows so.
+static void test_filter_late_sni(void **state)
+{
+    struct tls_facts tls = {STAGE_BEGIN, "example.org", "", "", "", "", "", "opaque"};
+    struct filter *f = stage_filter("sni = 'example.org'");
+    struct speak bare;
+
+    (void)state;
+    speak_open(&bare, emitter_sink(stage.emitter), STAGE_BEGIN);
+    stage.speak.flow->ops->tls(stage.speak.flow, &tls);
+    emitter_set_filter(stage.emitter, f);
+    speak_exchange(&stage.speak, 0, STAGE_GET, VIEW_LIT(""), STAGE_OK, VIEW_LIT("yes"));
+    speak_exchange(&bare, 0, STAGE_GET, VIEW_LIT(""), STAGE_OK, VIEW_LIT("no"));
+    speak_close(&bare);
+    speak_close(&stage.speak);
+    stage_drain();
+    assert_int_equal(stage.ledger.txns, 1);
+    assert_int_equal(stage.stats.filtered, 1);
+    emitter_set_filter(stage.emitter, NULL);
+    filter_free(f);
+}
+
 // Where a transaction names no host its row has the flow's target.
 static void test_filter_target(void **state)
 {
@@ -244,13 +267,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_filter),
-        TEST(test_filter_facts),
-        TEST(test_filter_target),
-        TEST(test_omitted),
-        TEST(test_lost),
-        TEST(test_tls),
-        TEST(test_lost_and_filtered),
+        TEST(test_filter),        TEST(test_filter_facts),      TEST(test_filter_late_sni),
+        TEST(test_filter_target), TEST(test_omitted),           TEST(test_lost),
+        TEST(test_tls),           TEST(test_lost_and_filtered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -243,6 +243,18 @@ static void test_verify_while_rotated(void **state)
     if (!strstr(p.out, "flows             0 ended, 1 open\n"))
         fail_msg("%s", p.out);
     program_clear(&p);
+    // So did its one stream; that of another capture is another.
+    TAPEDECK(&p, "verify", s.dir, "--json");
+    assert_non_null(strstr(p.out, "\"streams\": 1,"));
+    program_clear(&p);
+    char other[TMP_PATH];
+    size_t size;
+    void *copy = tmp_read(s.path, &size);
+    tmp_write(tmp_path(other, s.dir, "other.db"), copy, size);
+    free(copy);
+    TAPEDECK(&p, "verify", s.dir, "--json");
+    assert_non_null(strstr(p.out, "\"streams\": 2,"));
+    program_clear(&p);
     sample_remove(&s);
 }
 

@@ -498,6 +498,7 @@ static void test_bad_addresses(void **state)
     static const char *const bad[] = {"",           "unix:",           "somewhere",
                                       "10.0.0.1:1", "example.org:443", "127.0.0.1",
                                       "[::]:5",     "127.0.0.1:99999"};
+    static const char *const none[] = {"127.0.0.1:0", "[::1]:0", "localhost:0"};
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -505,6 +506,11 @@ static void test_bad_addresses(void **state)
         assert_null(link_new(base, journal, &stats, &conf, why));
         assert_non_null(strstr(why, bad[i]));
         assert_non_null(strstr(why, strncmp(bad[i], "unix", 4) == 0 ? "bytes" : "unix:PATH"));
+    }
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        struct link_conf conf = {.recorder = none[i], .identity = &identity, .on_room = on_room};
+        assert_null(link_new(base, journal, &stats, &conf, why));
+        assert_non_null(strstr(why, "port 0"));
     }
     snprintf(address, sizeof address, "[::1]:9");
     open_link();
