@@ -155,9 +155,16 @@ static int look(struct follower *f, const char *path, const struct stat *expecte
     return code;
 }
 
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 // The files from the one that was looked at last on, until one that is not there any more under its
-// name (*moved).
-static int look_at_all(struct follower *f, const struct capture *all, bool *moved)
+// name (*moved): the live one was live before they were listed, else there is one between.
+static int look_at_all(struct follower *f, const struct capture *all, const struct stat *live,
+                       bool *moved)
 {
     struct stat st;
     int code = CLI_OK;
@@ -169,6 +176,9 @@ static int look_at_all(struct follower *f, const struct capture *all, bool *move
     for (size_t i = from; i < all->n && code == CLI_OK && !*moved; i++) {
         if (stat(all->paths[i], &st) != 0)
             continue; // deleted, as the oldest ones are
+        *moved = strcmp(base_name(all->paths[i]), base_name(f->path)) == 0 && !same_file(&st, live);
+        if (*moved)
+            break;
         code = look(f, all->paths[i], &st, moved);
         if (!*moved)
             f->file = st;
@@ -182,9 +192,12 @@ static int look_after_rotation(struct follower *f)
     int code = CLI_OK;
     while (moved && code == CLI_OK && !stopped) {
         struct capture all;
+        struct stat live;
+        if (stat(f->path, &live) != 0)
+            break; // between two names: the next turn
         code = capture_siblings(&all, f->path);
         if (code == CLI_OK)
-            code = look_at_all(f, &all, &moved);
+            code = look_at_all(f, &all, &live, &moved);
         capture_clear(&all);
     }
     return code;
