@@ -65,6 +65,8 @@ int store_settle(struct store *s);
 void store_close_db(struct store *s);
 // A second, plain handle on the file; *out is to be closed in any case. SQLite's code.
 int store_open_plain(struct store *s, sqlite3 **out);
+// The same on a file that nobody writes to: without locks, and without a look beside the file.
+int store_open_still(struct store *s, sqlite3 **out);
 // Creates path as an empty file with mode 0600, unless it is there.
 int store_create_file(struct store *s, const char *path);
 // Runs the migrations from version on, in one transaction.

@@ -240,6 +240,12 @@ int store_open_plain(struct store *s, sqlite3 **out)
     return open_handle(s, out, false, NULL);
 }
 
+int store_open_still(struct store *s, sqlite3 **out)
+{
+    *out = NULL;
+    return open_handle(s, out, true, NULL);
+}
+
 // Reads what the header says, and whether our tables are there. *tables: how many of two.
 static int inspect(struct store *s, int64_t *tables)
 {

@@ -2,7 +2,7 @@
 //
 //   1  PATH-next is made whole: tables, streams, the flows that have not ended with their ledgers
 //   2  PATH is sealed: its WAL is emptied, its journal mode is DELETE; nobody else has it open
-//   3  STEM-NNNNNN.db becomes a second name of PATH
+//   3  STEM-NNNNNN.EXT (capture_name.h) becomes a second name of PATH
 //   4  PATH-next → PATH
 //
 // There is a PATH at any time. Cut short before 3, PATH goes on as it is and PATH-next is thrown
@@ -18,6 +18,7 @@
 #include "schema/store_impl.h"
 
 #include "proto/base/clock.h"
+#include "schema/capture_name.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -30,7 +31,6 @@
 #define SEAL_TRIES   10
 #define SEAL_WAIT_US 20000
 #define SEAL_BUSY_MS 100
-#define NUMBERS_MAX  999999
 
 // ---- what is carried over. SQL over main (the old file) and next.
 
@@ -187,19 +187,16 @@ static void sync_folder(const char *path)
     free(folder);
 }
 
-// The next free name "STEM-NNNNNN.db", from number on; caller frees. NULL: none, or no memory.
+// The next free name of a sealed file, from number on; caller frees. NULL: none, or no memory.
 static char *sealed_name(const char *path, int64_t number)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *dot = strrchr(name, '.');
-    size_t stem = dot && dot != name ? (size_t)(dot - path) : strlen(path);
-    size_t size = strlen(path) + 32;
+    struct capture_name live = capture_name_live(path);
+    size_t size = strlen(path) + CAPTURE_NAME_MORE;
     char *out = malloc(size);
-    for (; out && number <= NUMBERS_MAX; number++) {
-        snprintf(out, size, "%.*s-%06lld%s", (int)stem, path, (long long)number, path + stem);
-        if (access(out, F_OK) != 0 && errno == ENOENT)
+    for (; out && number <= CAPTURE_NUMBER_MAX; number++)
+        if (capture_name_sealed(out, size, &live, number) && access(out, F_OK) != 0 &&
+            errno == ENOENT)
             return out;
-    }
     free(out);
     return NULL;
 }

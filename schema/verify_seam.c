@@ -3,29 +3,10 @@
 // A rotation carries over the streams, with their numbers, and the open flows. So the later file
 // must know every stream of the earlier one that goes on, begin it at the next number, and hold
 // exactly the flows that were open.
+#include "schema/identity.h"
 #include "schema/verify.h"
 
 #include <stdio.h>
-
-struct identity {
-    unsigned char name[16];
-    int64_t number;
-};
-
-static int read_identity(struct store *s, struct identity *id)
-{
-    sqlite3_stmt *stmt;
-    int rc = store_prepare(s, "SELECT name, number FROM capture", &stmt);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(stmt);
-    bool fine = rc == SQLITE_ROW && sqlite3_column_bytes(stmt, 0) == sizeof id->name;
-    if (fine) {
-        memcpy(id->name, sqlite3_column_blob(stmt, 0), sizeof id->name);
-        id->number = sqlite3_column_int64(stmt, 1);
-    }
-    sqlite3_finalize(stmt);
-    return fine ? 0 : store_refuse(s, E_DAMAGED, "the row of the table capture is damaged");
-}
 
 // Every stream of the earlier file that goes on.
 static int check_streams(struct verify *v, struct store *later)
@@ -110,10 +91,10 @@ static int check_flows(struct verify *v, struct store *later)
 
 static int check_seam(struct verify *v, struct store *earlier, struct store *later)
 {
-    struct identity a, b;
-    int e = read_identity(earlier, &a);
+    struct store_identity a, b;
+    int e = store_identity(earlier, &a);
     if (e == 0)
-        e = read_identity(later, &b);
+        e = store_identity(later, &b);
     if (e != 0)
         return e;
     if (memcmp(a.name, b.name, sizeof a.name) != 0) {

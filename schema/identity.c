@@ -1,0 +1,84 @@
+// identity: see identity.h. SQLite's header: 16 bytes that say so, and from byte 68 on the
+// application id, the highest byte first.
+#include "schema/identity.h"
+
+#include "schema/store_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEADER         100
+#define APPLICATION_AT 68
+
+int store_identity(struct store *s, struct store_identity *out)
+{
+    sqlite3_stmt *stmt;
+    int rc = store_prepare(s, "SELECT name, number, previous FROM capture", &stmt);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    bool fine = rc == SQLITE_ROW && sqlite3_column_bytes(stmt, 0) == sizeof out->name;
+    if (fine) {
+        const unsigned char *previous = sqlite3_column_text(stmt, 2);
+        memcpy(out->name, sqlite3_column_blob(stmt, 0), sizeof out->name);
+        out->number = sqlite3_column_int64(stmt, 1);
+        snprintf(out->previous, sizeof out->previous, "%s", previous ? (const char *)previous : "");
+    }
+    sqlite3_finalize(stmt);
+    if (!fine && store_error(s->db, rc) == E_NOMEM)
+        return store_fail(s, rc, "reading the table capture");
+    return fine ? 0 : store_refuse(s, E_DAMAGED, "the row of the table capture is damaged");
+}
+
+// 0; E_UNSUPPORTED: it is there and is none; others: it could not be looked at.
+static int check_header(const char *path)
+{
+    static const unsigned char magic[16] = "SQLite format 3";
+    static const unsigned char application[4] = {
+        STORE_APPLICATION >> 24 & 0xff, STORE_APPLICATION >> 16 & 0xff,
+        STORE_APPLICATION >> 8 & 0xff, STORE_APPLICATION & 0xff};
+    unsigned char header[HEADER];
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return err_from_errno(errno);
+    ssize_t n =
+        fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? pread(fd, header, sizeof header, 0) : 0;
+    int e = n < 0 ? err_from_errno(errno) : 0;
+    close(fd);
+    if (e)
+        return e;
+    return n == (ssize_t)sizeof header && memcmp(header, magic, sizeof magic) == 0 &&
+                   memcmp(header + APPLICATION_AT, application, sizeof application) == 0
+               ? 0
+               : E_UNSUPPORTED;
+}
+
+bool store_is_capture(const char *path)
+{
+    return check_header(path) == 0;
+}
+
+int store_identity_read(const char *path, struct store_identity *out, char why[WHY_MAX])
+{
+    struct store s = {.mode = STORE_READ, .lock = -1, .file = -1, .path = strdup(path)};
+    int e;
+    if (!s.path) {
+        snprintf(why, WHY_MAX, "out of memory");
+        return E_NOMEM;
+    }
+    e = check_header(path);
+    if (e) {
+        store_refuse(&s, e, "%s", e == E_UNSUPPORTED ? "not a capture" : err_text(e));
+    } else {
+        int rc = store_open_still(&s, &s.db);
+        e = rc == SQLITE_OK ? store_identity(&s, out) : store_fail(&s, rc, "opening");
+    }
+    snprintf(why, WHY_MAX, "%s", e ? s.why : "");
+    sqlite3_close(s.db);
+    free(s.path);
+    return e;
+}
