@@ -6,6 +6,7 @@
 #define TAPEDECK_RECORDER_RETAIN_H
 
 #include "proto/base/err.h"
+#include "schema/identity.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,13 +21,33 @@ struct retain_conf { // 0: no such limit
 
 // Whether the live file, of that size and made then, has had its time.
 bool retain_is_full(const struct retain_conf *c, int64_t size, int64_t made_us, int64_t now_us);
+// Whether any limit can ask for a sweep.
+bool retain_deletes(const struct retain_conf *c);
 
-#define RETAIN_SWEEP_MAX 4096 // a power of two
+// What the last sweep found, so that a file that stays as it is is looked into and told of once.
+// All zero to begin with.
+struct retain {
+    struct retain_file *files;
+    size_t n;
+};
+void retain_clear(struct retain *r);
 
-// Deletes the sealed files of the capture path that no limit leaves room for, at most
-// RETAIN_SWEEP_MAX of them, the oldest first; live_size is that of the live one. A file's age
-// counts from its last change. How many were deleted, or E_… when the folder cannot be read.
-int retain_sweep(const struct retain_conf *c, const char *path, int64_t live_size,
+// The capture whose sealed files are meant.
+struct retain_live {
+    const char *path;
+    int64_t size;
+    struct store_identity id;
+};
+
+#define RETAIN_SWEEP_MAX 4096                   // files that one sweep deletes
+#define RETAIN_LOOKS_MAX (2 * RETAIN_SWEEP_MAX) // that it looks into
+
+// Deletes the sealed files of the capture that no limit leaves room for, at most RETAIN_SWEEP_MAX
+// of them, the oldest first. A file's age counts from its last change. Only what store_rotate()
+// named, and what says in itself that it is that file of this capture, counts or is deleted; the
+// log tells once of each other file whose name has the form. How many were deleted, or E_… when the
+// folder cannot be read.
+int retain_sweep(struct retain *r, const struct retain_conf *c, const struct retain_live *live,
                  int64_t now_us) MUST_CHECK;
 
 #endif

@@ -18,6 +18,7 @@ struct sink_sqlite {
     struct store *store;
     struct unpack *unpack;
     struct retain_conf retain;
+    struct retain sealed;
     int64_t made_us;             // of the live file; 0: not known
     bool has_rows;               // the live file holds records: an empty one is not rotated
     int64_t rotate_us, sweep_us; // not before
@@ -162,6 +163,19 @@ static void rotate(struct sink_sqlite *q, int64_t now_us)
     q->rotate_us = q->sweep_us = 0;
 }
 
+static void sweep(struct sink_sqlite *q, int64_t size, int64_t now_us)
+{
+    struct retain_live live = {.path = store_path(q->store), .size = size};
+    if (!retain_deletes(&q->retain))
+        return;
+    int e = store_identity(q->store, &live.id);
+    if (e == 0)
+        e = retain_sweep(&q->sealed, &q->retain, &live, now_us);
+    if (e < 0)
+        log_error("sealed files cannot be looked through capture=\"%s\" error=\"%s\"", live.path,
+                  err_text(e));
+}
+
 static void sqlite_tend(struct recorder_sink *s, int64_t now_us)
 {
     struct sink_sqlite *q = self(s);
@@ -179,10 +193,7 @@ static void sqlite_tend(struct recorder_sink *s, int64_t now_us)
     if (now_us < q->sweep_us)
         return;
     q->sweep_us = now_us + ROTATE_EVERY_US;
-    int e = retain_sweep(&q->retain, store_path(q->store), size, now_us);
-    if (e < 0)
-        log_error("sealed files cannot be looked through capture=\"%s\" error=\"%s\"",
-                  store_path(q->store), err_text(e));
+    sweep(q, size, now_us);
 }
 
 static void sqlite_set_retain(struct recorder_sink *s, const struct retain_conf *retain)
@@ -200,6 +211,7 @@ static void sqlite_close(struct recorder_sink *s)
 {
     store_close(self(s)->store);
     unpack_free(self(s)->unpack);
+    retain_clear(&self(s)->sealed);
     free(self(s));
 }
 
