@@ -8,7 +8,8 @@
 
 #define CAPTURE_FILES_MAX 100000
 
-// The files of a capture, the oldest first: capture-000001.db, capture-000002.db, capture.db.
+// The files of a capture, the oldest first: capture-000001.db, capture-000002.db, capture.db, or
+// whatever else its name ends in (schema/capture_name.h).
 struct capture {
     char **paths;
     size_t n;

@@ -165,14 +165,13 @@ static void test_two_captures(void **state)
 }
 
 // Rows of several files, each shown once, whichever file they are in by now.
-static void test_rotation(void **state)
+static void rotation(const char *live, const char *sealed)
 {
     struct sample s;
     struct program p;
     char want[1024];
     size_t n = 0;
-    (void)state;
-    sample_begin(&s, "capture.db");
+    sample_begin(&s, live);
     sample_flow(&s, true);
     get(&s, "/0", 200);
     sample_commit(&s);
@@ -211,9 +210,77 @@ static void test_rotation(void **state)
     program_clear(&p);
     // As a rotation leaves the folder for a moment: the last file has two names.
     char second[TMP_PATH];
-    assert_int_equal(link(s.path, tmp_path(second, s.dir, "capture-000005.db")), 0);
+    assert_int_equal(link(s.path, tmp_path(second, s.dir, sealed)), 0);
     TAPEDECK(&p, "ls", s.dir, "--columns", "status,path", "--no-header", "path ~ ^/row");
     assert_string_equal(p.out, want);
+    program_clear(&p);
+    sample_remove(&s);
+}
+
+static void test_rotation(void **state)
+{
+    (void)state;
+    rotation("capture.db", "capture-000005.db");
+    rotation("day.sqlite", "day-000005.sqlite");
+    rotation("tape", "tape-000005");
+}
+
+// In a folder captures are known by what they are, and what they are made of by their names.
+static void test_folder(void **state)
+{
+    struct sample s;
+    struct program p;
+    char path[TMP_PATH];
+    size_t n;
+    (void)state;
+    sample_begin(&s, "day.sqlite");
+    sample_flow(&s, true);
+    for (int i = 0; i < 3; i++) {
+        get(&s, "/a", 200);
+        sample_rotate(&s);
+    }
+    get(&s, "/b", 200);
+    // As a rotation that goes on leaves it.
+    sample_commit(&s);
+    char *bytes = tmp_read(tmp_path(path, s.dir, "day-000001.sqlite"), &n);
+    tmp_write(tmp_path(path, s.dir, "day.sqlite-next"), bytes, n);
+    tmp_write(tmp_path(path, s.dir, "notes.txt"), "my notes", 8);
+    tmp_write(tmp_path(path, s.dir, "notes-202611.txt"), "my notes", 8);
+    tmp_write(tmp_path(path, s.dir, "day-20261101.sqlite"), "my notes", 8);
+    TAPEDECK(&p, "ls", s.dir, "--columns", "path", "--no-header");
+    assert_string_equal(p.out, "/a\n/a\n/a\n/b\n");
+    assert_string_equal(p.err, "");
+    program_clear(&p);
+    sample_close(&s);
+    unlink(tmp_path(path, s.dir, "day.sqlite-next"));
+    TAPEDECK(&p, "verify", s.dir);
+    if (!strstr(p.out, "transactions      4 of 4\n"))
+        fail_msg("%s%s", p.out, p.err);
+    program_clear(&p);
+    // One that is no database any more is not left out in silence.
+    memset(bytes, 'x', 100);
+    tmp_write(tmp_path(path, s.dir, "day-000001.sqlite"), bytes, n);
+    TAPEDECK(&p, "verify", s.dir);
+    assert_int_equal(p.code, 2);
+    assert_non_null(strstr(p.out, "day-000001.sqlite"));
+    program_clear(&p);
+    free(bytes);
+    sample_remove(&s);
+    // A capture may be called so by itself.
+    sample_begin(&s, "day-next");
+    sample_flow(&s, true);
+    get(&s, "/a", 200);
+    sample_commit(&s);
+    TAPEDECK(&p, "ls", s.dir, "--columns", "path", "--no-header");
+    assert_string_equal(p.out, "/a\n");
+    program_clear(&p);
+    sample_close(&s);
+    tmp_remove(s.dir);
+    tmp_make(s.dir);
+    tmp_write(tmp_path(path, s.dir, "notes-202611.txt"), "my notes", 8);
+    TAPEDECK(&p, "ls", s.dir);
+    assert_int_equal(p.code, 1);
+    assert_non_null(strstr(p.err, "no capture in this folder"));
     program_clear(&p);
     sample_remove(&s);
 }
@@ -283,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_open_names),
         cmocka_unit_test(test_two_captures),
         cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_folder),
         cmocka_unit_test(test_verify_while_rotated),
         cmocka_unit_test(test_reader_goes_away),
     };
