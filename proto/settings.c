@@ -413,6 +413,11 @@ const struct option_def settings_table[] = {
      .programs = P | R | X,
      .sentence = "Kubernetes downward-API file of the pod's annotations, of which those under "
                  "sidecar.tapedeck.dev/ and sidecar.speedscale.com/ are read."},
+    {.name = "check-options",
+     .type = OPT_FLAG,
+     .flags = OPT_CLI_ONLY,
+     .programs = P,
+     .sentence = "Judge all options, and how they go together, and end: with 2 when one is wrong."},
     {.name = "dump-options",
      .type = OPT_FLAG,
      .flags = OPT_CLI_ONLY,

@@ -57,6 +57,8 @@ static int run(struct command_line *c, const struct options *o)
     struct proxy_settings s;
     if (settings_from(o, &s, why) || settings_take_key(&s, why))
         return usage(why);
+    if (options_flag(o, "check-options"))
+        return 0;
     settings_apply_log(&s);
     uint64_t lost;
     if (world_run(o, &s, read_options, c, &lost, why) == 0)

@@ -205,6 +205,18 @@ def captures_that_can_never_be(origin):
         assert not os.path.exists(ready), f"capture {path!r}: the ready file is there"
         equal(sum("cannot start reason=" in line and path in line for line in text.splitlines()), 1, f"lines about {path!r}: {text}")
 
+    notes = os.path.join(where, "note.txt")
+    capture = os.path.join(where, "never.db")
+    for more in ["--proxy-type", "forward", "--proxy-protocol", "tcp:http"], ["--proxy-type", "forward", "--out-bind", "nowhere.example"]:
+        with open(notes, "w", encoding="utf-8") as f:
+            f.write("mine\n")
+        r = run(TAPEDECK, "run", "--capture", capture, "--ready-file", notes, *more, check=False, timeout=20)
+        equal(r.returncode, 2, f"exit code with {more}: {r.stderr.decode()}")
+        equal(r.stderr.decode().count("\n"), 1, f"lines about {more}: {r.stderr.decode()}")
+        assert not os.path.exists(capture), f"with {more} a capture was made"
+        with open(notes, encoding="utf-8") as f:
+            equal(f.read(), "mine\n", f"a file of the user's, with {more}")
+
     s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
                 origin.port, "--in-bind", "127.0.0.1", "--user", "0").start()
     os.kill(s.ready["recorder"], signal.SIGSTOP)

@@ -122,6 +122,20 @@ bool child_refused(const struct child *c)
     return WIFEXITED(c->status) && WEXITSTATUS(c->status) == EXIT_USAGE;
 }
 
+bool child_refuses(const struct child *c, const char *flag)
+{
+    struct child once = *c; // its arguments are the other's
+    once.pid = 0;
+    if (child_arg(&once, "%s", flag))
+        return false;
+    child_start(&once, 0);
+    if (once.pid > 0)
+        while (waitpid(once.pid, &once.status, 0) < 0 && errno == EINTR)
+            ;
+    free(once.argv[once.argc - 1]);
+    return once.pid > 0 && child_refused(&once);
+}
+
 void child_signal(struct child *c, int signal)
 {
     if (signal == SIGTERM || signal == SIGKILL)

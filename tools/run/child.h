@@ -41,6 +41,9 @@ int child_set_arg(struct child *c, const char *name, const char *value) MUST_CHE
 // fails, the next try is planned as after an end.
 void child_start(struct child *c, int64_t now_us);
 
+// Whether it refuses its options: runs it once with flag, which has it judge them alone, and waits.
+bool child_refuses(const struct child *c, const char *flag);
+
 // It ended with status: plans its restart. Told by the caller who reaped it.
 void child_ended(struct child *c, int status, int64_t now_us);
 

@@ -11,6 +11,7 @@
 #include "tools/run/supervise.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 // The journals can wait, the workload cannot: where they meet on a processor, the recorder steps
 // back.
 #define RECORDER_NICE 5
+
+#define READY_MAX 65536 // bytes of a ready file
 
 // DIR/NAME, where DIR is the folder of the running program. 0 or E_NOTFOUND.
 static int companion(const char *name, char out[PATH_MAX])
@@ -137,6 +140,18 @@ static void reread(struct supervise *s, const void *arg)
     options_free(o);
 }
 
+// Removes a ready file of an earlier life, which must not be taken for ours, or ours; nothing else.
+static void forget_ready_file(const char *path)
+{
+    struct stat st;
+    if (!path || lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > READY_MAX)
+        return;
+    json_t *all = json_load_file(path, 0, NULL);
+    if (json_is_integer(json_object_get(all, "supervisor")))
+        unlink(path);
+    json_decref(all);
+}
+
 static int run(const struct command *c, struct options *o, int argc, char **argv)
 {
     (void)c;
@@ -162,20 +177,18 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     if (given[0] != '/' && getcwd(here, sizeof here) &&
         snprintf(capture, sizeof capture, "%s/%s", here, given) < (int)sizeof capture)
         s.capture = capture;
-    if (s.ready_file)
-        unlink(s.ready_file); // one of an earlier life must not be taken for ours
+    forget_ready_file(s.ready_file);
     supervise_prepare();
     int code = CLI_FAILED;
     int e = child_init(&line, "run", "tapedeck");
     e = e ? e : hand_down(&line, o, FOR_RUN);
     e = e ? e : set_up(&s, o);
     s.arg = &line;
-    if (e == 0)
-        code = supervise_run(&s);
+    if (e == 0) // the recorder must not make a capture when the proxy will not have it so
+        code = child_refuses(&s.proxy, "--check-options") ? CLI_USAGE : supervise_run(&s);
     else if (e == E_LIMIT || e == E_NOMEM)
         fprintf(stderr, "tapedeck run: the children's command lines: %s\n", err_text(e));
-    if (s.ready_file)
-        unlink(s.ready_file);
+    forget_ready_file(s.ready_file);
     tear_down(&s);
     child_clear(&line);
     return code;
