@@ -217,7 +217,7 @@ enum verify_finding {
 struct verify_sums {
     int64_t streams, flows, flows_open, flows_cut, transactions, parts, bodies;
     int64_t flows_carried; // of flows: open at the end of the file before, and counted there too
-    int64_t streams_cut; // that never said their end although nobody writes the file any more
+    int64_t streams_cut;   // that never said their end although nobody writes the file any more
     int64_t relayed[2], stored[2], omitted[2], lost[2]; // wire bytes of ended flows, C2S and S2C
     int64_t lost_transactions, lost_flows, filtered;
     int64_t holes, damages, unbalanced; // missing numbers; findings of damage; flows

@@ -18,7 +18,7 @@ struct pool_idle; // a block on a list
 struct pool {
     size_t used, idle; // bytes handed out; of blocks kept for later
     size_t max;        // of both
-    bool full; // why the last one found nothing: a ceiling, or no memory
+    bool full;         // why the last one found nothing: a ceiling, or no memory
     struct pool_class {
         struct pool_idle *first;
         size_t count, low; // blocks; the fewest since the last trim

@@ -52,7 +52,7 @@ struct redact {
     uint64_t lengths; // of the header rules' names: bit n % 64
     bool headers, queries, jsons;
     unsigned credentials; // a rule for (Proxy-)Authorization, and so for userinfo in URLs
-    uint64_t touched; // bits of rules that replaced something in the message at hand
+    uint64_t touched;     // bits of rules that replaced something in the message at hand
     uint64_t omitted[REDACT_RULES_MAX];       // bytes, where touched
     struct buf head, host, path, query, text; // what is made of the message at hand
     char host_tag[REDACT_TAG];
