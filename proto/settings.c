@@ -211,7 +211,8 @@ const struct option_def settings_table[] = {
      .max = MINUTE,
      .unit = "TIME",
      .programs = R | X,
-     .sentence = "Time after which a batch is committed in any case."},
+     .sentence = "Time between commits, but for large batches; after a pause records are committed "
+                 "at once."},
     {.name = "rotate-size",
      .type = OPT_SIZE,
      .initial = "0",

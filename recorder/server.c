@@ -23,8 +23,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define RETRY_US     US_PER_S // between tries of a batch that cannot be stored
-#define REST_S       1        // without accepting, when there are no descriptors
+#define RETRY_US     US_PER_S        // between tries of a batch that cannot be stored
+#define FIRST_US     (2 * US_PER_MS) // what comes after a pause waits for more of it
+#define REST_S       1               // without accepting, when there are no descriptors
 #define METRICS_S    60
 #define STOP_FLUSH_S 1 // for acknowledgements at the end
 
@@ -41,6 +42,7 @@ struct server {
     struct conn *conns[SERVER_CONNECTIONS_MAX];
     unsigned conns_count;
     uint64_t next_id;
+    int64_t submitted_us; // mono, when the writer got the last batch
     struct batch batches[2];
     struct batch *filling;
     bool working; // the other one is with the writer
@@ -162,14 +164,18 @@ static void resume_all(struct server *s)
 
 // ---- what sessions ask for
 
+// A batch time lies between commits; what comes after a pause hardly waits.
 static void note_added(struct server *s, bool was_empty)
 {
-    const struct timeval patience = {.tv_sec = s->settings.batch_time_us / US_PER_S,
-                                     .tv_usec = s->settings.batch_time_us % US_PER_S};
-    if (batch_is_due(s->filling))
+    if (batch_is_due(s->filling)) {
         submit(s);
-    else if (was_empty)
+    } else if (was_empty) {
+        int64_t wait = s->submitted_us + s->settings.batch_time_us - clock_mono_us();
+        if (wait < FIRST_US)
+            wait = FIRST_US < s->settings.batch_time_us ? FIRST_US : s->settings.batch_time_us;
+        const struct timeval patience = {.tv_sec = wait / US_PER_S, .tv_usec = wait % US_PER_S};
         event_add(s->batch_time, &patience);
+    }
 }
 
 static int no_room(struct server *s, int e)
@@ -257,6 +263,7 @@ static void submit(struct server *s)
     if (s->working)
         return;
     event_del(s->batch_time);
+    s->submitted_us = clock_mono_us();
     s->working = true;
     struct batch *b = s->filling;
     s->filling = &s->batches[b == &s->batches[0]];

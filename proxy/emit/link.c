@@ -31,7 +31,8 @@
 #define RETRY_LAST_US  (5 * US_PER_S)
 #define REFUSED_US     (30 * US_PER_S)
 #define GREET_US       (10 * US_PER_S)  // from connect to WELCOME
-#define DELAY_US       (10 * US_PER_MS) // how long few records wait for more
+#define DELAY_US       (10 * US_PER_MS) // between sends of few records
+#define FIRST_US       (1 * US_PER_MS)  // how long those wait that come after a pause
 #define SEND_NOW       (64 * 1024)      // bytes that do not wait
 #define SEND_TURN      (1u << 20)       // bytes sent in one turn of the loop
 #define READ_TURN      4096
@@ -51,6 +52,7 @@ struct link {
     struct event readable, writable; // assigned while fd is open
     struct event timer;              // to connect, or until WELCOME
     struct event delay, finish;
+    int64_t sent_us;       // mono, when the last were sent
     bool delayed, blocked; // delay, writable are pending
     bool was_up, told;     // it was FLOWING once; a failure was logged since
     bool greeted;          // a HELLO may have been heard
@@ -234,6 +236,7 @@ static bool send_records(struct link *l)
 
 static void send_some(struct link *l)
 {
+    l->sent_us = clock_mono_us();
     if (!send_out(l) || l->state != FLOWING || !send_records(l) || !l->finishing || l->bye_said ||
         more_comes(l))
         return;
@@ -288,7 +291,8 @@ void link_kick(struct link *l)
     if (pieces[0].iov_len + pieces[1].iov_len >= SEND_NOW) {
         send_some(l);
     } else if (!l->delayed) {
-        struct timeval delay = after(DELAY_US);
+        int64_t wait = l->sent_us + DELAY_US - clock_mono_us();
+        struct timeval delay = after(wait > FIRST_US ? wait : FIRST_US);
         l->delayed = true;
         event_add(&l->delay, &delay);
     }
