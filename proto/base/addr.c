@@ -145,6 +145,21 @@ int addr_parse_here(struct addr *a, struct view host, uint16_t port)
     return addr_parse(a, here ? VIEW_LIT("127.0.0.1") : host, port);
 }
 
+// ":PORT" and its end: 7 bytes at most. Done by hand, as every request names its host.
+static void put_port(char *out, unsigned port)
+{
+    char digits[5];
+    size_t n = 0;
+    do {
+        digits[n++] = (char)('0' + port % 10);
+        port /= 10;
+    } while (port > 0);
+    *out++ = ':';
+    while (n > 0)
+        *out++ = digits[--n];
+    *out = 0;
+}
+
 const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT])
 {
     out[0] = 0;
@@ -176,7 +191,7 @@ const char *addr_text(const struct addr *a, char out[ADDR_TEXT])
     at += n;
     if (v6)
         out[at++] = ']';
-    snprintf(out + at, ADDR_TEXT - at, ":%u", (unsigned)addr_port(a));
+    put_port(out + at, addr_port(a));
     return out;
 }
 
@@ -247,7 +262,14 @@ int hostport_parse(struct hostport *hp, struct view text, uint16_t default_port)
 
 const char *hostport_text(const struct hostport *hp, char out[HOSTPORT_TEXT])
 {
-    bool v6 = strchr(hp->host, ':') != NULL;
-    snprintf(out, HOSTPORT_TEXT, v6 ? "[%s]:%u" : "%s:%u", hp->host, (unsigned)hp->port);
+    size_t n = strlen(hp->host), at = 0;
+    bool v6 = memchr(hp->host, ':', n) != NULL;
+    if (v6)
+        out[at++] = '[';
+    memcpy(out + at, hp->host, n);
+    at += n;
+    if (v6)
+        out[at++] = ']';
+    put_port(out + at, hp->port);
     return out;
 }

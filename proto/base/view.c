@@ -5,17 +5,22 @@
 
 #include <assert.h>
 
-static bool same_letters(const char *a, const char *b, size_t n)
+bool view_same_letters(const char *a, const char *b, size_t n)
 {
+    for (; n >= 8; n -= 8, a += 8, b += 8) {
+        uint64_t x, y;
+        memcpy(&x, a, 8);
+        memcpy(&y, b, 8);
+        if ((x ^ y) & ~(UINT64_C(0x2020202020202020)))
+            return false;
+        for (int i = 0; x != y && i < 8; i++)
+            if (view_lower(a[i]) != view_lower(b[i]))
+                return false;
+    }
     for (size_t i = 0; i < n; i++)
-        if (view_lower(a[i]) != view_lower(b[i]))
+        if (a[i] != b[i] && view_lower(a[i]) != view_lower(b[i]))
             return false;
     return true;
-}
-
-bool view_ieq(struct view a, struct view b)
-{
-    return a.n == b.n && same_letters(a.p, b.p, a.n);
 }
 
 bool view_starts(struct view v, struct view prefix)
@@ -26,15 +31,6 @@ bool view_starts(struct view v, struct view prefix)
 bool view_istarts(struct view v, struct view prefix)
 {
     return view_ieq(view_head(v, prefix.n), prefix);
-}
-
-struct view view_trim(struct view v)
-{
-    while (v.n > 0 && (v.p[0] == ' ' || v.p[0] == '\t'))
-        v = view_from(v, 1);
-    while (v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-        v.n--;
-    return v;
 }
 
 size_t view_find(struct view v, char c)

@@ -48,12 +48,25 @@ static inline char view_lower(char c)
 }
 
 // Equal but for the case of ASCII letters.
-bool view_ieq(struct view a, struct view b);
+bool view_same_letters(const char *a, const char *b, size_t n);
+static inline bool view_ieq(struct view a, struct view b)
+{
+    // Most that differ do so in their first letter.
+    return a.n == b.n &&
+           (a.n == 0 || (((a.p[0] ^ b.p[0]) & 0xdf) == 0 && view_same_letters(a.p, b.p, a.n)));
+}
 bool view_starts(struct view v, struct view prefix);
 bool view_istarts(struct view v, struct view prefix);
 
 // Without the spaces and tabs at both ends (RFC 9110 OWS).
-struct view view_trim(struct view v);
+static inline struct view view_trim(struct view v)
+{
+    while (v.n > 0 && (v.p[0] == ' ' || v.p[0] == '\t'))
+        v = view_from(v, 1);
+    while (v.n > 0 && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
+        v.n--;
+    return v;
+}
 
 // Offset of the first byte c, or v.n.
 size_t view_find(struct view v, char c);
