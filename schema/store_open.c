@@ -283,7 +283,8 @@ static int check_identity(struct store *s, int64_t tables)
 static int open_writer(struct store *s)
 {
     static const char setup[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                                "PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY";
+                                "PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY;"
+                                "PRAGMA secure_delete = OFF";
     char sizes[160];
     int64_t tables = 0, objects = 0;
     int rc = inspect(s, &tables);
