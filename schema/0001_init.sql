@@ -53,7 +53,7 @@ CREATE TABLE stream (
 CREATE TABLE flow (
     id           INTEGER PRIMARY KEY, -- record key
     at_us        INTEGER NOT NULL,    -- accepted
-    direction    TEXT NOT NULL CHECK (direction IN ('inbound', 'outbound')), -- towards or from the workload
+    direction    TEXT NOT NULL CHECK (direction = 'inbound' OR direction = 'outbound'), -- towards or from the workload
     front        TEXT NOT NULL,       -- how the client said where to go: fixed, http, socks4, socks5, transparent
     client       TEXT NOT NULL,       -- address:port of the peer
     local        TEXT NOT NULL,       -- address:port that it connected to
@@ -97,7 +97,7 @@ CREATE TABLE flow_end (
     omitted_s2c   INTEGER NOT NULL,
     transactions  INTEGER NOT NULL, -- that ended in this flow, kept or not
     filtered      INTEGER NOT NULL, -- of these, left out by the capture filter
-    first_speaker TEXT NOT NULL CHECK (first_speaker IN ('', 'client', 'server')),
+    first_speaker TEXT NOT NULL CHECK (first_speaker = '' OR first_speaker = 'client' OR first_speaker = 'server'),
     sum           INTEGER NOT NULL
 ) STRICT;
 
@@ -136,7 +136,7 @@ CREATE TABLE txn (
     query        TEXT NOT NULL,       -- without '?'
     status       INTEGER,             -- NULL: never answered, or a protocol without
     version      TEXT NOT NULL,
-    state        TEXT NOT NULL CHECK (state IN ('complete', 'unanswered', 'request-cut', 'answer-cut', 'answer-only')),
+    state        TEXT NOT NULL CHECK (state = 'complete' OR state = 'unanswered' OR state = 'request-cut' OR state = 'answer-cut' OR state = 'answer-only'),
     by_proxy     INTEGER NOT NULL,    -- 1: the answer is the proxy's own
     note         TEXT NOT NULL,       -- why decoding ended here, '' as a rule
     req_type     TEXT NOT NULL,       -- value of the Content-Type header, '' if none
