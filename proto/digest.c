@@ -73,6 +73,30 @@ void digest_free(struct digest *d)
     free(d);
 }
 
+_Static_assert(sizeof(struct digest_state) == sizeof(SHA256_CTX) &&
+                   _Alignof(struct digest_state) == _Alignof(SHA256_CTX),
+               "a digest_state is libcrypto's SHA256_CTX");
+
+static SHA256_CTX *state_of(struct digest_state *d)
+{
+    return (SHA256_CTX *)(void *)d;
+}
+
+void digest_begin(struct digest_state *d)
+{
+    SHA256_Init(state_of(d));
+}
+
+void digest_more(struct digest_state *d, struct view in)
+{
+    SHA256_Update(state_of(d), in.p, in.n);
+}
+
+void digest_end(struct digest_state *d, unsigned char out[DIGEST_SIZE])
+{
+    SHA256_Final(out, state_of(d));
+}
+
 const char *digest_hex(const unsigned char *bytes, size_t n, char *out)
 {
     static const char digits[] = "0123456789abcdef";

@@ -20,6 +20,14 @@ void digest_add(struct digest *d, struct view in);
 void digest_done(struct digest *d, unsigned char out[DIGEST_SIZE]);
 void digest_free(struct digest *d); // d may be NULL
 
+// The same with the state in the caller's memory, where it may be copied at any time.
+struct digest_state {
+    uint32_t words[28]; // SHA256_CTX
+};
+void digest_begin(struct digest_state *d);
+void digest_more(struct digest_state *d, struct view in);
+void digest_end(struct digest_state *d, unsigned char out[DIGEST_SIZE]); // ends it
+
 // Lower-case hexadecimal of n bytes into out (2 n + 1 bytes).
 const char *digest_hex(const unsigned char *bytes, size_t n, char *out);
 

@@ -22,7 +22,7 @@ FENCES = {
     r"proto/record\.pb-c\.h": ["proxy/emit/pack", "proxy/emit/link", "recorder/unpack", "recorder/session"],
     r"protobuf-c/.*": ["recorder/unpack"],
     r"sqlite3(ext)?\.h": ["schema/"],
-    r"xxhash\.h": ["schema/"],
+    r"xxhash\.h": ["schema/", "proxy/emit/twin"],
     r"openssl/.*": ["proxy/tls/", "proto/digest"],
     r"yaml\.h": ["proto/config"],
     r"event2/.*": ["proxy/", "recorder/"],
