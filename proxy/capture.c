@@ -66,6 +66,12 @@ static void on_room(void *arg)
     }
 }
 
+static void on_file(void *arg, uint64_t file)
+{
+    struct capture *c = arg;
+    emitter_set_file(c->emitter, file);
+}
+
 static bool more_comes(void *arg)
 {
     struct capture *c = arg;
@@ -239,6 +245,7 @@ static struct link *make_link(struct capture *c, struct journal *j, struct stats
     struct link_conf conf = {.recorder = c->settings.recorder,
                              .identity = c->conf.identity,
                              .on_room = room,
+                             .on_file = j == c->journal ? on_file : NULL,
                              .more = more,
                              .arg = c};
     return link_new(c->conf.base, j, stats, &conf, why);

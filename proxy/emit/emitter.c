@@ -262,7 +262,10 @@ struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, 
     if (!e)
         return NULL;
     e->rule[0] = strdup(RULE_INTERIM); // it keeps its place, however many others there are
-    if (!e->rule[0]) {
+    e->twins = twins_new(conf->budget / TWINS_SHARE);
+    if (!e->rule[0] || !e->twins) {
+        twins_free(e->twins);
+        free(e->rule[0]);
         free(e);
         return NULL;
     }
@@ -279,7 +282,7 @@ struct emitter *emitter_new(const struct emitter_conf *conf, struct journal *j, 
     // What is held then should find room in a ring that is far from empty.
     if (conf->block && budget > facts.size / 4)
         budget = facts.size / 4;
-    pool_init(&e->pool, budget);
+    pool_init(&e->pool, budget - budget / TWINS_SHARE);
     e->inline_max = facts.size / 16 < EMIT_INLINE_MAX ? facts.size / 16 : EMIT_INLINE_MAX;
     e->part_max = facts.size / 8 < EMIT_PART_MAX ? facts.size / 8 : EMIT_PART_MAX;
     e->nobody.ops = &emitter_nobody_ops;
@@ -332,6 +335,7 @@ uint64_t emitter_free(struct emitter *e)
     journal_unhold(e->journal, e->held);
     for (unsigned i = 0; i < e->rules; i++)
         free(e->rule[i]);
+    twins_free(e->twins);
     pool_clear(&e->pool);
     free(e);
     return untold;
@@ -350,7 +354,16 @@ void emitter_set_filter(struct emitter *e, const struct filter *f)
     e->filter_fields = root ? filter_fields_of(root) : 0;
 }
 
+void emitter_set_file(struct emitter *e, uint64_t file)
+{
+    if (file != e->file)
+        twins_forget(e->twins);
+    e->file = file;
+}
+
 void emitter_set_max_body(struct emitter *e, uint64_t max_body)
 {
+    if (max_body != e->conf.max_body)
+        twins_forget(e->twins); // other pieces of them are kept from now on
     e->conf.max_body = max_body;
 }

@@ -46,6 +46,9 @@ uint64_t emitter_free(struct emitter *e);
 struct sink *emitter_sink(struct emitter *e);
 void emitter_set_filter(struct emitter *e, const struct filter *f);
 void emitter_set_max_body(struct emitter *e, uint64_t max_body);
+// The file that the recorder writes to, as its Welcome names it: content that was sent since it was
+// begun travels no more, but is referred to. 0: it always travels, as before the first call.
+void emitter_set_file(struct emitter *e, uint64_t file);
 
 // With --on-full block: true while the journal has no room for what reading on could bring, and an
 // ACK could make some, or anything read before waits for room. The relay then stops reading, and

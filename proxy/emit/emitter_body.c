@@ -86,7 +86,7 @@ static bool relieve(struct emitter *e, const struct pend *p)
         (e->restart_due || journal_free(e->journal) < EMIT_READ_MAX + emit_late_need(other)))
         return false; // rather beyond the budget
     for (int dir = C2S; dir <= S2C; dir++) {
-        if (other->fate == PEND_KEPT && other->half[dir].body_n)
+        if (other->fate == PEND_KEPT && (other->half[dir].body_n || other->half[dir].hold_n))
             spill(other, (enum dir)dir, 0, true);
         if (other->fate == PEND_KEPT)
             pool_buf_shrink(&e->pool, &other->half[dir].data);
@@ -145,9 +145,10 @@ enum cause emit_body_shortage(const struct emitter *e)
 
 // ---- gathering
 
-static void gathered(struct pend *p)
+void emit_body_gathered(struct pend *p)
 {
-    bool any = p->half[C2S].body_n || p->half[S2C].body_n;
+    bool any =
+        p->half[C2S].body_n || p->half[S2C].body_n || p->half[C2S].hold_n || p->half[S2C].hold_n;
 
     if (any && !node_listed(&p->in_gather))
         node_add(&p->flow->e->gathers, &p->in_gather);
@@ -174,14 +175,14 @@ static bool gather(struct pend *p, struct half *h, struct view content, int64_t 
     memcpy(h->data.p + h->data.n, content.p, content.n);
     h->data.n += content.n;
     h->body_n += (uint32_t)content.n;
-    gathered(p);
+    emit_body_gathered(p);
     return true;
 }
 
 // Without memory for it the transaction is lost: parts without a digest prove nothing.
 static bool begin_digest(struct pend *p, struct half *h)
 {
-    if (h->digest || h->withheld)
+    if (h->digest || h->twin || h->withheld)
         return true;
     h->digest = digest_new();
     if (!h->digest) {
@@ -218,7 +219,7 @@ static void flush(struct pend *p, enum dir dir, uint64_t spare, bool last)
     }
     h->data.n -= n;
     h->body_n = 0;
-    gathered(p);
+    emit_body_gathered(p);
 }
 
 void emit_body_flush(struct pend *p, enum dir dir, bool last)
@@ -249,6 +250,9 @@ static void spill(struct pend *p, enum dir dir, uint64_t spare, bool last)
     struct half *h = &p->half[dir];
 
     if (!emit_filter_settle(p))
+        return;
+    emit_twin_leave(p, dir);
+    if (p->fate != PEND_KEPT)
         return;
     if (!h->in_parts) {
         if (!begin_digest(p, h))
@@ -297,13 +301,59 @@ static void add_to_parts(struct pend *p, enum dir dir, struct view content, uint
         put_direct(p, dir, content, at_us);
 }
 
-void emit_body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us)
+// Content that is not, or no more, compared with what the recorder has.
+static void add(struct pend *p, enum dir dir, struct view content, struct view kept, uint64_t spare,
+                int64_t at_us)
 {
     struct half *h = &p->half[dir];
     struct emitter *e = p->flow->e;
+
+    if (!h->in_parts &&
+        (h->body_n + kept.n > e->inline_max || !emit_body_room(p, &h->data, kept.n))) {
+        spill(p, dir, spare, false);
+        if (p->fate != PEND_KEPT)
+            return;
+    }
+    if ((content.n > kept.n || h->in_parts) && content.n && !begin_digest(p, h))
+        return;
+    if (h->twin)
+        twin_add(h->twin, content);
+    else if (h->digest)
+        digest_add(h->digest, content);
+    h->size += content.n;
+    if (h->in_parts)
+        add_to_parts(p, dir, kept, spare, at_us);
+    else
+        gather(p, h, kept, at_us);
+}
+
+static struct view keep(const struct half *h, struct view content)
+{
     uint64_t allowed = h->limit > h->size ? h->limit - h->size : 0;
-    struct view kept = content.n > allowed ? view_head(content, (size_t)allowed) : content;
-    uint64_t cut = content.p && content.n > kept.n ? content.n - kept.n : 0;
+
+    return content.n > allowed ? view_head(content, (size_t)allowed) : content;
+}
+
+static void withhold(struct pend *p, enum dir dir, size_t n)
+{
+    struct half *h = &p->half[dir];
+
+    if (n > 0) {
+        emit_twin_leave(p, dir);
+        h->withheld = true;
+        digest_free(h->digest);
+        h->digest = NULL;
+        twin_free(h->twin);
+        h->twin = NULL;
+    }
+    h->size += n;
+}
+
+void emit_body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us)
+{
+    struct half *h = &p->half[dir];
+    struct view kept = keep(h, content);
+    uint64_t cut = content.p ? content.n - kept.n : 0;
     uint64_t left_out = cut < wire ? cut : wire;
 
     h->body_wire += wire;
@@ -311,27 +361,12 @@ void emit_body_add(struct pend *p, enum dir dir, struct view content, uint64_t w
     wire -= left_out;
     h->due += wire;
     if (!content.p) {
-        if (content.n) {
-            h->withheld = true;
-            digest_free(h->digest);
-            h->digest = NULL;
-        }
-        h->size += content.n;
+        withhold(p, dir, content.n);
         return;
     }
-    if (!h->in_parts &&
-        (h->body_n + kept.n > e->inline_max || !emit_body_room(p, &h->data, kept.n))) {
-        spill(p, dir, wire, false);
-        if (p->fate != PEND_KEPT)
-            return;
-    }
-    if ((cut || h->in_parts) && content.n && !begin_digest(p, h))
+    size_t done = emit_twin_add(p, dir, content, at_us);
+    if (p->fate != PEND_KEPT || (done > 0 && done == content.n))
         return;
-    if (h->digest)
-        digest_add(h->digest, content);
-    h->size += content.n;
-    if (h->in_parts)
-        add_to_parts(p, dir, kept, wire, at_us);
-    else
-        gather(p, h, kept, at_us);
+    content = view_from(content, done);
+    add(p, dir, content, keep(h, content), wire < content.n ? wire : content.n, at_us);
 }

@@ -301,6 +301,14 @@ static void fill_half(struct pack_half *out, struct half_parts *parts, struct ha
         out->body = piece(h, h->body_at, h->body_n);
         out->body_stored = h->body_n;
     }
+    if (h->twin) {
+        twin_digest(h->twin, parts->digest);
+        out->digest = parts->digest;
+    }
+    if (h->known) {
+        out->known = true;
+        out->body_stored = h->size < h->limit ? h->size : h->limit;
+    }
     if (h->digest) {
         digest_done(h->digest, parts->digest);
         h->digest = NULL;
@@ -348,11 +356,13 @@ bool emit_put_txn(struct pend *p, const char *note)
     for (int dir = C2S; dir <= S2C; dir++) {
         f->booked[dir] += t.account.stored[dir] + t.account.omitted[dir];
         stat_add(&e->stats->omitted_bytes, t.account.omitted[dir]);
+        emit_twin_written(&p->half[dir]);
     }
     return true;
 }
 
-void emit_put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire)
+static void put_part(struct pend *p, enum dir dir, struct view bytes, const unsigned char *like,
+                     uint64_t size, uint64_t wire)
 {
     struct emit_flow *f = p->flow;
     struct half *h = &p->half[dir];
@@ -367,23 +377,36 @@ void emit_put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wir
         .first_us = h->gather_first,
         .last_us = h->gather_last,
         .bytes = bytes,
+        .like = like,
+        .size = size,
         .stored = wire - omitted,
         .omitted = omitted,
     };
 
-    assert(wire <= h->due && bytes.n);
+    assert(wire <= h->due && size);
     void *room = f->seq ? put_room(f->e, pack_part_bound(&part), 0) : NULL;
     if (room) {
         put_commit(f->e, WIRE_PART, pack_part(room, &part));
         f->booked[dir] += wire;
         stat_add(&f->e->stats->omitted_bytes, omitted);
-        h->stored += bytes.n;
+        h->stored += size;
         h->parts++;
     } else {
         emit_book_lost(f, dir, CAUSE_RING_FULL, wire - omitted, h->gather_last);
         emit_book_omitted(f, dir, omitted);
     }
-    h->put_at += bytes.n;
+    h->put_at += size;
     h->due -= wire;
     h->credit -= omitted;
+}
+
+void emit_put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire)
+{
+    put_part(p, dir, bytes, NULL, bytes.n, wire);
+}
+
+void emit_put_like(struct pend *p, enum dir dir, const unsigned char digest[DIGEST_SIZE],
+                   uint64_t size, uint64_t wire)
+{
+    put_part(p, dir, view_n(NULL, 0), digest, size, wire);
 }

@@ -8,6 +8,7 @@
 //   emitter_filter.c  what a filter may know
 //   emitter_nobody.c  flows without memory
 //   emitter_late.c    what waits for room, with --on-full block
+//   emitter_twin.c    content that the recorder has already
 //
 // A transaction's fate:
 //     PEND_KEPT ──filter says no, before anything was written──→ PEND_FILTERED
@@ -24,6 +25,7 @@
 #include "proxy/emit/filter.h"
 #include "proxy/emit/pack.h"
 #include "proxy/emit/pool.h"
+#include "proxy/emit/twin.h"
 
 #define LONG_US       US_PER_S    // what lives longer is told of before it ends
 #define DIRECT_MIN    (32 * 1024) // pieces from this on go straight into a Part
@@ -35,8 +37,9 @@
 #define HELD_CLOSE    (WIRE_HEADER + PACK_FLOW_CLOSE_MAX)
 #define HELD_LOSS     (WIRE_HEADER + PACK_LOSS_MAX)
 #define HELD_FLOW     (HELD_OPEN + HELD_CLOSE + HELD_LOSS)
-#define BLOCK_SHARE   8 // of the ring: what may be held for flows with --on-full block
-#define QUIET_SHARE   4 // of the ring: what may be held for flows that say nothing
+#define BLOCK_SHARE   8  // of the ring: what may be held for flows with --on-full block
+#define QUIET_SHARE   4  // of the ring: what may be held for flows that say nothing
+#define TWINS_SHARE   32 // of the budget: what is remembered of contents
 #define NO_TEXT       UINT32_MAX
 #define RULE_INTERIM  "interim:rest" // heads of 1xx answers beyond PACK_INTERIMS_MAX, INTERIM_BYTES
 
@@ -115,6 +118,10 @@ struct half {
     uint64_t put_at;              // content that went out in Parts, or was lost on the way
     uint64_t rules;               // bits of emitter.rule: what was left out of it by name
     struct digest *digest;        // over all content so far, or NULL
+    struct twin *twin;            // in place of digest, or NULL
+    uint32_t hold_n; // while it holds: bytes of its chunk; the first of them are body_n
+    bool holds;      // the twin is not another one yet
+    bool known;      // the recorder has all of the content
     struct rhythm rhythm;
 };
 
@@ -191,6 +198,8 @@ struct emitter {
     uint64_t nobody_txns;           // that ended there
     struct node young, lossy, late; // flows
     struct node ages, gathers;      // transactions
+    struct twins *twins;
+    uint64_t file;              // of the recorder, that content may be referred to in; 0: none
     char *rule[PACK_RULES_MAX]; // RULE_INTERIM, what redaction replaced; the last: what found no
                                 // place here
     unsigned rules;
@@ -229,6 +238,9 @@ void emit_put_txn_open(struct pend *p); // once, when there is room
 bool emit_put_txn(struct pend *p, const char *note);
 // Content that stands for wire bytes of what is due; without room it is lost.
 void emit_put_part(struct pend *p, enum dir dir, struct view bytes, uint64_t wire);
+// The same of size bytes that are those of the content with that digest.
+void emit_put_like(struct pend *p, enum dir dir, const unsigned char digest[DIGEST_SIZE],
+                   uint64_t size, uint64_t wire);
 // Losses that are not told yet: of the flow or, with f NULL, of whole flows. last: from what is
 // held.
 void emit_put_losses(struct emitter *e, struct emit_flow *f, bool last);
@@ -249,6 +261,21 @@ bool emit_body_room(struct pend *p, struct pool_buf *b, size_t n);
 void *emit_body_block(struct emitter *e, size_t n, size_t *size);
 // Why one of these two just failed.
 enum cause emit_body_shortage(const struct emitter *e);
+
+// What is gathered or held changed: keeps the list of those that gather.
+void emit_body_gathered(struct pend *p);
+
+// ---- emitter_twin.c
+// Content, for as long as it may be one that the recorder has. Returns how many bytes at its front
+// need nothing more.
+size_t emit_twin_add(struct pend *p, enum dir dir, struct view content, int64_t at_us);
+// It is taken for one that the recorder has not; what is held of it is gathered then. May change
+// the fate.
+void emit_twin_leave(struct pend *p, enum dir dir);
+// The content is over, in good order or not. May change the fate.
+void emit_twin_end(struct pend *p, enum dir dir, bool whole);
+// Its Transaction was written.
+void emit_twin_written(struct half *h);
 
 // ---- emitter_txn.c
 extern const struct sink_ops emitter_ops;

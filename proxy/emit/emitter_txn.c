@@ -71,6 +71,10 @@ static void free_half(struct pend *p, struct half *h)
     pool_buf_free(pool, &h->rhythm.pairs);
     digest_free(h->digest);
     h->digest = NULL;
+    twin_free(h->twin);
+    h->twin = NULL;
+    h->hold_n = 0;
+    h->holds = false;
 }
 
 // What was lost before the filter had decided: nothing is missing of what it drops.
@@ -121,6 +125,10 @@ static void free_pend(struct pend *p)
 
 void emit_pend_end(struct pend *p, const char *note)
 {
+    for (int dir = C2S; dir <= S2C; dir++) {
+        if (p->fate == PEND_KEPT && p->half[dir].holds) // its end was never told
+            emit_twin_end(p, (enum dir)dir, false);
+    }
     if (p->fate == PEND_KEPT && !p->decided && emit_filter_pend(p, true, note) == FILTER_DROP)
         emit_pend_drop(p, PEND_FILTERED, 0);
     if (p->fate != PEND_KEPT || !emit_late_pend(p, note))
@@ -290,7 +298,9 @@ static void on_end(struct sink_flow *sf, uint64_t n, enum dir dir, enum msg_end 
         h->due += wire;
         if (!p->raw)
             emit_rhythm_hear(&h->rhythm, &f->e->pool, wire, at_us);
-        if (trailers.n && h->in_parts)
+        if (h->holds)
+            emit_twin_end(p, dir, how != MSG_CUT);
+        if (trailers.n && h->in_parts && p->fate == PEND_KEPT)
             emit_body_flush(p, dir, false);
         if (trailers.n && p->fate == PEND_KEPT) {
             if (emit_body_room(p, &h->data, trailers.n)) {

@@ -300,6 +300,23 @@ void link_kick(struct link *l)
 
 // ---- hearing
 
+static void tell_file(const struct link *l, uint64_t file)
+{
+    if (l->conf.on_file)
+        l->conf.on_file(l->conf.arg, file);
+}
+
+// Another welcome on the same connection: only the file is news.
+static void take_file(struct link *l, struct view payload)
+{
+    struct link_welcome w;
+
+    if (link_take_welcome(payload, &w) < 0)
+        lost(l, "a welcome that cannot be read", 0);
+    else
+        tell_file(l, w.file);
+}
+
 static void take_welcome(struct link *l, struct view payload)
 {
     struct link_welcome w;
@@ -338,6 +355,7 @@ static void take_welcome(struct link *l, struct view payload)
         stat_add(&l->stats->link_reconnects, 1);
     l->was_up = true;
     tell_stats(l);
+    tell_file(l, w.file);
     l->conf.on_room(l->conf.arg);
     if (l->state == FLOWING)
         send_some(l);
@@ -370,6 +388,8 @@ static void take_frames(struct link *l)
     while (l->fd >= 0 && (e = wire_take(buf_view(&l->in), &frame, &used)) == 0) {
         if (frame.kind == WIRE_WELCOME && l->state == GREETING)
             take_welcome(l, frame.payload);
+        else if (frame.kind == WIRE_WELCOME && l->state == FLOWING)
+            take_file(l, frame.payload);
         else if (frame.kind == WIRE_ACK && l->state == FLOWING)
             take_ack(l, frame.seq);
         else if (frame.kind >= WIRE_HELLO && frame.kind <= WIRE_BYE)

@@ -19,6 +19,9 @@ struct link_conf {
     const char *recorder; // "unix:PATH", or "HOST:PORT" of a loopback address
     const struct link_identity *identity;
     void (*on_room)(void *arg); // after an ACK freed room in the journal
+    // The recorder names the file that it writes to, at each connect and when that changes. NULL:
+    // nobody asks.
+    void (*on_file)(void *arg, uint64_t file);
     // Whether records will come even while it finishes: BYE is said behind them. NULL: none will.
     bool (*more)(void *arg);
     void *arg;

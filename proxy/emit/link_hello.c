@@ -106,6 +106,7 @@ int link_take_welcome(struct view payload, struct link_welcome *out)
         return E_SYNTAX;
     out->protocol = m->protocol;
     out->last_seq = m->last_seq;
+    out->file = m->file;
     snprintf(out->software, sizeof out->software, "%s", m->software);
     snprintf(out->refusal, sizeof out->refusal, "%s", m->refusal);
     tapedeck__welcome__free_unpacked(m, NULL);

@@ -12,7 +12,7 @@ int link_put_bye(struct buf *out, uint64_t last_seq, const char *reason) MUST_CH
 
 struct link_welcome {
     unsigned protocol;
-    uint64_t last_seq;
+    uint64_t last_seq, file;
     char software[64], refusal[256]; // cut
 };
 // E_SYNTAX: it is none.

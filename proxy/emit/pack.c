@@ -81,6 +81,7 @@ static void fill_half(Tapedeck__Message *out, struct half_arrays *a, const struc
     out->body_stored = h->body_stored;
     if (h->digest)
         out->body_digest = bytes(view_n(h->digest, DIGEST_SIZE));
+    out->known = h->known;
     out->parts = h->parts;
     out->end = (Tapedeck__MessageEnd)h->end;
     assert(h->interims <= PACK_INTERIMS_MAX && h->rules <= PACK_RULES_MAX);
@@ -154,7 +155,7 @@ size_t pack_txn_open(void *out, const struct pack_txn *t)
 
 size_t pack_part_bound(const struct pack_part *p)
 {
-    return 10 * NUMBER + ACCOUNT_MAX + p->bytes.n;
+    return 12 * NUMBER + DIGEST_SIZE + ACCOUNT_MAX + p->bytes.n;
 }
 
 size_t pack_part(void *out, const struct pack_part *p)
@@ -171,6 +172,10 @@ size_t pack_part(void *out, const struct pack_part *p)
     m.first_us = p->first_us;
     m.last_us = p->last_us;
     m.bytes = bytes(p->bytes);
+    if (p->like) {
+        m.like = bytes(view_n(p->like, DIGEST_SIZE));
+        m.size = p->size;
+    }
     if (p->dir == S2C) {
         account.stored_s2c = p->stored;
         account.omitted_s2c = p->omitted;

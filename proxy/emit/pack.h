@@ -22,6 +22,7 @@ struct pack_half {
     struct view head, body, trailers, rhythm;
     uint64_t head_wire, body_wire, body_size, body_stored;
     const unsigned char *digest; // DIGEST_SIZE bytes, or NULL
+    bool known;                  // the recorder has the content of that digest
     uint32_t parts;
     enum msg_end end;
     unsigned interims; // at most PACK_INTERIMS_MAX
@@ -52,6 +53,8 @@ struct pack_part {
     enum dir dir;
     int64_t first_us, last_us;
     struct view bytes;
+    const unsigned char *like; // instead of bytes: size bytes of the content with that digest; NULL
+    uint64_t size;
     uint64_t stored, omitted; // in wire bytes of dir
 };
 size_t pack_part_bound(const struct pack_part *p);

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define BUCKETS 1024 // a power of two
-#define SECRET  192  // bytes
+#define BUCKETS    1024 // a power of two
+#define SPARES_MAX 64   // twins that are kept for the next contents
+#define SECRET     192  // bytes
 
 struct chunk {
     XXH128_hash_t hash;
@@ -37,6 +38,8 @@ struct twins {
     size_t used, max;
     struct entry *buckets[BUCKETS];
     struct entry *newest, *oldest;
+    struct twin *spare;
+    unsigned spares;
     unsigned char secret[SECRET];
 };
 
@@ -45,6 +48,7 @@ enum state { FIRST, SAME, OTHER };
 struct twin {
     XXH3_state_t hash; // OTHER: of the chunk at hand
     struct twins *all;
+    struct twin *next; // spare
     enum state state;
     bool digested;
     struct entry *like; // SAME, and OTHER that was: a reference
@@ -122,6 +126,11 @@ void twins_free(struct twins *all)
     if (!all)
         return;
     twins_forget(all);
+    while (all->spare) {
+        struct twin *t = all->spare;
+        all->spare = t->next;
+        free(t);
+    }
     free(all);
 }
 
@@ -132,8 +141,14 @@ size_t twins_used(const struct twins *all)
 
 struct twin *twin_new(struct twins *all)
 {
-    struct twin *t = aligned_alloc(_Alignof(struct twin), sizeof *t);
+    struct twin *t = all->spare;
 
+    if (t) {
+        all->spare = t->next;
+        all->spares--;
+    } else {
+        t = aligned_alloc(_Alignof(struct twin), sizeof *t);
+    }
     if (!t)
         return NULL;
     memset((char *)t + sizeof t->hash, 0, sizeof *t - sizeof t->hash);
@@ -148,7 +163,14 @@ void twin_free(struct twin *t)
         return;
     release(t->like);
     free(t->chunks);
-    free(t);
+    struct twins *all = t->all;
+    if (all->spares == SPARES_MAX) {
+        free(t);
+        return;
+    }
+    t->next = all->spare;
+    all->spare = t;
+    all->spares++;
 }
 
 // ---- chunks
@@ -235,6 +257,14 @@ static void part_ways(struct twin *t)
         note(t, t->like->chunks[i].hash);
     }
     begin_hash(t);
+}
+
+void twin_leave(struct twin *t, struct view held)
+{
+    if (t->state == OTHER)
+        return;
+    part_ways(t);
+    twin_add(t, held);
 }
 
 bool twin_chunk(struct twin *t, struct view chunk, bool last)

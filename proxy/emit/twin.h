@@ -37,6 +37,8 @@ void twin_free(struct twin *t); // t may be NULL
 // held. false, which it stays: the content is another one, the chunk is part of its SHA-256 now,
 // and so is, by twin_add(), all that comes. Once last was said nothing more comes.
 bool twin_chunk(struct twin *t, struct view chunk, bool last) MUST_CHECK;
+// It is to be taken for another one, with the bytes that are held of the chunk at hand.
+void twin_leave(struct twin *t, struct view held);
 // More of a content that is another one, any number of bytes.
 void twin_add(struct twin *t, struct view in);
 

@@ -77,6 +77,7 @@ void fake_welcome_as(unsigned protocol, uint64_t last_seq, const char *refusal)
     tapedeck__welcome__init(&m);
     m.protocol = protocol;
     m.last_seq = last_seq;
+    m.file = fake.file;
     m.refusal = text;
     fake_say_frame(WIRE_WELCOME, 0, payload, tapedeck__welcome__pack(&m, payload));
     fake.next = last_seq + 1;

@@ -11,6 +11,7 @@ extern struct fake_recorder {
     int listener, fd; // -1: none
     struct buf in;
     uint64_t next; // number of the record that comes next
+    uint64_t file; // that its welcomes name
     unsigned hellos, byes;
     Tapedeck__Hello *hello; // the last
 } fake;

@@ -124,7 +124,8 @@ static void take_part(struct ledger *l, size_t n, const uint8_t *p)
     assert_non_null(m);
     account(open_flow(l, m->flow), m->account);
     assert_null(ledger_find(l, m->flow, m->n));
-    assert_true(m->bytes.len > 0 && m->first_us <= m->last_us);
+    assert_true(m->first_us <= m->last_us);
+    assert_true(m->like.len ? m->size > 0 && !m->bytes.len : m->bytes.len > 0);
     APPEND(l->part, l->parts, m);
 }
 
@@ -232,22 +233,59 @@ const Tapedeck__Transaction *ledger_find(const struct ledger *l, uint64_t flow, 
     return NULL;
 }
 
+static uint64_t part_size(const Tapedeck__Part *p)
+{
+    return p->like.len ? p->size : p->bytes.len;
+}
+
+// The content with that digest, of another message than but, of which so much is kept; freed by the
+// caller. It must be there.
+static unsigned char *content_of(const struct ledger *l, ProtobufCBinaryData digest, uint64_t kept,
+                                 const Tapedeck__Message *but, size_t *n)
+{
+    for (size_t i = 0; i < l->txns; i++) {
+        for (int s2c = 0; s2c < 2; s2c++) {
+            const Tapedeck__Message *m = s2c ? l->txn[i]->response : l->txn[i]->request;
+            if (m && m != but && !m->known && m->body_stored >= kept &&
+                m->body_digest.len == digest.len &&
+                memcmp(m->body_digest.data, digest.data, digest.len) == 0)
+                return ledger_content(l, l->txn[i], s2c, n);
+        }
+    }
+    fail_msg("content is referred to that never came");
+    return NULL;
+}
+
 unsigned char *ledger_content(const struct ledger *l, const Tapedeck__Transaction *t, bool s2c,
                               size_t *n)
 {
     const Tapedeck__Message *m = s2c ? t->response : t->request;
     unsigned char *out = calloc(1, (m ? m->body_size : 0) + 1);
+    size_t size;
 
     assert_non_null(out);
     *n = m ? m->body_size : 0;
+    if (m && m->known) {
+        unsigned char *other = content_of(l, m->body_digest, m->body_stored, m, &size);
+        assert_int_equal(size, *n);
+        memcpy(out, other, size);
+        free(other);
+    }
     if (m && m->body.len)
         memcpy(out, m->body.data, m->body.len);
     for (size_t i = 0; m && i < l->parts; i++) {
         const Tapedeck__Part *p = l->part[i];
         if (p->flow != t->flow || p->n != t->n || (bool)p->s2c != s2c)
             continue;
-        assert_true(p->offset + p->bytes.len <= *n);
-        memcpy(out + p->offset, p->bytes.data, p->bytes.len);
+        assert_true(p->offset + part_size(p) <= *n);
+        if (p->like.len) {
+            unsigned char *other = content_of(l, p->like, p->offset + p->size, m, &size);
+            assert_true(p->offset + p->size <= size);
+            memcpy(out + p->offset, other + p->offset, p->size);
+            free(other);
+        } else {
+            memcpy(out + p->offset, p->bytes.data, p->bytes.len);
+        }
     }
     return out;
 }
@@ -265,14 +303,17 @@ static void check_half(const struct ledger *l, const Tapedeck__Transaction *t, b
         if (p->flow != t->flow || p->n != t->n || (bool)p->s2c != s2c)
             continue;
         assert_true(p->offset >= end); // in order, and none twice
-        end = p->offset + p->bytes.len;
-        stored += p->bytes.len;
+        end = p->offset + part_size(p);
+        stored += part_size(p);
         parts++;
     }
     assert_int_equal(m->parts, parts);
     if (parts)
         assert_int_equal(m->body.len, 0);
-    assert_int_equal(m->body_stored, parts ? stored : m->body.len);
+    if (m->known)
+        assert_true(!parts && !m->body.len && m->body_stored > 0 && m->body_digest.len);
+    else
+        assert_int_equal(m->body_stored, parts ? stored : m->body.len);
     assert_true(m->body_stored <= m->body_size);
     assert_true(m->end != TAPEDECK__MESSAGE_END__ABSENT);
     if (m->body_digest.len && m->body_stored == m->body_size) {

@@ -73,9 +73,18 @@ static void both_for_ms(int ms)
 
 // ---- the stage
 
+static uint64_t file;
+
+static void on_file(void *arg, uint64_t named)
+{
+    (void)arg;
+    file = named;
+}
+
 static void open_link(void)
 {
-    struct link_conf conf = {.recorder = address, .identity = &identity, .on_room = on_room};
+    struct link_conf conf = {
+        .recorder = address, .identity = &identity, .on_room = on_room, .on_file = on_file};
 
     lk = link_new(base, journal, &stats, &conf, why);
     if (!lk)
@@ -313,7 +322,7 @@ static void test_nonsense(void **state)
     expect_new_connection();
     fake_ack(3); // of a record that there is not
     expect_new_connection();
-    fake_welcome(0); // a second one
+    fake_say_frame(WIRE_WELCOME, 0, "\xff\xff\xff", 3);
     expect_new_connection();
     fake_say_frame(WIRE_RECORD, 1, "x", 1);
     expect_new_connection();
@@ -336,6 +345,27 @@ static void test_nonsense(void **state)
     UNTIL(fake.fd < 0);
     connect_up(3);
     assert_int_equal(stats.seq_acked, 3);
+}
+
+// The file may change while the connection stays.
+static void test_file(void **state)
+{
+    (void)state;
+    fake.file = 7;
+    connect_up(0);
+    assert_int_equal(file, 7);
+    put(2, 40);
+    UNTIL(fake.next == 3);
+    fake.file = UINT64_MAX;
+    fake_welcome(0);
+    fake.next = 3;
+    UNTIL(file == UINT64_MAX);
+    put(1, 40);
+    UNTIL(fake.next == 4);
+    fake_ack(3);
+    UNTIL(stats.seq_acked == 3);
+    assert_int_equal(fake.hellos, 1);
+    fake.file = 0;
 }
 
 static void expect_refused(void)
@@ -574,6 +604,7 @@ int main(void)
         TEST(test_slow_reader),
         TEST(test_cut_anywhere),
         TEST(test_nonsense),
+        TEST(test_file),
         TEST(test_refused),
         TEST(test_finish),
         TEST(test_finish_over_two_connections),

@@ -1,0 +1,156 @@
+// emitter_twin: content that the recorder may have already, while that is not decided.
+//
+//   content ──→ held, up to a chunk ──the same as there──→ dropped, the next chunk
+//                     │                └─ to the end ────→ known: the Transaction names it
+//                     └──another one──→ gathered, as all that comes; of what was dropped before,
+//                                       Parts say what it is like
+//
+// 1. What is held stands where gathered content stands. Its first body_n bytes are within the limit
+//    of what is kept, the others are needed for the digest alone.
+// 2. A full chunk is compared when more comes, or at the end: only then it is known to be the last.
+#include "proxy/emit/emitter_state.h"
+
+#include <assert.h>
+
+static bool begin(struct pend *p, struct half *h, struct view content)
+{
+    struct emitter *e = p->flow->e;
+    uint64_t by_body = FILTER_BIT(FIELD_REQ_BODY) | FILTER_BIT(FIELD_RES_BODY);
+
+    if (h->twin || h->digest || h->in_parts || h->withheld || p->raw || !e->file ||
+        h->size + content.n < (h->limit < TWIN_MIN ? h->limit : TWIN_MIN) || h->body_n != h->size ||
+        e->inline_max < TWIN_CHUNK || (e->filter_fields & by_body))
+        return false;
+    h->twin = twin_new(e->twins);
+    h->holds = h->twin != NULL;
+    h->hold_n = h->holds ? h->body_n : 0;
+    return h->holds;
+}
+
+static struct view held(const struct half *h)
+{
+    return view_n(h->data.p + h->body_at, h->hold_n);
+}
+
+static void drop_held(struct pend *p, struct half *h)
+{
+    h->data.n -= h->hold_n;
+    h->hold_n = h->body_n = 0;
+    emit_body_gathered(p);
+}
+
+// What went by as the same is told of in Parts, which a reader needs no more than any others.
+static void tell_known(struct pend *p, enum dir dir)
+{
+    struct half *h = &p->half[dir];
+    unsigned char digest[DIGEST_SIZE];
+    uint64_t known = twin_known(h->twin, digest);
+    uint64_t kept = known < h->limit ? known : h->limit;
+
+    if (kept == 0 || !emit_filter_settle(p))
+        return;
+    h->in_parts = true;
+    emit_put_flow_open(p->flow);
+    emit_put_txn_open(p);
+    int64_t first = h->gather_first;
+    h->gather_first = h->first_us;
+    for (uint64_t at = 0; at < kept;) {
+        uint64_t now = kept - at < TWIN_CHUNK ? kept - at : TWIN_CHUNK;
+        emit_put_like(p, dir, digest, now, now < h->due ? now : h->due);
+        at += now;
+    }
+    h->gather_first = first;
+}
+
+// The twin is another one: what is held is gathered content, without what is not to be kept.
+static void part_ways(struct pend *p, enum dir dir)
+{
+    struct half *h = &p->half[dir];
+
+    h->holds = false;
+    h->data.n -= h->hold_n - h->body_n;
+    h->hold_n = 0;
+    tell_known(p, dir);
+    if (p->fate == PEND_KEPT)
+        emit_body_gathered(p);
+}
+
+void emit_twin_leave(struct pend *p, enum dir dir)
+{
+    struct half *h = &p->half[dir];
+
+    if (!h->holds)
+        return;
+    twin_leave(h->twin, held(h));
+    part_ways(p, dir);
+}
+
+static bool hold(struct pend *p, struct half *h, struct view content, int64_t at_us)
+{
+    if (!emit_body_room(p, &h->data, content.n) || !h->holds)
+        return false;
+    if (h->hold_n == 0) {
+        h->body_at = (uint32_t)h->data.n;
+        h->gather_first = at_us;
+    }
+    h->gather_last = at_us;
+    memcpy(h->data.p + h->data.n, content.p, content.n);
+    h->data.n += content.n;
+    h->hold_n += (uint32_t)content.n;
+    uint64_t allowed = h->limit > h->size ? h->limit - h->size : 0;
+    h->body_n += (uint32_t)(content.n < allowed ? content.n : allowed);
+    h->size += content.n;
+    emit_body_gathered(p);
+    return true;
+}
+
+size_t emit_twin_add(struct pend *p, enum dir dir, struct view content, int64_t at_us)
+{
+    struct half *h = &p->half[dir];
+    size_t done = 0;
+
+    if (content.n == 0 || (!h->holds && !begin(p, h, content)))
+        return 0;
+    while (done < content.n) {
+        if (h->hold_n == TWIN_CHUNK) {
+            if (!twin_chunk(h->twin, held(h), false)) {
+                part_ways(p, dir);
+                return done;
+            }
+            drop_held(p, h);
+        }
+        struct view now = view_head(view_from(content, done), TWIN_CHUNK - h->hold_n);
+        if (!hold(p, h, now, at_us)) {
+            if (p->fate == PEND_KEPT)
+                emit_twin_leave(p, dir);
+            return done;
+        }
+        done += now.n;
+    }
+    return done;
+}
+
+void emit_twin_end(struct pend *p, enum dir dir, bool whole)
+{
+    struct half *h = &p->half[dir];
+
+    if (!whole) {
+        emit_twin_leave(p, dir);
+    } else if (twin_chunk(h->twin, held(h), true)) {
+        drop_held(p, h);
+        h->holds = false;
+        h->known = true;
+    } else {
+        part_ways(p, dir);
+    }
+}
+
+void emit_twin_written(struct half *h)
+{
+    uint64_t kept = h->size < h->limit ? h->size : h->limit;
+    uint64_t there = h->known ? kept : h->in_parts ? h->stored : h->body_n;
+
+    assert(!h->holds);
+    if (h->twin && there == kept && (h->end == MSG_COMPLETE || h->end == MSG_UNTIL_CLOSE))
+        twin_remember(h->twin);
+}
