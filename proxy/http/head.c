@@ -14,6 +14,8 @@
 // Elsewhere: the limit on a head's size, and what a fault leads to (front, decoder).
 #include "proxy/http/head.h"
 
+#include "proxy/http/head_recent.h"
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -465,6 +467,8 @@ int http_head_parse(struct view in, size_t from, bool request, struct http_head 
     *used = 0;
     if (in.n == 0)
         return E_AGAIN;
+    if (head_recent_take(in, request, out, used))
+        return 0;
     if (request) {
         int r = skip_empty(&c);
         if (r)
@@ -496,6 +500,7 @@ int http_head_parse(struct view in, size_t from, bool request, struct http_head 
     settle(&g);
     out->faults = c.faults | conclude(&g);
     *used = (size_t)(c.p - in.p);
+    head_recent_put(in.p, *used, out);
     return 0;
 }
 
