@@ -33,7 +33,7 @@ static void begin(struct io *io, struct event_base *base, int fd, const struct i
     io->open = true;
     io->reading = io->writing = false;
     event_assign(&io->read_event, base, fd, EV_READ | EV_PERSIST, on_readable, io);
-    event_assign(&io->write_event, base, fd, EV_WRITE | EV_PERSIST, on_writable, io);
+    io->write_event = NULL;
 }
 
 void io_accepted(struct io *io, struct event_base *base, int fd, const struct io_handler *handler)
@@ -106,24 +106,32 @@ void io_move(struct io *to, struct io *from, struct event_base *base,
     begin(to, base, from->fd, handler);
 }
 
-static void want(struct event *event, bool *have, bool wanted)
-{
-    if (*have == wanted)
-        return;
-    // event_add fails only without memory; the flow then ends by its deadline.
-    *have = wanted ? event_add(event, NULL) == 0 : event_del(event) != 0;
-}
+// Both fail only without memory; the flow then ends by its deadline.
 
 void io_want_read(struct io *io, bool wanted)
 {
-    if (io->open)
-        want(&io->read_event, &io->reading, wanted);
+    if (!io->open || io->reading == wanted)
+        return;
+    io->reading = wanted ? event_add(&io->read_event, NULL) == 0 : event_del(&io->read_event) != 0;
 }
 
 void io_want_write(struct io *io, bool wanted)
 {
-    if (io->open)
-        want(&io->write_event, &io->writing, wanted);
+    if (!io->open || io->writing == wanted)
+        return;
+    if (!wanted) {
+        event_free(io->write_event);
+        io->write_event = NULL;
+        io->writing = false;
+        return;
+    }
+    io->write_event =
+        event_new(event_get_base(&io->read_event), io->fd, EV_WRITE | EV_PERSIST, on_writable, io);
+    io->writing = io->write_event && event_add(io->write_event, NULL) == 0;
+    if (!io->writing && io->write_event) {
+        event_free(io->write_event);
+        io->write_event = NULL;
+    }
 }
 
 int io_read(struct io *io, void *p, size_t n, size_t *got)

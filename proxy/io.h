@@ -27,7 +27,8 @@ struct io {
     const struct io_handler *handler;
     int fd;
     bool open, reading, writing; // wanted events
-    struct event read_event, write_event;
+    struct event read_event;
+    struct event *write_event; // there while it is wanted, which is seldom
 };
 
 // Takes over an accepted, non-blocking socket. Neither event is wanted yet.

@@ -18,6 +18,9 @@
 #include "proxy/front/http_exchange.h"
 #include "proxy/front/http_named.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 // Faults of framing, as against a head that is merely bad.
 #define AMBIGUOUS                                                                                  \
     (HTTP_BARE_LF | HTTP_OBS_FOLD | HTTP_NUL | HTTP_BAD_LENGTH | HTTP_TWO_LENGTHS |                \
@@ -25,7 +28,7 @@
 
 struct http_proxy {
     const struct front_conf *conf;
-    struct hostport target; // of the present exchange, for our texts
+    char *named; // where the present exchange leads, for our texts; NULL: to conf's target
     enum { IDLE, RELAYING, TUNNEL } stage;
     size_t seen;  // bytes scanned of a request's head that is not whole
     bool spoken;  // a request was understood: this connection speaks HTTP
@@ -113,7 +116,7 @@ static enum front_verdict not_http(struct http_proxy *f, const struct hearing *a
         f->stage = TUNNEL;
         f->opaque = true;
         out->tunnel = true;
-        out->target = f->target = f->conf->target;
+        out->target = f->conf->target;
         return FRONT_GO;
     }
     unsigned char first = (unsigned char)at->in.p[0];
@@ -173,6 +176,24 @@ static void tell_requested(const struct http_head *h, const struct http_named *n
         hostport_text(&host, out->requested);
 }
 
+static enum front_verdict no_memory(const struct hearing *at, bool is_head, int error)
+{
+    int e = http_answer(at->out->to_client, 503, is_head, "tapedeck: %s", err_text(error));
+    return refused(at, (struct view){NULL, 0}, "out-of-memory", e);
+}
+
+// A client stays with one target, as a rule.
+static int remember(struct http_proxy *f, const struct hostport *target)
+{
+    char text[HOSTPORT_TEXT];
+    hostport_text(target, text);
+    if (f->named && strcmp(f->named, text) == 0)
+        return 0;
+    free(f->named);
+    f->named = strdup(text);
+    return f->named ? 0 : E_NOMEM;
+}
+
 // A head without faults: where does it lead?
 static enum front_verdict go(struct http_proxy *f, const struct hearing *at,
                              const struct http_head *h, size_t size)
@@ -195,8 +216,9 @@ static enum front_verdict go(struct http_proxy *f, const struct hearing *at,
         return bad_request(at, h, size, "ambiguous-framing", "CONNECT with a body");
 
     tell_requested(h, &named, out);
-    f->target = f->conf->fixed_target ? f->conf->target : named.host;
-    out->target = f->target;
+    out->target = f->conf->fixed_target ? f->conf->target : named.host;
+    if (!f->conf->fixed_target && remember(f, &named.host))
+        return no_memory(at, view_eq(h->method, VIEW_LIT("HEAD")), E_NOMEM);
     f->spoken = true;
     f->linked = f->connect = false;
     f->stage = RELAYING;
@@ -213,10 +235,7 @@ static enum front_verdict go(struct http_proxy *f, const struct hearing *at,
     if (proxy_close(h))
         f->x.keeps = false;
     int e = http_named_rewrite(view_head(at->in, size), h, &named, out->to_server);
-    if (e == 0)
-        return FRONT_GO;
-    e = http_answer(out->to_client, 503, f->x.is_head, "tapedeck: %s", err_text(e));
-    return refused(at, (struct view){NULL, 0}, "out-of-memory", e);
+    return e == 0 ? FRONT_GO : no_memory(at, f->x.is_head, e);
 }
 
 static enum front_verdict http_feed(void *front, struct view in, size_t *used,
@@ -319,7 +338,10 @@ static int http_proxy_answer(void *front, int error, const struct addr *bound, c
     bool said = f->stage == TUNNEL ? f->linked : f->x.at != ANSWER_HEAD;
     if (f->stage == IDLE || f->opaque || said)
         return 0;
-    hostport_text(&f->target, target);
+    if (f->named)
+        snprintf(target, sizeof target, "%s", f->named);
+    else
+        hostport_text(&f->conf->target, target);
     if (f->linked)
         return answer_broken(f, error, target, to_client);
     return http_answer(to_client, failure_status(error), f->x.is_head,
@@ -353,7 +375,8 @@ static bool http_server_end(void *front)
 
 static void http_clear(void *front)
 {
-    (void)front;
+    struct http_proxy *f = front;
+    free(f->named);
 }
 
 const struct front_ops front_http = {
