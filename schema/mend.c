@@ -233,7 +233,7 @@ static int make_image(struct mend *m)
     return rc;
 }
 
-// Are the schema's pages in the file mostly the model's?
+// Are the schema's pages in the file the model's, but for what is lost?
 static bool is_alike(const struct mend *m, int fd)
 {
     unsigned char page[STORE_PAGE_SIZE];
@@ -251,7 +251,7 @@ static bool is_alike(const struct mend *m, int fd)
             same += (ssize_t)k < n && page[k] == is;
         }
     }
-    return all > 0 && same >= all / 4 * 3;
+    return all > 0 && same >= all / 4; // they are few: one that is lost may be half of it
 }
 
 static bool look_at_file(struct mend *m, const char *path)

@@ -10,6 +10,7 @@
 #include "proto/base/clock.h"
 #include "schema/mend.h"
 #include "schema/migrations.h"
+#include "schema/query.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -329,16 +330,27 @@ static bool stands_still(const char *path)
     return still;
 }
 
-// Our views name nearly every column of our tables: where they can be used, the schema is as we
-// know it.
-static int try_schema(struct store *s)
+static int try_select(struct store *s, const char *sql)
 {
     sqlite3_stmt *stmt;
-    int rc = store_prepare(s,
-                           "SELECT 1 FROM http, raw, header, content, flows, endpoints, losses,"
-                           " open_transactions, capture, carried, restart, unknown_record",
-                           &stmt);
+    int rc = store_prepare(s, sql, &stmt);
     sqlite3_finalize(stmt);
+    return rc;
+}
+
+// Our views name nearly every column of our tables, and listings those of the views: where they can
+// be used, the schema is as we know it.
+static int try_schema(struct store *s)
+{
+    struct buf listing;
+    int rc = try_select(s, "SELECT 1 FROM http, raw, header, content, flows, endpoints, losses,"
+                           " open_transactions, capture, carried, restart, unknown_record");
+    buf_init(&listing, 4096);
+    if (rc == SQLITE_OK)
+        rc = transactions_select(&listing, "http") == 0 && buf_add(&listing, "", 1) == 0
+                 ? try_select(s, listing.p)
+                 : SQLITE_NOMEM;
+    buf_clear(&listing);
     return rc;
 }
 
