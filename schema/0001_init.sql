@@ -159,9 +159,9 @@ CREATE TABLE txn (
     cut          INTEGER NOT NULL,    -- halves that the connection ended within: 1 the request, 2 the answer, 3 both
     sum          INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX txn_start ON txn (start_us, status);
-CREATE INDEX txn_host ON txn (host, start_us, status);
-CREATE INDEX txn_status ON txn (status, start_us);
+-- The order of listings. Status and host are looked for within it: it is narrow, and one index is written in less time
+-- than three.
+CREATE INDEX txn_start ON txn (start_us, status, id, host);
 CREATE INDEX txn_flow ON txn (flow, n);
 
 -- The exact heads of a transaction, as they passed (after redaction), and what else belongs to its halves.

@@ -25,8 +25,8 @@ int salvage_new(struct store_query *q, const struct filter *f, enum store_order 
 void salvage_note(struct store_query *q); // a row was given out
 void salvage_free(struct store_query *q); // before its stmt is finalized
 
-// The SELECT of store_transactions() without its WHERE, FROM source AS h; and what its ORDER BY
-// names.
+// The SELECT of store_transactions() without its WHERE, FROM source AS h; and what stands behind
+// the conditions.
 int transactions_select(struct buf *sql, const char *source) MUST_CHECK;
 const char *transactions_order(enum store_order order);
 

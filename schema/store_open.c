@@ -13,8 +13,8 @@
 #include "schema/query.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -546,8 +546,8 @@ static char *true_name(const char *path)
     return full;
 }
 
-// SQLite counts its memory under a lock of its own, for each of some twenty pieces that a row takes:
-// nobody asks.
+// SQLite counts its memory under a lock of its own, for each of some twenty pieces that a row
+// takes: nobody asks.
 static void configure(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);

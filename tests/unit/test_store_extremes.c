@@ -165,7 +165,6 @@ static void a_seam_without_an_end(void **state)
 static void a_scan_ends(void **state)
 {
     (void)state;
-    enum { PAGE = 4096 };
     struct findings f;
     char sql[512];
     size_t n;
@@ -177,10 +176,11 @@ static void a_scan_ends(void **state)
              ask(path, "SELECT group_concat(pageno) FROM dbstat WHERE name = 'unknown_record'"
                        " AND pagetype = 'leaf'"));
     unsigned char *bytes = tmp_read(path, &n);
+    size_t page_size = (size_t)bytes[16] << 8 | bytes[17];
     char *next, *page = strtok_r(sql, ",", &next);
     assert_non_null(page);
     while ((page = strtok_r(NULL, ",", &next))) // all but the first
-        memset(bytes + (strtoul(page, NULL, 10) - 1) * PAGE, 0xff, 16);
+        memset(bytes + (strtoul(page, NULL, 10) - 1) * page_size, 0xff, 16);
     unlink(path);
     tmp_write(path, bytes, n);
     free(bytes);

@@ -369,10 +369,10 @@ static void references_that_lead_nowhere(void **state)
         {"DELETE FROM part WHERE at > 0 AND n = 0", "parts of its answer are there, not"},
         {"DELETE FROM capture", "has 0 rows instead of one"},
         {"DROP VIEW http", "damage view http: is missing"},
-        {"DROP INDEX txn_host", "damage index txn_host: is missing"},
+        {"DROP INDEX txn_flow", "damage index txn_flow: is missing"},
         {"DROP TABLE loss", "damage table loss: is missing"},
-        {"DROP INDEX txn_host; CREATE INDEX txn_host ON txn (path)",
-         "damage index txn_host: is not defined as it should be"},
+        {"DROP INDEX txn_flow; CREATE INDEX txn_flow ON txn (path)",
+         "damage index txn_flow: is not defined as it should be"},
         {"PRAGMA application_id = 5", "damage header: the application id is 5"},
     };
     char file[TMP_PATH];
