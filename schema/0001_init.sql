@@ -204,12 +204,12 @@ CREATE TABLE part (
     last_us     INTEGER NOT NULL,
     at          INTEGER NOT NULL,     -- offset of its first byte in the content
     size        INTEGER NOT NULL,
-    digest      BLOB NOT NULL CHECK (length(digest) = 32), -- SHA-256 of the piece
+    bytes_sum   INTEGER NOT NULL,     -- XXH3 (64 bit) of the bytes
     stored_c2s  INTEGER NOT NULL,
     stored_s2c  INTEGER NOT NULL,
     omitted_c2s INTEGER NOT NULL,
     omitted_s2c INTEGER NOT NULL,
-    sum         INTEGER NOT NULL,     -- over all columns but bytes, which have the digest
+    sum         INTEGER NOT NULL,     -- over all columns but bytes, so that it holds when they are NULL
     bytes       BLOB                  -- NULL: the whole body stands elsewhere already, see body
 ) STRICT;
 CREATE INDEX part_of ON part (flow, n, s2c, at);

@@ -27,9 +27,8 @@ static void put_head(struct row_sum *s, enum tag tag, uint64_t v)
         s->gathered[s->n++] = (unsigned char)(v >> 8 * i);
 }
 
-static void put_bytes(struct row_sum *s, enum tag tag, struct view v)
+static void put_more(struct row_sum *s, struct view v)
 {
-    put_head(s, tag, v.n);
     if (v.n == 0)
         return;
     if (v.n > ROW_GATHER - s->n)
@@ -40,6 +39,12 @@ static void put_bytes(struct row_sum *s, enum tag tag, struct view v)
     }
     memcpy(s->gathered + s->n, v.p, v.n);
     s->n += v.n;
+}
+
+static void put_bytes(struct row_sum *s, enum tag tag, struct view v)
+{
+    put_head(s, tag, v.n);
+    put_more(s, v);
 }
 
 void row_sum_null(struct row_sum *s)
@@ -62,10 +67,25 @@ void row_sum_blob(struct row_sum *s, struct view v)
     put_bytes(s, TAG_BLOB, v);
 }
 
+void row_sum_blob_of(struct row_sum *s, uint64_t n)
+{
+    put_head(s, TAG_BLOB, n);
+}
+
+void row_sum_blob_more(struct row_sum *s, struct view v)
+{
+    put_more(s, v);
+}
+
 int64_t row_sum_end(struct row_sum *s)
 {
     flush(s);
     return (int64_t)XXH3_64bits_digest(&s->state);
+}
+
+int64_t row_bytes_sum(struct view v)
+{
+    return (int64_t)XXH3_64bits(v.p ? v.p : "", v.n);
 }
 
 // No table of ours holds a real: one there is damage, and must not pass for an integer.

@@ -24,7 +24,12 @@ void row_sum_null(struct row_sum *s);
 void row_sum_int(struct row_sum *s, int64_t v);
 void row_sum_text(struct row_sum *s, struct view v);
 void row_sum_blob(struct row_sum *s, struct view v);
+// A blob of n bytes that come one after the other.
+void row_sum_blob_of(struct row_sum *s, uint64_t n);
+void row_sum_blob_more(struct row_sum *s, struct view v);
 int64_t row_sum_end(struct row_sum *s);
+// Of bytes that have a sum of their own: plain XXH3.
+int64_t row_bytes_sum(struct view v);
 
 // Column i of a statement's current row, as it was stored.
 void row_sum_column(struct row_sum *s, sqlite3_stmt *stmt, int i);

@@ -49,7 +49,15 @@ const char *const statement_sql[STATEMENTS] = {
     [STATEMENT_RESTART] = "INSERT INTO restart VALUES (?,?,?,?)",
     [STATEMENT_UNKNOWN] = "INSERT INTO unknown_record VALUES (?1,?2,?4,?3)",
     [STATEMENT_TARGET] = "SELECT target FROM flow WHERE id = ?1",
-    [STATEMENT_BODY_ROW] = "SELECT stored, flow, n, s2c, bytes FROM body WHERE id = ?1",
+    // Bytes that are many (STORE_BLOB_MAX) are read otherwise.
+    [STATEMENT_BODY_ROW] =
+        "SELECT stored, flow, n, s2c, length(bytes), iif(length(bytes) <= 262144, bytes, NULL)"
+        " FROM body WHERE id = ?1",
+    // From the part on that has byte ?4.
+    [STATEMENT_BODY_RANGE] =
+        "SELECT at, size, bytes, bytes_sum FROM part WHERE flow = ?1 AND n = ?2 AND s2c = ?3"
+        " AND at >= coalesce((SELECT max(at) FROM part WHERE flow = ?1 AND n = ?2 AND s2c = ?3"
+        " AND at <= ?4), 0) ORDER BY at",
     [STATEMENT_BODY_PARTS] =
         "SELECT at, size, bytes FROM part WHERE flow = ?1 AND n = ?2 AND s2c = ?3 ORDER BY at",
 };

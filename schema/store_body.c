@@ -1,19 +1,28 @@
 // store_body: the content of a body, piece by piece.
 //
-// A piece is at most SLICE bytes, also where SQLite holds a larger one, so that whoever takes it
-// can write it out as it comes. Parts are read in the order of their place in the content; one that
-// begins behind where the last one ended leaves a hole, and ends the reading.
+//   body.bytes, up to STORE_BLOB_MAX  as SQLite has them
+//   body.bytes, more                  by incremental I/O, which holds a page at a time
+//   parts                             one after the other
+//
+// A piece is at most STORE_SLICE bytes, also where SQLite holds a larger one, so that whoever takes
+// it can write it out as it comes. Parts are read in the order of their place in the content; one
+// that begins behind where the last one ended leaves a hole, and ends the reading.
 #include "schema/store_impl.h"
 
-#define SLICE (64 * 1024)
+#include <stdlib.h>
 
-typedef int body_take(void *arg, struct view piece);
+// Bytes at..end - 1 are to be given yet.
+struct range {
+    int64_t at, end;
+    store_take *take;
+    void *arg;
+};
 
-static int give(struct view bytes, body_take *take, void *arg)
+static int give(struct view bytes, store_take *take, void *arg)
 {
     int e = 0;
     while (bytes.n > 0 && e == 0) {
-        struct view piece = view_head(bytes, SLICE);
+        struct view piece = view_head(bytes, STORE_SLICE);
         e = take(arg, piece);
         bytes = view_from(bytes, piece.n);
     }
@@ -26,41 +35,100 @@ static struct view blob_of(sqlite3_stmt *stmt, int i)
     return view_n(p, (size_t)sqlite3_column_bytes(stmt, i));
 }
 
-static int give_part(struct store *s, sqlite3_stmt *stmt, int64_t *at, body_take *take, void *arg)
+// ---- bytes in the row
+
+// A value of another type than a blob's, or no row, is damage.
+static int blob_error(struct store *s, int rc)
+{
+    int e = store_fail(s, rc, "reading a body");
+    return e == E_SYNTAX ? E_DAMAGED : e;
+}
+
+int store_blob(struct store *s, int64_t body, int64_t from, int64_t n, store_take *take, void *arg)
+{
+    sqlite3_blob *blob = NULL;
+    char *room = malloc(STORE_SLICE);
+    if (!room)
+        return store_refuse(s, E_NOMEM, "out of memory");
+    int rc = sqlite3_blob_open(s->db, "main", "body", "bytes", body, 0, &blob);
+    int e = rc == SQLITE_OK ? 0 : blob_error(s, rc);
+    if (e == 0 && sqlite3_blob_bytes(blob) < from + n)
+        e = store_refuse(s, E_DAMAGED, "body %lld is cut", (long long)body);
+    while (e == 0 && n > 0) {
+        int piece = n < STORE_SLICE ? (int)n : STORE_SLICE;
+        rc = sqlite3_blob_read(blob, room, piece, (int)from);
+        e = rc == SQLITE_OK ? take(arg, view_n(room, (size_t)piece)) : blob_error(s, rc);
+        from += piece;
+        n -= piece;
+    }
+    sqlite3_blob_close(blob);
+    free(room);
+    return e;
+}
+
+static int give_row(struct store *s, int64_t body, sqlite3_stmt *stmt, const struct range *r)
+{
+    int64_t length = sqlite3_column_int64(stmt, 4);
+    int64_t end = length < r->end ? length : r->end, n = end > r->at ? end - r->at : 0;
+    int e = n == 0 ? 0
+            : length > STORE_BLOB_MAX
+                ? store_blob(s, body, r->at, n, r->take, r->arg)
+                : give(view_head(view_from(blob_of(stmt, 5), (size_t)r->at), (size_t)n), r->take,
+                       r->arg);
+    return e == 0 && end < r->end ? store_refuse(s, E_DAMAGED, "body %lld is cut", (long long)body)
+                                  : e;
+}
+
+// ---- parts
+
+enum { HOLE = 1 }; // the part at hand does not follow the one before
+
+static int give_part(sqlite3_stmt *stmt, bool first, struct range *r)
 {
     int64_t begins = sqlite3_column_int64(stmt, 0), size = sqlite3_column_int64(stmt, 1);
     struct view bytes = blob_of(stmt, 2);
-    if (begins != *at || (int64_t)bytes.n != size)
-        return store_refuse(
-            s, E_DAMAGED, "the content from byte %lld on is not in this file: lost, damaged, or %s",
-            (long long)*at, "in an earlier file of the capture");
-    *at += size;
-    return give(bytes, take, arg);
+    bool follows = begins == r->at || (first && begins >= 0 && begins < r->at);
+    if (!follows || (int64_t)bytes.n != size || size < r->at - begins)
+        return HOLE;
+    bytes = view_head(view_from(bytes, (size_t)(r->at - begins)), (size_t)(r->end - r->at));
+    r->at += (int64_t)bytes.n;
+    return give(bytes, r->take, r->arg);
 }
 
-static int give_parts(struct store *s, const int64_t of[3], int64_t stored, body_take *take,
-                      void *arg)
+// From r->at on, as far as they go: HOLE when another one stands behind that.
+static int walk_parts(struct store *s, const int64_t of[3], struct range *r)
 {
     sqlite3_stmt *stmt;
-    int64_t at = 0;
-    int rc = store_prepare(s, statement_sql[STATEMENT_BODY_PARTS], &stmt), e = 0;
+    bool first = true;
+    int rc = store_prepare(s, statement_sql[STATEMENT_BODY_RANGE], &stmt), e = 0;
     if (rc != SQLITE_OK)
         return store_fail(s, rc, "reading a body");
     for (int i = 0; i < 3; i++)
         sqlite3_bind_int64(stmt, i + 1, of[i]);
-    while (e == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
-        e = give_part(s, stmt, &at, take, arg);
-    if (e == 0 && rc != SQLITE_DONE)
+    sqlite3_bind_int64(stmt, 4, r->at);
+    for (; e == 0 && r->at < r->end && (rc = sqlite3_step(stmt)) == SQLITE_ROW; first = false)
+        e = give_part(stmt, first, r);
+    if (e == 0 && r->at < r->end && rc != SQLITE_DONE)
         e = store_fail(s, rc, "reading a body");
     sqlite3_finalize(stmt);
-    if (e == 0 && at < stored)
-        e = store_refuse(s, E_DAMAGED,
-                         "the content from byte %lld on is not in this file: lost or damaged",
-                         (long long)at);
     return e;
 }
 
-int store_body(struct store *s, int64_t body, int (*take)(void *arg, struct view piece), void *arg)
+static int give_parts(struct store *s, const int64_t of[3], struct range *r)
+{
+    int e = walk_parts(s, of, r);
+    if (e == HOLE || (e == 0 && r->at < r->end))
+        return store_refuse(
+            s, E_DAMAGED, "the content from byte %lld on is not in this file: lost%s",
+            (long long)r->at,
+            e == HOLE ? ", damaged, or in an earlier file of the capture" : " or damaged");
+    return e;
+}
+
+// ---- either
+
+// end < 0: to the end of what is stored.
+static int read_body(struct store *s, int64_t body, struct range r)
 {
     sqlite3_stmt *stmt;
     int rc = store_prepare(s, statement_sql[STATEMENT_BODY_ROW], &stmt), e;
@@ -68,21 +136,25 @@ int store_body(struct store *s, int64_t body, int (*take)(void *arg, struct view
         return store_fail(s, rc, "reading a body");
     sqlite3_bind_int64(stmt, 1, body);
     rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW && r.end < 0)
+        r.end = sqlite3_column_int64(stmt, 0);
     if (rc == SQLITE_DONE) {
         e = store_refuse(s, E_NOTFOUND, "no body %lld", (long long)body);
     } else if (rc != SQLITE_ROW) {
         e = store_fail(s, rc, "reading a body");
     } else if (sqlite3_column_type(stmt, 1) == SQLITE_NULL) {
-        struct view bytes = blob_of(stmt, 4);
-        e = give(bytes, take, arg);
-        if (e == 0 && (int64_t)bytes.n < sqlite3_column_int64(stmt, 0))
-            e = store_refuse(s, E_DAMAGED, "body %lld is cut", (long long)body);
+        e = give_row(s, body, stmt, &r);
     } else {
-        int64_t of[3], stored = sqlite3_column_int64(stmt, 0);
+        int64_t of[3];
         for (int i = 0; i < 3; i++)
             of[i] = sqlite3_column_int64(stmt, i + 1);
-        e = give_parts(s, of, stored, take, arg);
+        e = give_parts(s, of, &r);
     }
     sqlite3_finalize(stmt);
     return e;
+}
+
+int store_body(struct store *s, int64_t body, int (*take)(void *arg, struct view piece), void *arg)
+{
+    return read_body(s, body, (struct range){.end = -1, .take = take, .arg = arg});
 }

@@ -11,11 +11,13 @@
 #define STORE_APPLICATION   0x54415045 // "TAPE"
 #define STORE_PAGE_SIZE     16384      // many rows a page: a third less time than with 4096
 #define STORE_BUSY_MS       5000
-#define STORE_ROUTE_MAX     (16 * 1024) // bytes of a route
-#define STORE_CACHE_KIB     16384       // SQLite's page cache
-#define STORE_WAL_KEEP      (64 << 20)  // bytes that the WAL keeps after a checkpoint
-#define STORE_WAL_PAGES     2000        // a checkpoint is due when the WAL has so many
-#define STORE_STREAM_KEEP_S (7 * 86400) // a stream that ended is carried over for so long
+#define STORE_ROUTE_MAX     (16 * 1024)  // bytes of a route
+#define STORE_CACHE_KIB     16384        // SQLite's page cache
+#define STORE_WAL_KEEP      (64 << 20)   // bytes that the WAL keeps after a checkpoint
+#define STORE_WAL_PAGES     2000         // a checkpoint is due when the WAL has so many
+#define STORE_SLICE         (64 * 1024)  // of content that is read
+#define STORE_BLOB_MAX      (256 * 1024) // of content that SQLite holds at once: in a statement too
+#define STORE_STREAM_KEEP_S (7 * 86400)  // a stream that ended is carried over for so long
 
 struct mend;
 
@@ -39,6 +41,11 @@ struct store {
     struct buf target;
     char why[WHY_MAX];
 };
+
+typedef int store_take(void *arg, struct view piece);
+// n bytes of the table body's bytes from there on, in memory of one slice.
+int store_blob(struct store *s, int64_t body, int64_t from, int64_t n, store_take *take,
+               void *arg) MUST_CHECK;
 
 // SQLite's result as an E_ number; SQLITE_OK, ROW and DONE are 0.
 int store_error(sqlite3 *db, int rc);

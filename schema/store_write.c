@@ -5,7 +5,6 @@
 // put_end. Nothing is copied: the values are loans that outlive the statement's step.
 #include "schema/store_impl.h"
 
-#include "proto/digest.h"
 #include "schema/put.h"
 
 #include <assert.h>
@@ -319,11 +318,9 @@ int store_put_txn_open(struct store *s, int64_t key, const struct store_txn_open
 int store_put_part(struct store *s, int64_t key, const struct store_part *p)
 {
     struct row r;
-    unsigned char digest[DIGEST_SIZE];
     int e = put_begin(s, &r, STATEMENT_PART);
     if (e != 0)
         return e;
-    digest_once(p->bytes, digest);
     row_int(&r, key);
     row_int(&r, p->flow);
     row_int(&r, p->n);
@@ -332,7 +329,7 @@ int store_put_part(struct store *s, int64_t key, const struct store_part *p)
     row_int(&r, p->last_us);
     row_int(&r, p->at);
     row_int(&r, (int64_t)p->bytes.n);
-    row_blob(&r, view_n(digest, sizeof digest));
+    row_int(&r, row_bytes_sum(p->bytes));
     put_account(&r, &p->account);
     row_blob_unsummed(&r, p->bytes.p ? p->bytes : VIEW_LIT(""));
     return put_end(s, &r, "adding a part");

@@ -113,9 +113,9 @@ static int64_t place_of(const struct store_query *q, enum store_order order)
     case STORE_OLDEST_FIRST:
         return store_int(q, STORE_START_US);
     case STORE_NEWEST_FIRST:
-        return -store_int(q, STORE_START_US);
+        return ~store_int(q, STORE_START_US); // of any number, damaged ones too
     case STORE_SLOWEST_FIRST:
-        return -store_int(q, FIELD_DURATION);
+        return ~store_int(q, FIELD_DURATION);
     default:
         return store_int(q, FIELD_ID);
     }
