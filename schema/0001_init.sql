@@ -4,8 +4,9 @@
 -- the server sent.
 --
 -- The key of everything that came as a record is  stream << 40 | sequence number : a record that is sent twice is a row
--- once, and a missing row is a visible hole. Rows of records are inserted and never changed, with one exception: the
--- bytes of a part are set to NULL when the body that it belongs to is in the file already.
+-- once, and a missing row is a visible hole. (A loss of the cause content-gone is part of the record with the same key.)
+-- Rows of records are inserted and never changed, with one exception: the bytes of a part are set to NULL when the body that it
+-- belongs to stands elsewhere in the file.
 --
 -- `sum` guards a row: XXH3 (64 bit) over the row's other columns in the order in which they stand here, each as a tag (0 NULL,
 -- 1 integer, 2 text, 3 blob) and, little-endian, the integer (8 bytes) or the length (8 bytes) and the bytes.
@@ -184,7 +185,7 @@ CREATE TABLE body (
     id     INTEGER PRIMARY KEY,
     digest BLOB CHECK (length(digest) = 32), -- SHA-256 of the whole content; NULL: not known
     size   INTEGER NOT NULL,          -- of the whole content
-    stored INTEGER NOT NULL,          -- of it kept: its first bytes, when shared
+    stored INTEGER NOT NULL,          -- of it kept: its first bytes, when shared; 0: it is gone, or left out by max-body
     shared INTEGER NOT NULL,          -- 0: one message's own (a conversation, or pieces are lost or in an earlier file)
     flow   INTEGER,                   -- not NULL: the bytes are in the parts of this flow, transaction and side
     n      INTEGER,
@@ -194,7 +195,7 @@ CREATE TABLE body (
 ) STRICT;
 CREATE UNIQUE INDEX body_digest ON body (digest, stored) WHERE shared = 1 AND stored >= 4096;
 
--- A piece of a large body, or of a raw conversation, with its time.
+-- A piece of a large body, or of a raw conversation, with its time. Its size is 0 where its content is gone (see loss).
 CREATE TABLE part (
     id          INTEGER PRIMARY KEY,  -- record key
     flow        INTEGER NOT NULL REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
@@ -235,7 +236,9 @@ CREATE INDEX txn_open_flow ON txn_open (flow, n);
 CREATE TABLE loss (
     id           INTEGER PRIMARY KEY, -- record key
     flow         INTEGER REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED, -- NULL: flows without a row of their own
-    cause        TEXT NOT NULL,       -- ring-full, decode-lost, out-of-memory, redaction-failed, recorder-refused, died, budget-full
+    cause        TEXT NOT NULL,       -- ring-full, decode-lost, out-of-memory, redaction-failed, recorder-refused, died,
+                                      -- budget-full; content-gone: the record with this key, in txn or part, referred to
+                                      -- content that neither this file nor those before it had any more
     transactions INTEGER NOT NULL,
     flows        INTEGER NOT NULL,    -- whole flows that have no row
     lost_c2s     INTEGER NOT NULL,

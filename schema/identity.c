@@ -33,6 +33,16 @@ int store_identity(struct store *s, struct store_identity *out)
     return fine ? 0 : store_refuse(s, E_DAMAGED, "the row of the table capture is damaged");
 }
 
+uint64_t store_identity_mark(const struct store_identity *id)
+{
+    struct row_sum sum;
+    row_sum_begin(&sum);
+    row_sum_blob(&sum, view_n(id->name, sizeof id->name));
+    row_sum_int(&sum, id->number);
+    uint64_t mark = (uint64_t)row_sum_end(&sum);
+    return mark ? mark : 1;
+}
+
 // 0; E_UNSUPPORTED: it is there and is none; others: it could not be looked at.
 static int check_header(const char *path)
 {

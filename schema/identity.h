@@ -13,6 +13,9 @@ struct store_identity {
 // Of an open store. E_DAMAGED: its row cannot be read.
 int store_identity(struct store *s, struct store_identity *out) MUST_CHECK;
 
+// A number that names the file among all files of all captures. Never 0.
+uint64_t store_identity_mark(const struct store_identity *id);
+
 // The next two open and close the file by themselves, which takes the locks away from any SQLite
 // handle that this process has on it: never for a file that it has open.
 

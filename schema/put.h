@@ -6,5 +6,8 @@
 
 int put_begin(struct store *s, struct row *r, enum statement which) MUST_CHECK;
 int put_end(struct store *s, struct row *r, const char *doing) MUST_CHECK;
+// The loss of content that a record refers to.
+int put_gone(struct store *s, int64_t key, const struct store_loss *what,
+             struct view digest) MUST_CHECK;
 
 #endif

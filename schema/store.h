@@ -10,6 +10,7 @@
 #include "proto/base/options.h"
 #include "proto/base/view.h"
 #include "proto/filter.h"
+#include "proto/wire.h"
 
 struct store;
 
@@ -65,11 +66,13 @@ struct store_tls {
 };
 struct store_half {
     int end; // MessageEnd of record.proto: 0 absent, 1 complete, 2 cut, 3 until close
-    int64_t first_us, last_us, wire;
+    int64_t first_us, last_us;
+    int64_t wire, body_wire; // of wire: the body's, with its framing and its trailers
     struct view head, trailers, rhythm, interim;
     struct view body;   // when parts is 0
     struct view digest; // of the whole content; empty: the store makes it from body
     int64_t body_size, body_stored, parts;
+    bool known; // body is not given: it is what the file has of digest, body_stored bytes of it
 };
 struct store_txn {
     int64_t flow, n;
@@ -87,8 +90,11 @@ struct store_part {
     int64_t flow, n, first_us, last_us, at;
     bool s2c;
     struct view bytes;
+    struct view like; // when set: bytes is not given, and is the size bytes at `at` of the content
+    int64_t size;     // of this digest; size is of no meaning otherwise
     struct store_account account;
 };
+#define STORE_LIKE_MAX (256 * 1024) // of size
 struct store_loss {
     int64_t flow; // 0: none
     const char *cause, *detail;
@@ -112,6 +118,12 @@ void store_rollback(struct store *s);
 
 // key: store_key(stream, seq). Flow numbers in the rows are keys as well. A body that the file has
 // already is not written again.
+//
+// Content that is referred to (known, like) is looked for in the file, and in the files before it,
+// which it may have gone to while the reference was under way; then it is copied. Only shared
+// content is found of which at least WIRE_KNOWN_MIN bytes are stored (less: perhaps). Where nobody
+// has it any more, the row is put without it, and the wire bytes that stood for it are a loss of
+// the cause "content-gone" under the same key.
 int store_put_flow(struct store *s, int64_t key, const struct store_flow *r) MUST_CHECK;
 int store_put_flow_end(struct store *s, int64_t key, const struct store_flow_end *r) MUST_CHECK;
 int store_put_tls(struct store *s, int64_t key, const struct store_tls *r) MUST_CHECK;
@@ -124,6 +136,9 @@ int store_put_unknown(struct store *s, int64_t key, int64_t type, struct view by
 // The stream's highest number in this batch; ended_us 0: it goes on.
 int store_put_progress(struct store *s, int64_t stream, uint64_t last_seq,
                        int64_t ended_us) MUST_CHECK;
+
+// Records of the last batch whose content was gone.
+int64_t store_gone(const struct store *s);
 
 // Bytes of the file and its WAL now.
 int64_t store_file_size(const struct store *s);

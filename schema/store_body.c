@@ -14,6 +14,7 @@
 // Bytes at..end - 1 are to be given yet.
 struct range {
     int64_t at, end;
+    bool checked; // parts against their sums
     store_take *take;
     void *arg;
 };
@@ -83,13 +84,16 @@ static int give_row(struct store *s, int64_t body, sqlite3_stmt *stmt, const str
 
 enum { HOLE = 1 }; // the part at hand does not follow the one before
 
-static int give_part(sqlite3_stmt *stmt, bool first, struct range *r)
+static int give_part(struct store *s, sqlite3_stmt *stmt, bool first, struct range *r)
 {
     int64_t begins = sqlite3_column_int64(stmt, 0), size = sqlite3_column_int64(stmt, 1);
     struct view bytes = blob_of(stmt, 2);
     bool follows = begins == r->at || (first && begins >= 0 && begins < r->at);
     if (!follows || (int64_t)bytes.n != size || size < r->at - begins)
         return HOLE;
+    if (r->checked && row_bytes_sum(bytes) != sqlite3_column_int64(stmt, 3))
+        return store_refuse(s, E_DAMAGED, "the content from byte %lld on is damaged",
+                            (long long)begins);
     bytes = view_head(view_from(bytes, (size_t)(r->at - begins)), (size_t)(r->end - r->at));
     r->at += (int64_t)bytes.n;
     return give(bytes, r->take, r->arg);
@@ -107,7 +111,7 @@ static int walk_parts(struct store *s, const int64_t of[3], struct range *r)
         sqlite3_bind_int64(stmt, i + 1, of[i]);
     sqlite3_bind_int64(stmt, 4, r->at);
     for (; e == 0 && r->at < r->end && (rc = sqlite3_step(stmt)) == SQLITE_ROW; first = false)
-        e = give_part(stmt, first, r);
+        e = give_part(s, stmt, first, r);
     if (e == 0 && r->at < r->end && rc != SQLITE_DONE)
         e = store_fail(s, rc, "reading a body");
     sqlite3_finalize(stmt);
@@ -123,6 +127,15 @@ static int give_parts(struct store *s, const int64_t of[3], struct range *r)
             (long long)r->at,
             e == HOLE ? ", damaged, or in an earlier file of the capture" : " or damaged");
     return e;
+}
+
+int store_parts(struct store *s, const int64_t of[3], int64_t *at, int64_t end, store_take *take,
+                void *arg)
+{
+    struct range r = {.at = *at, .end = end, .checked = true, .take = take, .arg = arg};
+    int e = walk_parts(s, of, &r);
+    *at = r.at;
+    return e == HOLE ? 0 : e;
 }
 
 // ---- either
@@ -157,4 +170,12 @@ static int read_body(struct store *s, int64_t body, struct range r)
 int store_body(struct store *s, int64_t body, int (*take)(void *arg, struct view piece), void *arg)
 {
     return read_body(s, body, (struct range){.end = -1, .take = take, .arg = arg});
+}
+
+int store_body_range(struct store *s, int64_t body, int64_t from, int64_t n, store_take *take,
+                     void *arg)
+{
+    return read_body(
+        s, body,
+        (struct range){.at = from, .end = from + n, .checked = true, .take = take, .arg = arg});
 }

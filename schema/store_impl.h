@@ -17,6 +17,8 @@
 #define STORE_WAL_PAGES     2000         // a checkpoint is due when the WAL has so many
 #define STORE_SLICE         (64 * 1024)  // of content that is read
 #define STORE_BLOB_MAX      (256 * 1024) // of content that SQLite holds at once: in a statement too
+#define STORE_BEFORE_MAX    16           // files before the live one that content is looked for in
+#define STORE_JOIN_MAX      (64 << 20)   // of content that is joined from parts in several files
 #define STORE_STREAM_KEEP_S (7 * 86400)  // a stream that ended is carried over for so long
 
 struct mend;
@@ -35,6 +37,11 @@ struct store {
     ino_t inode;
     sqlite3_stmt *statements[STATEMENTS];
     struct body_cache bodies;
+    struct store *before[STORE_BEFORE_MAX]; // the files before it, as far as this batch needs them
+    int before_count;
+    int64_t gone;        // losses of content in this batch
+    bool before_ends;    // there is none behind them, or none that can be read
+    struct buf piece;    // content that a part is like
     int64_t next_body;   // id; 0: to be asked
     struct buf route;    // of the transaction at hand
     int64_t target_flow; // flow whose target is in target; 0: none
@@ -43,9 +50,16 @@ struct store {
 };
 
 typedef int store_take(void *arg, struct view piece);
+// Parts (flow, n, s2c) from *at on, as far as they follow each other, and to end at most; *at: how
+// far they went. One that was changed is E_DAMAGED.
+int store_parts(struct store *s, const int64_t of[3], int64_t *at, int64_t end, store_take *take,
+                void *arg) MUST_CHECK;
 // n bytes of the table body's bytes from there on, in memory of one slice.
 int store_blob(struct store *s, int64_t body, int64_t from, int64_t n, store_take *take,
                void *arg) MUST_CHECK;
+// A range of what store_body() gives, with parts that were changed being E_DAMAGED.
+int store_body_range(struct store *s, int64_t body, int64_t from, int64_t n, store_take *take,
+                     void *arg) MUST_CHECK;
 
 // SQLite's result as an E_ number; SQLITE_OK, ROW and DONE are 0.
 int store_error(sqlite3 *db, int rc);
@@ -98,6 +112,24 @@ int store_make(struct store *s);
 int store_rotate_recover(struct store *s);
 // The condition, on a flow f, that it may still get records.
 extern const char store_open_flow[];
+
+// Content that is referred to (store_known.c). *id: of the row that the live file has of the
+// content by now; 0: nobody has it.
+int store_known(struct store *s, struct view digest, int64_t size, int64_t stored,
+                int64_t *id) MUST_CHECK;
+// Makes a row of content in parts (flow, n, s2c) of which the first ones are in the files before.
+// *id 0: they are not all there.
+int store_join(struct store *s, const int64_t of[3], struct view digest, int64_t size,
+               int64_t stored, int64_t *id) MUST_CHECK;
+// The bytes that a part is like, a loan until the next call; an unset view: nobody has them.
+int store_like(struct store *s, struct view digest, int64_t at, int64_t size,
+               struct view *out) MUST_CHECK;
+// Lets go of the files before: at the end of each batch.
+void store_forget_before(struct store *s);
+// The row that this file has of shared content; 0: none. From WIRE_KNOWN_MIN on, or lately put.
+int store_find_body(struct store *s, struct view digest, int64_t stored, int64_t *id) MUST_CHECK;
+// A number for a new row.
+int store_number_body(struct store *s, int64_t *id) MUST_CHECK;
 
 // The SQL functions for readers.
 int functions_register(struct store *s);

@@ -137,6 +137,7 @@ void store_forget(struct store *s)
         s->statements[i] = NULL;
     }
     body_cache_forget(&s->bodies);
+    store_forget_before(s);
     s->target_flow = 0;
     s->next_body = 0;
 }
@@ -519,6 +520,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode, char 
     s->lock = s->file = -1;
     buf_init(&s->route, STORE_ROUTE_MAX);
     buf_init(&s->target, 4096);
+    buf_init(&s->piece, STORE_LIKE_MAX);
     if (mode == STORE_WRITE)
         body_cache_init(&s->bodies);
     s->path = mode == STORE_WRITE ? true_name(path) : strdup(path);
@@ -548,6 +550,7 @@ void store_close(struct store *s)
     body_cache_clear(&s->bodies);
     buf_clear(&s->route);
     buf_clear(&s->target);
+    buf_clear(&s->piece);
     free(s->path);
     free(s);
 }

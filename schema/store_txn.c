@@ -1,17 +1,20 @@
 // store_txn: a transaction's rows: txn, head, and the bodies of its halves.
 //
-// A body's content is in one of three places:
+// A body's content is in one of these places:
 //
 //   body.bytes                  it came within the transaction
 //   part rows, body points      it came in pieces before its transaction, and is new to the file
-//   elsewhere, part.bytes NULL  it came in pieces, and the file turns out to have it already
+//   elsewhere, part.bytes NULL  it came in pieces, and the file turns out to have it already, or
+//                               the first of them are in an earlier file (store_known.c joins them)
+//   elsewhere                   it did not come: the transaction refers to it
 //
 // 1. A body row is shared by all messages of equal content. Equal: the same digest of the whole,
 //    and as many of its first bytes kept. So a body that was cut by --max-body never stands for
 //    a whole.
-// 2. A body is not shared when its digest is unknown, when pieces of it are missing here (lost, or
-//    in an earlier file), or when it is a conversation: its pieces have their own times.
-// 3. Small bodies are shared through memory alone; from 4 KiB on the index body_digest is asked.
+// 2. A body is not shared when its digest is unknown, when pieces of it are missing (lost, or in an
+//    earlier file that is gone), or when it is a conversation: its pieces have their own times.
+// 3. Small bodies are shared through memory alone; from 4 KiB on (WIRE_KNOWN_MIN, and the number in
+//    the index) body_digest is asked.
 #include "schema/store_impl.h"
 
 #include "proto/digest.h"
@@ -19,8 +22,9 @@
 #include "schema/put.h"
 #include "schema/route.h"
 
-#define BODY_INDEXED_MIN 4096            // as in the index body_digest
-#define BODY_ID_MAX      (INT64_MAX / 2) // never reached by counting
+#include <assert.h>
+
+#define BODY_ID_MAX (INT64_MAX / 2) // never reached by counting
 
 enum end { END_ABSENT, END_COMPLETE, END_CUT, END_UNTIL_CLOSE }; // MessageEnd of record.proto
 
@@ -32,15 +36,22 @@ struct content {
     bool shared, in_parts, s2c;
 };
 
+// Where it is now.
+struct placed {
+    int64_t body;         // id; 0: there is no content
+    int64_t size, stored; // of it
+    bool gone;            // it was referred to, and nobody has it
+};
+
 // ---- bodies
 
-static int find_indexed(struct store *s, const struct content *c, int64_t *id)
+static int find_indexed(struct store *s, struct view digest, int64_t stored, int64_t *id)
 {
     sqlite3_stmt *stmt = store_statement(s, STATEMENT_BODY_FIND);
     if (!stmt)
         return store_error(s->db, sqlite3_extended_errcode(s->db));
-    sqlite3_bind_blob(stmt, 1, c->digest.p, DIGEST_SIZE, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 2, c->stored);
+    sqlite3_bind_blob(stmt, 1, digest.p, DIGEST_SIZE, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, stored);
     int rc = sqlite3_step(stmt);
     *id = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
     int e = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_fail(s, rc, "looking for a body");
@@ -48,20 +59,19 @@ static int find_indexed(struct store *s, const struct content *c, int64_t *id)
     return e;
 }
 
-// The row that the file has of it already, or 0.
-static int find_body(struct store *s, const struct content *c, int64_t *id)
+int store_find_body(struct store *s, struct view digest, int64_t stored, int64_t *id)
 {
-    *id = 0;
-    if (!c->shared)
+    *id = body_cache_find(&s->bodies, (const unsigned char *)digest.p, stored);
+    if (*id != 0 || stored < WIRE_KNOWN_MIN)
         return 0;
-    *id = body_cache_find(&s->bodies, (const unsigned char *)c->digest.p, c->stored);
-    if (*id != 0 || c->stored < BODY_INDEXED_MIN)
-        return 0;
-    return find_indexed(s, c, id);
+    int e = find_indexed(s, digest, stored, id);
+    if (e == 0 && *id != 0)
+        body_cache_add(&s->bodies, (const unsigned char *)digest.p, stored, *id);
+    return e;
 }
 
 // A row's id is part of its sum, so it is ours to give.
-static int number_body(struct store *s, int64_t *id)
+int store_number_body(struct store *s, int64_t *id)
 {
     if (s->next_body == 0) {
         sqlite3_stmt *stmt = store_statement(s, STATEMENT_BODY_NEXT);
@@ -87,7 +97,7 @@ static int add_body(struct store *s, const struct store_txn *t, const struct con
                     int64_t *id)
 {
     struct row r;
-    int e = number_body(s, id);
+    int e = store_number_body(s, id);
     if (e == 0)
         e = put_begin(s, &r, STATEMENT_BODY);
     if (e != 0)
@@ -145,18 +155,47 @@ static bool is_conversation(const struct store_txn *t)
     return !t->protocol || strcmp(t->protocol, "raw") == 0 || strcmp(t->protocol, "tls") == 0;
 }
 
-// *id: of the half's body; 0: it has no content.
+// Content in parts: where it is whole, it can be shared, and the file may have it already.
+static int look_at_parts(struct store *s, const struct store_txn *t, struct content *c, int64_t *id)
+{
+    const int64_t of[3] = {t->flow, t->n, c->s2c};
+    bool whole;
+    c->shared = c->shared && !is_conversation(t);
+    if (!c->shared)
+        return 0;
+    int e = parts_are_whole(s, t, c, &whole);
+    if (e == 0 && whole)
+        e = store_find_body(s, c->digest, c->stored, id);
+    else if (e == 0)
+        e = store_join(s, of, c->digest, c->size, c->stored, id);
+    c->shared = whole || *id != 0;
+    return e == 0 && *id != 0 ? empty_parts(s, t, c->s2c) : e;
+}
+
+// What a half refers to. Where it is gone, a row tells what it was.
+static int look_at_known(struct store *s, struct content *c, struct placed *out)
+{
+    int e = store_known(s, c->digest, c->size, c->stored, &out->body);
+    if (e == 0 && out->body == 0) {
+        out->gone = true;
+        c->stored = 0;
+        e = store_find_body(s, c->digest, 0, &out->body);
+    }
+    return e;
+}
+
 static int put_body(struct store *s, const struct store_txn *t, const struct store_half *h,
-                    bool s2c, int64_t *id)
+                    bool s2c, struct placed *out)
 {
     unsigned char made[DIGEST_SIZE];
-    bool whole = true;
     struct content c = {.bytes = h->body.p ? h->body : VIEW_LIT(""),
                         .digest = h->digest.n == DIGEST_SIZE ? h->digest : (struct view){NULL, 0},
                         .in_parts = h->parts > 0,
                         .s2c = s2c};
-    *id = 0;
-    c.stored = c.in_parts ? h->body_stored : (int64_t)h->body.n;
+    int e = 0;
+    assert(!h->known || h->digest.n == DIGEST_SIZE);
+    *out = (struct placed){0};
+    c.stored = c.in_parts || h->known ? h->body_stored : (int64_t)h->body.n;
     c.size = h->body_size > c.stored ? h->body_size : c.stored;
     if (c.size == 0 && !c.in_parts)
         return 0;
@@ -164,22 +203,20 @@ static int put_body(struct store *s, const struct store_txn *t, const struct sto
         digest_once(c.bytes, made);
         c.digest = view_n(made, sizeof made);
     }
-    c.shared = c.digest.n == DIGEST_SIZE && !(c.in_parts && is_conversation(t));
-    if (c.shared && c.in_parts) {
-        int e = parts_are_whole(s, t, &c, &whole);
-        if (e != 0)
-            return e;
-        c.shared = whole;
-    }
-    int e = find_body(s, &c, id);
-    if (e != 0)
-        return e;
-    if (*id != 0 && c.in_parts)
-        e = empty_parts(s, t, s2c);
-    else if (*id == 0)
-        e = add_body(s, t, &c, id);
-    if (e == 0 && c.shared)
-        body_cache_add(&s->bodies, (const unsigned char *)c.digest.p, c.stored, *id);
+    c.shared = c.digest.n == DIGEST_SIZE;
+    if (c.in_parts)
+        e = look_at_parts(s, t, &c, &out->body);
+    else if (h->known)
+        e = look_at_known(s, &c, out);
+    else if (c.shared)
+        e = store_find_body(s, c.digest, c.stored, &out->body);
+    bool fresh = e == 0 && out->body == 0;
+    if (fresh)
+        e = add_body(s, t, &c, &out->body);
+    if (fresh && e == 0 && c.shared)
+        body_cache_add(&s->bodies, (const unsigned char *)c.digest.p, c.stored, out->body);
+    out->stored = c.stored;
+    out->size = c.size;
     return e;
 }
 
@@ -297,40 +334,61 @@ static void put_names(struct row *r, const struct store_txn *t, struct view host
     row_text_view(r, type_of(t->res.head));
 }
 
-static int64_t size_of(const struct store_half *h)
+static void put_sizes(struct row *r, const struct store_txn *t, const struct placed body[2],
+                      const struct store_account *a)
 {
-    int64_t stored = h->parts > 0 ? h->body_stored : (int64_t)h->body.n;
-    return h->body_size > stored ? h->body_size : stored;
+    row_int(r, body[0].size);
+    row_int(r, body[1].size);
+    row_int(r, body[0].stored);
+    row_int(r, body[1].stored);
+    row_int_or_null(r, body[0].body != 0, body[0].body);
+    row_int_or_null(r, body[1].body != 0, body[1].body);
+    row_int(r, t->req.parts);
+    row_int(r, t->res.parts);
+    row_int(r, t->req.wire);
+    row_int(r, t->res.wire);
+    row_int(r, a->stored_c2s);
+    row_int(r, a->stored_s2c);
+    row_int(r, a->omitted_c2s);
+    row_int(r, a->omitted_s2c);
 }
 
-static void put_sizes(struct row *r, const struct store_txn *t, int64_t req_body, int64_t res_body)
+// Takes a body's wire bytes, but for what was left out of it, from what is stored.
+static int64_t take_gone(const struct placed *body, int64_t wire, int64_t omitted, int64_t *stored)
 {
-    const struct store_half *q = &t->req, *a = &t->res;
-    row_int(r, size_of(q));
-    row_int(r, size_of(a));
-    row_int(r, q->parts > 0 ? q->body_stored : (int64_t)q->body.n);
-    row_int(r, a->parts > 0 ? a->body_stored : (int64_t)a->body.n);
-    row_int_or_null(r, req_body != 0, req_body);
-    row_int_or_null(r, res_body != 0, res_body);
-    row_int(r, q->parts);
-    row_int(r, a->parts);
-    row_int(r, q->wire);
-    row_int(r, a->wire);
-    row_int(r, t->account.stored_c2s);
-    row_int(r, t->account.stored_s2c);
-    row_int(r, t->account.omitted_c2s);
-    row_int(r, t->account.omitted_s2c);
+    int64_t gone = body->gone && wire > omitted ? wire - omitted : 0;
+    if (gone > *stored)
+        gone = *stored;
+    *stored -= gone;
+    return gone;
+}
+
+static int put_gone_bodies(struct store *s, int64_t key, const struct store_txn *t,
+                           const struct placed body[2], struct store_account *a)
+{
+    const struct store_half *first = body[0].gone ? &t->req : &t->res;
+    const struct store_half *last = body[1].gone ? &t->res : &t->req;
+    if (!body[0].gone && !body[1].gone)
+        return 0;
+    struct store_loss loss = {
+        .flow = t->flow, .first_us = first->first_us, .last_us = last->last_us};
+    loss.lost_c2s = take_gone(&body[0], t->req.body_wire, a->omitted_c2s, &a->stored_c2s);
+    loss.lost_s2c = take_gone(&body[1], t->res.body_wire, a->omitted_s2c, &a->stored_s2c);
+    return put_gone(s, key, &loss, first->digest);
 }
 
 int store_put_txn(struct store *s, int64_t key, const struct store_txn *t)
 {
     struct row r;
     struct view host;
-    int64_t req_body, res_body;
+    struct placed body[2];
+    struct store_account account = t->account;
     bool headed = has_head(t);
-    int e = put_body(s, t, &t->req, false, &req_body);
+    int e = put_body(s, t, &t->req, false, &body[0]);
     if (e == 0)
-        e = put_body(s, t, &t->res, true, &res_body);
+        e = put_body(s, t, &t->res, true, &body[1]);
+    if (e == 0)
+        e = put_gone_bodies(s, key, t, body, &account);
     if (e == 0)
         e = host_of(s, t, &host);
     if (e == 0)
@@ -344,7 +402,7 @@ int store_put_txn(struct store *s, int64_t key, const struct store_txn *t)
     row_text(&r, t->protocol);
     put_times(&r, t);
     put_names(&r, t, host, buf_view(&s->route));
-    put_sizes(&r, t, req_body, res_body);
+    put_sizes(&r, t, body, &account);
     row_int(&r, headed);
     row_int(&r, (t->req.end == END_CUT ? 1 : 0) | (t->res.end == END_CUT ? 2 : 0));
     e = put_end(s, &r, "adding a transaction");

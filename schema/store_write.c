@@ -5,6 +5,7 @@
 // put_end. Nothing is copied: the values are loans that outlive the statement's step.
 #include "schema/store_impl.h"
 
+#include "proto/digest.h"
 #include "schema/put.h"
 
 #include <assert.h>
@@ -54,6 +55,7 @@ int store_settle(struct store *s)
 int store_begin(struct store *s)
 {
     int e = store_settle(s);
+    s->gone = 0;
     if (e == 0)
         e = run(s, STATEMENT_BEGIN, "beginning a batch");
     s->in_batch = e == 0;
@@ -77,6 +79,8 @@ int store_commit(struct store *s)
     if (e == 0)
         e = run(s, STATEMENT_COMMIT, "committing a batch");
     s->in_batch = e != 0;
+    if (e == 0)
+        store_forget_before(s);
     return e;
 }
 
@@ -93,6 +97,7 @@ void store_rollback(struct store *s)
     }
     s->in_batch = false;
     body_cache_forget(&s->bodies);
+    store_forget_before(s);
     s->target_flow = 0;
     s->next_body = 0;
 }
@@ -315,23 +320,55 @@ int store_put_txn_open(struct store *s, int64_t key, const struct store_txn_open
     return put_end(s, &r, "adding an open transaction");
 }
 
-int store_put_part(struct store *s, int64_t key, const struct store_part *p)
+// Content that is referred to and gone: its wire bytes, of the record with that key, are a loss.
+int put_gone(struct store *s, int64_t key, const struct store_loss *what, struct view digest)
+{
+    char detail[96], hex[DIGEST_HEX];
+    struct store_loss loss = *what;
+    digest_hex((const unsigned char *)digest.p, DIGEST_SIZE, hex);
+    snprintf(detail, sizeof detail, "sha256 %s", hex);
+    loss.cause = "content-gone";
+    loss.detail = detail;
+    s->gone++;
+    return store_put_loss(s, key, &loss);
+}
+
+// The bytes of a part that does not bring them. Where they are gone, so is what it stands for.
+static int resolve_part(struct store *s, int64_t key, struct store_part *p)
+{
+    struct store_account *a = &p->account;
+    int e = store_like(s, p->like, p->at, p->size, &p->bytes);
+    if (e != 0 || p->bytes.p)
+        return e;
+    struct store_loss gone = {.flow = p->flow,
+                              .lost_c2s = a->stored_c2s,
+                              .lost_s2c = a->stored_s2c,
+                              .first_us = p->first_us,
+                              .last_us = p->last_us};
+    a->stored_c2s = a->stored_s2c = 0;
+    return put_gone(s, key, &gone, p->like);
+}
+
+int store_put_part(struct store *s, int64_t key, const struct store_part *given)
 {
     struct row r;
-    int e = put_begin(s, &r, STATEMENT_PART);
+    struct store_part p = *given;
+    int e = p.like.n ? resolve_part(s, key, &p) : 0;
+    if (e == 0)
+        e = put_begin(s, &r, STATEMENT_PART);
     if (e != 0)
         return e;
     row_int(&r, key);
-    row_int(&r, p->flow);
-    row_int(&r, p->n);
-    row_int(&r, p->s2c);
-    row_int(&r, p->first_us);
-    row_int(&r, p->last_us);
-    row_int(&r, p->at);
-    row_int(&r, (int64_t)p->bytes.n);
-    row_int(&r, row_bytes_sum(p->bytes));
-    put_account(&r, &p->account);
-    row_blob_unsummed(&r, p->bytes.p ? p->bytes : VIEW_LIT(""));
+    row_int(&r, p.flow);
+    row_int(&r, p.n);
+    row_int(&r, p.s2c);
+    row_int(&r, p.first_us);
+    row_int(&r, p.last_us);
+    row_int(&r, p.at);
+    row_int(&r, (int64_t)p.bytes.n);
+    row_int(&r, row_bytes_sum(p.bytes));
+    put_account(&r, &p.account);
+    row_blob_unsummed(&r, p.bytes.p ? p.bytes : VIEW_LIT(""));
     return put_end(s, &r, "adding a part");
 }
 
@@ -376,6 +413,11 @@ int store_put_unknown(struct store *s, int64_t key, int64_t type, struct view by
     row_int(&r, type);
     row_blob(&r, bytes.p ? bytes : VIEW_LIT(""));
     return put_end(s, &r, "adding an unknown record");
+}
+
+int64_t store_gone(const struct store *s)
+{
+    return s->gone;
 }
 
 int64_t store_file_size(const struct store *s)

@@ -50,6 +50,11 @@ static const struct reference references[] = {
      "  WHERE t.flow = p.flow AND t.n = p.n"
      "  AND NOT (b.flow IS p.flow AND b.n IS p.n AND b.s2c IS p.s2c))",
      "its bytes are gone, and no body of flow %lld stands for them"},
+    {"loss",
+     "SELECT l.id, l.id FROM loss l WHERE l.cause = 'content-gone'"
+     " AND NOT EXISTS (SELECT 1 FROM txn t WHERE t.id = l.id)"
+     " AND NOT EXISTS (SELECT 1 FROM part p WHERE p.id = l.id)",
+     "record %lld, which it is part of, has no row"},
     {"body",
      "SELECT b.id, b.id FROM body b WHERE (typeof(b.bytes) = 'null') <> (b.flow IS NOT NULL)",
      "it is not clear where the bytes of body %lld are"},

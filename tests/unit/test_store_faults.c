@@ -1,6 +1,7 @@
 // A capture's life with a fault at points all over it, ever further apart: SQLite finds no memory,
 // or no room on the disk. Each step says so, or is done; what it said is true; it can be tried
 // again when there is room.
+#include "proto/digest.h"
 #include "schema/store.h"
 #include "tests/support/ask.h"
 #include "tests/support/tape.h"
@@ -112,10 +113,14 @@ struct life {
     char why[WHY_MAX];
 };
 
+// The fourth refers to the content of the first, which is in the file before by then.
 static int put_txn(struct life *l, int64_t n)
 {
     static char body[20000];
-    memset(body, (int)('a' + n), sizeof body);
+    static unsigned char digest[DIGEST_SIZE];
+    memset(body, (int)('a' + n % 3), sizeof body);
+    if (n == 0)
+        digest_once(view_n(body, sizeof body), digest);
     struct store_txn t = {.flow = l->flow,
                           .n = n,
                           .protocol = "http",
@@ -124,6 +129,12 @@ static int put_txn(struct life *l, int64_t n)
                           .status = 200,
                           .req = {.end = 1, .head = VIEW_LIT("GET / HTTP/1.1\r\n\r\n")},
                           .res = {.end = 1, .body = view_n(body, sizeof body)}};
+    if (n == 3)
+        t.res = (struct store_half){.end = 1,
+                                    .known = true,
+                                    .digest = view_n(digest, sizeof digest),
+                                    .body_size = sizeof body,
+                                    .body_stored = sizeof body};
     return store_put_txn(l->s, store_key(l->stream, ++l->seq), &t);
 }
 
@@ -149,6 +160,9 @@ static int put_rows(struct life *l, bool first)
                           .n = 6,
                           .protocol = "http",
                           .res = {.end = 1, .parts = 2, .body_size = 14, .body_stored = 14}};
+    unsigned char digest[DIGEST_SIZE];
+    digest_once(VIEW_LIT("piece by piece"), digest);
+    t.res.digest = view_n(digest, sizeof digest);
     if (e == 0 && !first)
         e = store_put_txn(l->s, store_key(l->stream, ++l->seq), &t);
     struct store_flow_end end = {.flow = l->flow, .transactions = 7};
@@ -225,6 +239,9 @@ static void check_files(const struct life *l)
     assert_string_equal(counts, "3+4");
     assert_string_equal(ask(path, "SELECT count(*) FROM txn"), "4");
     assert_string_equal(ask(path, "SELECT count(*) FROM flow_end"), "1");
+    assert_string_equal(ask(path, "SELECT count(*) FROM loss"), "0");
+    assert_string_equal(ask(path, "SELECT bytes FROM body WHERE size = 14"), "piece by piece");
+    assert_string_equal(ask(path, "SELECT count(*) FROM body WHERE size = 20000"), "3");
 }
 
 // Whether the fault was met.

@@ -1,0 +1,296 @@
+// store_known: content that a record refers to instead of bringing it.
+//
+//   the live file ──not there──→ the file before it ──→ … up to STORE_BEFORE_MAX ──→ nobody has it
+//                                 └─ there: a row of the live file is made of it
+//
+// A proxy refers to what it sent since the live file was begun, as far as it was told: between a
+// rotation and that, it names content of the file before. A body whose pieces came before and
+// behind a rotation is made whole here for the same reason: it is the next one's known content.
+//
+// 1. The files before are opened when a batch first asks for them, and closed at its end: rotation
+//    and retention, between batches, meet none of them.
+// 2. Content is copied slice by slice, twice: once to sum it up and prove it, then into its row. So
+//    a damaged file gives nothing, and memory does not depend on the size.
+// 3. A file that is missing, damaged or another capture's ends the search; only a want of memory is
+//    an error of the batch, which is tried again.
+#include "schema/store_impl.h"
+
+#include "proto/digest.h"
+#include "schema/identity.h"
+#include "schema/put.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BEFORE_CACHE "PRAGMA cache_size = -256" // KiB, of each file
+
+// ---- the files before
+
+void store_forget_before(struct store *s)
+{
+    while (s->before_count > 0)
+        store_close(s->before[--s->before_count]);
+    s->before_ends = false;
+}
+
+// An error of what is looked through, as one of the batch: only the want of memory is.
+static int pass_on(struct store *s, int e)
+{
+    return e == E_NOMEM ? store_refuse(s, e, "out of memory") : 0;
+}
+
+// That file of the capture which comes before that of id; *out NULL: it cannot be read.
+static int open_before(struct store *s, const struct store_identity *id, struct store **out)
+{
+    char why[WHY_MAX];
+    struct store_identity is;
+    const char *slash = strrchr(s->path, '/');
+    int folder = slash ? (int)(slash - s->path) + 1 : 0;
+    size_t size = (size_t)folder + sizeof id->previous;
+    char *path = malloc(size);
+    *out = NULL;
+    if (!path)
+        return store_refuse(s, E_NOMEM, "out of memory");
+    snprintf(path, size, "%.*s%s", folder, s->path, id->previous);
+    int e = store_open(out, path, STORE_READ, why);
+    free(path);
+    if (e != 0) {
+        *out = NULL;
+        return pass_on(s, e);
+    }
+    e = store_exec(*out, BEFORE_CACHE) == SQLITE_OK ? store_identity(*out, &is) : E_DAMAGED;
+    bool fits =
+        e == 0 && memcmp(is.name, id->name, sizeof is.name) == 0 && is.number == id->number - 1;
+    if (!fits) {
+        store_close(*out);
+        *out = NULL;
+    }
+    return pass_on(s, e);
+}
+
+// The i-th file before the live one, from 0 on; *out NULL: there is none. Asked in order.
+static int before(struct store *s, int i, struct store **out)
+{
+    struct store_identity id;
+    *out = i < s->before_count ? s->before[i] : NULL;
+    if (*out || s->before_ends)
+        return 0;
+    struct store *later = s->before_count > 0 ? s->before[s->before_count - 1] : s;
+    int e = store_identity(later, &id);
+    if (e == 0 && s->before_count < STORE_BEFORE_MAX && id.previous[0] && !strchr(id.previous, '/'))
+        e = open_before(s, &id, out);
+    else
+        e = pass_on(s, e);
+    s->before_ends = e == 0 && !*out;
+    if (*out)
+        s->before[s->before_count++] = *out;
+    return e;
+}
+
+// ---- copying
+
+// Content to be copied: a row of another file's, or, with body 0, parts from several ones.
+struct source {
+    struct store *from;
+    int64_t body, stored;
+    const int64_t *of; // flow, n, s2c
+    int oldest;        // -1: the live file alone
+};
+
+// E_DAMAGED: it is not all there, or not as it was.
+static int give_source(struct store *s, const struct source *c, store_take *take, void *arg)
+{
+    int64_t at = 0;
+    int e = 0;
+    if (c->body)
+        return store_body_range(c->from, c->body, 0, c->stored, take, arg);
+    for (int i = c->oldest; i >= -1 && e == 0 && at < c->stored; i--)
+        e = store_parts(i < 0 ? s : s->before[i], c->of, &at, c->stored, take, arg);
+    return e == 0 && at < c->stored ? E_DAMAGED : e;
+}
+
+// What is known of a copy once its bytes went by.
+struct proof {
+    struct row_sum sum;
+    struct digest_state sha;
+};
+
+static int prove(void *arg, struct view piece)
+{
+    struct proof *p = arg;
+    row_sum_blob_more(&p->sum, piece);
+    digest_more(&p->sha, piece);
+    return 0;
+}
+
+struct writing {
+    sqlite3_blob *blob;
+    int at, rc;
+};
+
+static int write_piece(void *arg, struct view piece)
+{
+    struct writing *w = arg;
+    w->rc = sqlite3_blob_write(w->blob, piece.p, (int)piece.n, w->at);
+    w->at += (int)piece.n;
+    return w->rc == SQLITE_OK ? 0 : E_IO;
+}
+
+static int fill_row(struct store *s, const struct source *c, int64_t id)
+{
+    struct writing w = {.rc = SQLITE_OK};
+    int rc = sqlite3_blob_open(s->db, "main", "body", "bytes", id, 1, &w.blob);
+    if (rc != SQLITE_OK)
+        return store_fail(s, rc, "copying a body");
+    int e = give_source(s, c, write_piece, &w);
+    if (w.rc != SQLITE_OK)
+        e = store_fail(s, w.rc, "copying a body");
+    else if (e != 0) // it was whole a moment ago
+        e = store_refuse(s, e == E_NOMEM ? e : E_IO, "copying a body from an earlier file failed");
+    rc = sqlite3_blob_close(w.blob);
+    return e == 0 && rc != SQLITE_OK ? store_fail(s, rc, "copying a body") : e;
+}
+
+// Puts the values of a row of the table body up to its bytes, whose sum is in *sum.
+static void put_values(struct row *r, int64_t id, struct view digest, int64_t size, int64_t stored)
+{
+    row_int(r, id);
+    row_blob(r, digest);
+    row_int(r, size);
+    row_int(r, stored);
+    row_int(r, 1);
+    row_null(r);
+    row_null(r);
+    row_null(r);
+}
+
+// *id: of the row, which may have been there; 0: the source does not have what it should.
+static int copy(struct store *s, const struct source *c, struct view digest, int64_t size,
+                int64_t *id)
+{
+    struct row r;
+    struct proof proof;
+    unsigned char made[DIGEST_SIZE];
+    int e = store_number_body(s, id);
+    if (e == 0)
+        e = put_begin(s, &r, STATEMENT_BODY_ROOM);
+    if (e != 0)
+        return e;
+    put_values(&r, *id, digest, size, c->stored);
+    proof.sum = r.sum;
+    row_sum_blob_of(&proof.sum, (uint64_t)c->stored);
+    digest_begin(&proof.sha);
+    e = give_source(s, c, prove, &proof);
+    digest_end(&proof.sha, made);
+    bool sound = e == 0 && (size != c->stored || memcmp(made, digest.p, sizeof made) == 0);
+    int64_t number = *id;
+    *id = 0;
+    if (!sound)
+        return pass_on(s, e);
+    e = store_find_body(s, digest, c->stored, id);
+    if (e != 0 || *id != 0)
+        return e;
+    r.sum = proof.sum;
+    e = put_end(s, &r, "copying a body");
+    if (e == 0)
+        e = fill_row(s, c, number);
+    if (e == 0)
+        body_cache_add(&s->bodies, (const unsigned char *)digest.p, c->stored, number);
+    *id = number;
+    return e;
+}
+
+// ---- known content
+
+int store_known(struct store *s, struct view digest, int64_t size, int64_t stored, int64_t *id)
+{
+    struct store *b;
+    int e = store_find_body(s, digest, stored, id);
+    for (int i = 0; e == 0 && *id == 0; i++) {
+        struct source c = {.stored = stored};
+        e = before(s, i, &b);
+        if (e != 0 || !b)
+            return e;
+        e = pass_on(s, store_find_body(b, digest, stored, &c.body));
+        c.from = b;
+        if (e == 0 && c.body)
+            e = copy(s, &c, digest, size, id);
+    }
+    return e;
+}
+
+// Whether the file has the flow from the one before it.
+static bool is_carried(struct store *s, int64_t flow)
+{
+    char sql[80];
+    int64_t carried = 0;
+    snprintf(sql, sizeof sql, "SELECT carried FROM flow WHERE id = %lld", (long long)flow);
+    return store_scalar(s, sql, &carried) == SQLITE_OK && carried != 0;
+}
+
+int store_join(struct store *s, const int64_t of[3], struct view digest, int64_t size,
+               int64_t stored, int64_t *id)
+{
+    struct source c = {.of = of, .stored = stored, .oldest = -1};
+    struct store *b = s;
+    *id = 0;
+    if (stored > STORE_JOIN_MAX)
+        return 0;
+    for (int e; is_carried(b, of[0]); c.oldest++) {
+        e = before(s, c.oldest + 1, &b);
+        if (e != 0)
+            return e;
+        if (!b)
+            break;
+    }
+    return c.oldest < 0 ? 0 : copy(s, &c, digest, size, id);
+}
+
+// ---- content that is alike
+
+static int gather(void *arg, struct view piece)
+{
+    return buf_add_view(arg, piece);
+}
+
+static int find_like(struct store *in, struct view digest, int64_t end, int64_t *body)
+{
+    sqlite3_stmt *stmt = store_statement(in, STATEMENT_BODY_LIKE);
+    if (!stmt)
+        return store_error(in->db, sqlite3_extended_errcode(in->db));
+    sqlite3_bind_blob(stmt, 1, digest.p, DIGEST_SIZE, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, end);
+    int rc = sqlite3_step(stmt);
+    *body = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    int e = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_fail(in, rc, "looking for a body");
+    sqlite3_reset(stmt);
+    return e;
+}
+
+static int like_in(struct store *s, struct store *in, struct view digest, int64_t at, int64_t size,
+                   struct view *out)
+{
+    int64_t body;
+    buf_reset(&s->piece);
+    int e = find_like(in, digest, at + size, &body);
+    if (e == 0 && body)
+        e = store_body_range(in, body, at, size, gather, &s->piece);
+    if (e == 0 && body)
+        *out = buf_view(&s->piece);
+    return e == E_DAMAGED || e == E_NOMEM || in != s ? pass_on(s, e) : e;
+}
+
+int store_like(struct store *s, struct view digest, int64_t at, int64_t size, struct view *out)
+{
+    struct store *in = s;
+    int e = 0;
+    assert(size > 0 && size <= STORE_LIKE_MAX);
+    *out = (struct view){NULL, 0};
+    for (int i = 0; e == 0 && in && !out->p; i++) {
+        e = like_in(s, in, digest, at, size, out);
+        if (e == 0 && !out->p)
+            e = before(s, i, &in);
+    }
+    return e;
+}
