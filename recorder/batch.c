@@ -31,6 +31,7 @@ void batch_reset(struct batch *b)
     b->count = b->done = b->used = 0;
     b->streams_count = b->stream_last = b->hellos_count = 0;
     b->error = 0;
+    b->file = 0;
 }
 
 bool batch_is_empty(const struct batch *b)

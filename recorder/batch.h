@@ -48,7 +48,8 @@ struct batch {
     size_t streams_count, stream_last;
     struct batch_hello hellos[BATCH_HELLOS_MAX];
     size_t hellos_count;
-    int error; // 0: all of it is committed
+    int error;     // 0: all of it is committed
+    uint64_t file; // names the file that it is in then
 };
 
 // 0 or E_NOMEM.

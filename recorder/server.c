@@ -42,6 +42,7 @@ struct server {
     struct conn *conns[SERVER_CONNECTIONS_MAX];
     unsigned conns_count;
     uint64_t next_id;
+    uint64_t file;        // that the last batch went to
     int64_t submitted_us; // mono, when the writer got the last batch
     struct batch batches[2];
     struct batch *filling;
@@ -277,16 +278,16 @@ static void on_batch_time(evutil_socket_t fd, short what, void *arg)
     submit(arg);
 }
 
-static void answer_hello(struct server *s, const struct batch_hello *h, int batch_error)
+static void answer_hello(struct server *s, const struct batch_hello *h, const struct batch *b)
 {
     struct conn *c = find(s, h->conn);
-    if (!c || batch_error)
+    if (!c || b->error)
         return;
     struct session *session = conn_session(c);
     if (h->error)
         session_refuse(session, h->error == E_LIMIT ? "the recorder has no room for another stream"
                                                     : "the recorder cannot take this stream");
-    else if (session_welcome(session, h->id, h->last_seq) == 0)
+    else if (session_welcome(session, h->id, h->last_seq, b->file) == 0)
         log_info("stream open conn=%llu stream=%lld committed=%llu", (unsigned long long)h->conn,
                  (long long)h->id, (unsigned long long)h->last_seq);
     if (session->state == SESSION_REFUSED)
@@ -296,8 +297,24 @@ static void answer_hello(struct server *s, const struct batch_hello *h, int batc
         conn_resume(c);
 }
 
+// The capture goes on in another file: all are told, also who sent nothing lately.
+static void tell_file(struct server *s, uint64_t file)
+{
+    if (s->file == file)
+        return;
+    s->file = file;
+    for (unsigned i = 0; i < SERVER_CONNECTIONS_MAX; i++) {
+        if (!s->conns[i] || conn_is_dead(s->conns[i]))
+            continue;
+        session_file(conn_session(s->conns[i]), file);
+        conn_flush(s->conns[i]);
+    }
+}
+
 static void answer_batch(struct server *s, const struct batch *b)
 {
+    if (b->error == 0)
+        tell_file(s, b->file);
     // Of a batch that was given up some frames may be committed; a reconnect tells which.
     for (size_t i = 0; i < b->streams_count && b->error == 0; i++) {
         const struct batch_stream *stream = &b->streams[i];
@@ -308,7 +325,7 @@ static void answer_batch(struct server *s, const struct batch *b)
         conn_flush(c);
     }
     for (size_t i = 0; i < b->hellos_count; i++)
-        answer_hello(s, &b->hellos[i], b->error);
+        answer_hello(s, &b->hellos[i], b);
 }
 
 static void on_finished(evutil_socket_t fd, short what, void *arg)

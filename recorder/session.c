@@ -5,6 +5,7 @@
 #include "proto/record.pb-c.h"
 #include "proto/wire.h"
 
+#include <assert.h>
 #include <stdarg.h>
 
 #define SOFTWARE    "tapedeck-recorder " TAPEDECK_VERSION
@@ -143,10 +144,10 @@ int session_feed(struct session *s, struct view in, size_t *used, size_t *need)
 
 // ---- answers
 
-// Appends WELCOME; it always fits, being the first thing that is said.
-static void put_welcome(struct session *s, uint64_t last_seq, const char *refusal)
+// Appends WELCOME, whole or not at all.
+static int put_welcome(struct session *s, uint64_t last_seq, const char *refusal)
 {
-    unsigned char header[WIRE_HEADER], payload[WELCOME_MAX];
+    unsigned char frame[WIRE_HEADER + WELCOME_MAX];
     char software[] = SOFTWARE, text[WHY_MAX];
     snprintf(text, sizeof text, "%s", refusal);
     Tapedeck__Welcome m;
@@ -155,23 +156,24 @@ static void put_welcome(struct session *s, uint64_t last_seq, const char *refusa
     m.last_seq = last_seq;
     m.software = software;
     m.refusal = text;
+    m.file = s->file;
     size_t n = tapedeck__welcome__get_packed_size(&m);
-    if (n > sizeof payload)
-        return;
-    tapedeck__welcome__pack(&m, payload);
-    wire_put_header(header, WIRE_WELCOME, 0, (uint32_t)n, 0);
-    if (buf_add(&s->out, header, sizeof header) || buf_add(&s->out, payload, n))
-        broken(s, E_NOMEM, "out of memory");
+    assert(n <= WELCOME_MAX);
+    tapedeck__welcome__pack(&m, frame + WIRE_HEADER);
+    wire_put_header(frame, WIRE_WELCOME, 0, (uint32_t)n, 0);
+    return buf_add(&s->out, frame, WIRE_HEADER + n);
 }
 
 void session_refuse(struct session *s, const char *why)
 {
     snprintf(s->why, sizeof s->why, "%s", why);
     s->state = SESSION_REFUSED;
-    put_welcome(s, 0, why);
+    s->file = 0;
+    if (put_welcome(s, 0, why))
+        broken(s, E_NOMEM, "out of memory");
 }
 
-int session_welcome(struct session *s, int64_t stream, uint64_t last_seq)
+int session_welcome(struct session *s, int64_t stream, uint64_t last_seq, uint64_t file)
 {
     char text[WHY_MAX];
     // What follows would be taken for repetitions, and be lost without a word.
@@ -193,8 +195,16 @@ int session_welcome(struct session *s, int64_t stream, uint64_t last_seq)
     }
     s->ack = s->acked = last_seq;
     s->state = SESSION_OPEN;
-    put_welcome(s, last_seq, "");
-    return s->state == SESSION_OPEN ? 0 : E_NOMEM;
+    s->file = file;
+    return put_welcome(s, last_seq, "") ? broken(s, E_NOMEM, "out of memory") : 0;
+}
+
+void session_file(struct session *s, uint64_t file)
+{
+    if (s->state != SESSION_OPEN || s->file == file)
+        return;
+    s->file = file;
+    s->file_due = true;
 }
 
 void session_ack(struct session *s, uint64_t seq, bool last)
@@ -206,7 +216,11 @@ void session_ack(struct session *s, uint64_t seq, bool last)
 
 struct view session_out(struct session *s)
 {
-    if (buf_len(&s->out) == 0 && s->ack_due) {
+    if (buf_len(&s->out) > 0)
+        return buf_view(&s->out);
+    if (s->file_due)
+        s->file_due = put_welcome(s, s->acked, "") != 0;
+    if (s->ack_due && !s->file_due) {
         unsigned char header[WIRE_HEADER];
         wire_put_header(header, WIRE_ACK, 0, 0, s->ack);
         if (buf_add(&s->out, header, sizeof header) == 0) {

@@ -9,7 +9,9 @@
 // 2. Frames of unknown kinds are passed over by their length. Records of unknown types go to the
 //    host like others.
 // 3. After an error the session takes nothing more; it is the caller's to close.
-// 4. Of acknowledgements that the peer has not read only the latest is kept, so out stays small.
+// 4. Of acknowledgements that the peer has not read only the latest is kept, and so of other files,
+//    so out stays small. The file is told, by another WELCOME, before an acknowledgement that comes
+//    with it or later.
 #ifndef TAPEDECK_RECORDER_SESSION_H
 #define TAPEDECK_RECORDER_SESSION_H
 
@@ -51,6 +53,8 @@ struct session {
     uint64_t expected;                   // the next record's number
     uint64_t ack, acked;                 // highest number to be told; told
     bool ack_due;                        // tell it even if it was told before
+    uint64_t file;                       // where records go; 0: it has no name
+    bool file_due;                       // it is another one than was told
     uint64_t records, repeated, skipped; // taken, committed before, of unknown kinds
     struct buf out;
     char why[WHY_MAX];
@@ -68,10 +72,15 @@ void session_clear(struct session *s);
 // why says in one line.
 int session_feed(struct session *s, struct view in, size_t *used, size_t *need) MUST_CHECK;
 
-// The answer to the HELLO: the stream's id in the sink, and its highest number committed. An id of
-// 0 cannot be. E_DAMAGED: the numbers of both sides do not fit; the proxy has been refused.
-int session_welcome(struct session *s, int64_t stream, uint64_t last_seq) MUST_CHECK;
+// The answer to the HELLO: the stream's id in the sink, its highest number committed, and the name
+// of the file that records go to. An id of 0 cannot be. E_DAMAGED: the numbers of both sides do not
+// fit; the proxy has been refused.
+int session_welcome(struct session *s, int64_t stream, uint64_t last_seq, uint64_t file) MUST_CHECK;
 void session_refuse(struct session *s, const char *why);
+
+// Records go to the file of that name from now on; before session_ack() of the first of them.
+// Nothing, when it was told so, or is not open.
+void session_file(struct session *s, uint64_t file);
 
 // All up to seq is committed; last: the bye as well, and is answered in any case.
 void session_ack(struct session *s, uint64_t seq, bool last);

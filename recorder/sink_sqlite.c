@@ -20,6 +20,7 @@ struct sink_sqlite {
     struct retain_conf retain;
     struct retain sealed;
     int64_t made_us;             // of the live file; 0: not known
+    uint64_t file;               // its name; 0: not known
     bool has_rows;               // the live file holds records: an empty one is not rotated
     int64_t rotate_us, sweep_us; // not before
 };
@@ -44,6 +45,7 @@ static int64_t ask(struct sink_sqlite *q, const char *sql, int64_t otherwise)
 
 static void look_at_file(struct sink_sqlite *q)
 {
+    q->file = 0;
     q->made_us = ask(q, "SELECT made_us FROM capture", 0);
     q->has_rows = ask(q,
                       "SELECT EXISTS (SELECT 1 FROM txn) OR EXISTS (SELECT 1 FROM part)"
@@ -134,10 +136,24 @@ static int sqlite_progress(struct recorder_sink *s, int64_t stream, uint64_t las
 
 static int sqlite_commit(struct recorder_sink *s)
 {
-    int e = store_commit(self(s)->store);
-    if (e == 0)
-        self(s)->has_rows = true;
-    return e;
+    struct sink_sqlite *q = self(s);
+    int e = store_commit(q->store);
+    if (e)
+        return e;
+    q->has_rows = true;
+    if (store_gone(q->store) > 0)
+        log_warn("content that records refer to is in no file, a loss records=%lld",
+                 (long long)store_gone(q->store));
+    return 0;
+}
+
+static uint64_t sqlite_file(struct recorder_sink *s)
+{
+    struct sink_sqlite *q = self(s);
+    struct store_identity id;
+    if (q->file == 0 && store_identity(q->store, &id) == 0)
+        q->file = store_identity_mark(&id);
+    return q->file;
 }
 
 static void sqlite_rollback(struct recorder_sink *s)
@@ -224,6 +240,7 @@ const struct recorder_sink_ops sink_sqlite = {
     .keep = sqlite_keep,
     .progress = sqlite_progress,
     .commit = sqlite_commit,
+    .file = sqlite_file,
     .rollback = sqlite_rollback,
     .tend = sqlite_tend,
     .set_retain = sqlite_set_retain,

@@ -259,6 +259,11 @@ static void read_half(struct reading *r, const Tapedeck__Message *m, struct stor
     h->body_size = number(r, m->body_size);
     h->body_stored = number(r, m->body_stored);
     h->parts = m->parts;
+    h->body_wire = number(r, m->body_wire);
+    h->known = m->known;
+    if (h->known && (h->digest.n == 0 || h->body.n || h->parts || h->body_stored < WIRE_KNOWN_MIN ||
+                     h->body_stored > h->body_size))
+        r->bad = true;
     if (h->wire < 0 || h->end < 0 || h->end > TAPEDECK__MESSAGE_END__UNTIL_CLOSE ||
         (h->digest.n != 0 && h->digest.n != DIGEST_SIZE) || (h->parts && h->body.n))
         r->bad = true;
@@ -335,7 +340,13 @@ static void read_part(struct reading *r, const Tapedeck__Part *m, struct store_p
                              .at = number(r, m->offset),
                              .s2c = m->s2c,
                              .bytes = bytes_of(m->bytes),
+                             .like = bytes_of(m->like),
+                             .size = number(r, m->size),
                              .account = account_of(r, m->account)};
+    bool refers = p->like.n == DIGEST_SIZE && p->bytes.n == 0 && p->size > 0 &&
+                  p->size <= STORE_LIKE_MAX && p->at <= INT64_MAX - p->size;
+    if (!refers && (p->like.n || p->size))
+        r->bad = true;
 }
 
 static const char *cause_text(Tapedeck__Cause cause)

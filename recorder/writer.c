@@ -176,6 +176,8 @@ int writer_commit(struct writer *w, struct batch *b)
         e = store_frames(w, b);
     for (size_t i = 0; i < b->hellos_count && !e; i++)
         e = answer_hello(w, b, &b->hellos[i]);
+    if (e == 0)
+        b->file = w->sink->ops->file(w->sink);
     return e;
 }
 

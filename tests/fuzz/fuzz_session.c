@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         int e = session_feed(&seen.session, view_n(data + at, end - at), &used, &need);
         at += used;
         if (e == E_FULL && seen.session.state == SESSION_WAITING) {
-            if (session_welcome(&seen.session, 1, 2) != 0)
+            if (session_welcome(&seen.session, 1, 2, 1) != 0)
                 break;
             if (seen.session.expected > 3)
                 seen.last = seen.session.expected - 1;
@@ -73,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         if ((e != 0 && e != E_FULL) || (e == 0 && end == size))
             break;
+        session_file(&seen.session, data[0] + at % 3);
         session_ack(&seen.session, seen.last, false);
         session_sent(&seen.session, session_out(&seen.session).n);
     }

@@ -200,6 +200,7 @@ size_t frames_answers(struct view in, struct frames_answer *out, size_t max, siz
             tapedeck__welcome__unpack(NULL, f.payload.n, (const uint8_t *)f.payload.p);
         must(!m);
         a->seq = m->last_seq;
+        a->file = m->file;
         snprintf(a->refusal, sizeof a->refusal, "%s", m->refusal);
         tapedeck__welcome__free_unpacked(m, NULL);
     }

@@ -37,7 +37,8 @@ void frames_restart(struct buf *out, uint64_t seq);
 // What a recorder answered: the frames in, parsed; at most max, their count. *used: whole bytes.
 struct frames_answer {
     unsigned kind;
-    uint64_t seq; // of an ACK; of a WELCOME: last_seq
+    uint64_t seq;  // of an ACK; of a WELCOME: last_seq
+    uint64_t file; // of a WELCOME
     char refusal[256];
 };
 size_t frames_answers(struct view in, struct frames_answer *out, size_t max, size_t *used);

@@ -133,7 +133,7 @@ static void an_open_connection_may_be_silent_for_ever(void **state)
     say(f);
     assert_int_equal(hellos, 1);
     assert_int_equal(patience(f), 0); // the host takes the time it needs
-    assert_int_equal(session_welcome(conn_session(f->conn), 1, 0), 0);
+    assert_int_equal(session_welcome(conn_session(f->conn), 1, 0, 0), 0);
     conn_resume(f->conn);
     conn_flush(f->conn);
     assert_int_equal(patience(f), 0);

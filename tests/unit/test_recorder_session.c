@@ -96,7 +96,7 @@ static void open_session(struct host_log *h, uint64_t first, uint64_t next, uint
     assert_int_equal(feed_all(&h->session, buf_view(&b), &used), E_FULL);
     assert_int_equal(used, buf_len(&b));
     assert_int_equal(h->session.state, SESSION_WAITING);
-    assert_int_equal(session_welcome(&h->session, 7, committed), 0);
+    assert_int_equal(session_welcome(&h->session, 7, committed, 0), 0);
     h->n = 0;
     h->text[0] = 0;
     buf_clear(&b);
@@ -119,7 +119,7 @@ static void a_whole_talk(void **state)
     assert_int_equal(used, hello);
     assert_string_equal(h.text, "hello ab payload;");
     assert_string_equal(said(&h.session), "");
-    assert_int_equal(session_welcome(&h.session, 7, 0), 0);
+    assert_int_equal(session_welcome(&h.session, 7, 0, 0), 0);
     assert_string_equal(said(&h.session), "welcome 0;");
     assert_int_equal(feed_all(&h.session, view_from(buf_view(&b), used), &used), 0);
     assert_int_equal(used, buf_len(&b) - hello);
@@ -193,7 +193,7 @@ static void unknown_kinds_and_types_do_no_harm(void **state)
     frames_put(&b, 77, 0, 0, VIEW_LIT("before the hello"));
     frames_hello(&b, 0xab, 1, 1);
     assert_int_equal(feed_all(&h.session, buf_view(&b), &used), E_FULL);
-    assert_int_equal(session_welcome(&h.session, 7, 0), 0);
+    assert_int_equal(session_welcome(&h.session, 7, 0, 0), 0);
     buf_reset(&b);
     frames_put(&b, 0, 0, 0, VIEW_LIT(""));
     frames_put(&b, 255, 255, UINT64_MAX, VIEW_LIT("xyz"));
@@ -241,7 +241,7 @@ static void numbers_that_do_not_fit_are_refused_or_told(void **state)
     begin(&h);
     frames_hello(&b, 1, 2, 5);
     assert_int_equal(feed_all(&h.session, buf_view(&b), &used), E_FULL);
-    assert_int_equal(session_welcome(&h.session, 7, 9), E_DAMAGED);
+    assert_int_equal(session_welcome(&h.session, 7, 9, 0), E_DAMAGED);
     assert_int_equal(h.session.state, SESSION_REFUSED);
     assert_string_equal(said(&h.session),
                         "welcome 0 the stream goes back: its next record would be 5, but 9 is "
@@ -310,7 +310,7 @@ static void feed_pieces(struct host_log *h, struct guard *g, struct view all, co
         at += used;
         if (e == E_FULL) {
             assert_int_equal(h->session.state, SESSION_WAITING);
-            assert_int_equal(session_welcome(&h->session, 7, 0), 0);
+            assert_int_equal(session_welcome(&h->session, 7, 0, 0), 0);
             continue;
         }
         assert_int_equal(e, 0);
@@ -542,7 +542,7 @@ static void no_memory_ends_the_session_alone(void **state)
         alloc_fail_at(i);
         int e = feed_all(&h.session, buf_view(&b), &used);
         if (e == E_FULL)
-            e = session_welcome(&h.session, 7, 0);
+            e = session_welcome(&h.session, 7, 0, 0);
         at = used;
         if (e == 0)
             e = feed_all(&h.session, view_from(buf_view(&b), at), &used);

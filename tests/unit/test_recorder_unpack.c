@@ -308,6 +308,107 @@ static void what_cannot_be_is_refused(void **state)
     assert_int_equal(unpack_record(u, STREAM, 9, WIRE_TRANSACTION, pack(&t.base), &r), E_SYNTAX);
 }
 
+static int take_txn(const Tapedeck__Transaction *t, struct unpack_row *r)
+{
+    return unpack_record(u, STREAM, 9, WIRE_TRANSACTION, pack(&t->base), r);
+}
+
+static void content_that_is_referred_to(void **state)
+{
+    (void)state;
+    static const char name[] = "0123456789abcdef0123456789ABCDEF";
+    struct unpack_row r;
+    Tapedeck__Transaction t;
+    Tapedeck__Message half;
+    tapedeck__transaction__init(&t);
+    t.flow = 1;
+    t.response = &half;
+    for (int way = -1; way < 8; way++) {
+        tapedeck__message__init(&half);
+        half.known = true;
+        half.body_digest = bytes(name);
+        half.body_size = 9000;
+        half.body_stored = 4096;
+        half.head_wire = 50;
+        half.body_wire = 9010;
+        switch (way) {
+        case 0:
+            half.body_digest.len = 0;
+            break;
+        case 1:
+            half.body_digest.len = 31;
+            break;
+        case 2:
+            half.body = bytes("what it should not bring");
+            break;
+        case 3:
+            half.parts = 1;
+            break;
+        case 4:
+            half.body_stored = 4095;
+            break;
+        case 5:
+            half.body_stored = 9001;
+            break;
+        case 6:
+            half.body_stored = 0;
+            break;
+        case 7:
+            half.body_wire = UINT64_MAX;
+            break;
+        default:
+            assert_int_equal(take_txn(&t, &r), 0);
+            assert_true(r.txn.res.known && !r.txn.req.known);
+            assert_view(r.txn.res.digest, name);
+            assert_int_equal(r.txn.res.body_stored, 4096);
+            assert_int_equal(r.txn.res.body_size, 9000);
+            assert_int_equal(r.txn.res.body_wire, 9010);
+            assert_int_equal(r.txn.res.wire, 9060);
+            continue;
+        }
+        assert_int_equal(take_txn(&t, &r), E_SYNTAX);
+    }
+}
+
+static void pieces_that_are_like_others(void **state)
+{
+    (void)state;
+    static const char name[] = "0123456789abcdef0123456789ABCDEF";
+    struct unpack_row r;
+    Tapedeck__Part m;
+    for (int way = -2; way < 7; way++) {
+        tapedeck__part__init(&m);
+        m.flow = 1;
+        m.like = bytes(name);
+        m.offset = 65536;
+        m.size = STORE_LIKE_MAX;
+        if (way == -2)
+            m.like.len = m.size = 0;
+        if (way == 0)
+            m.like.len = 31;
+        if (way == 1)
+            m.like.len = 0; // a size of nothing
+        if (way == 2)
+            m.bytes = bytes("it brings some");
+        if (way == 3)
+            m.size = 0;
+        if (way == 4)
+            m.size++;
+        if (way == 5)
+            m.offset = INT64_MAX - 5;
+        if (way == 6)
+            m.size = UINT64_MAX;
+        int e = unpack_record(u, STREAM, 9, WIRE_PART, pack(&m.base), &r);
+        assert_int_equal(e, way < 0 ? 0 : E_SYNTAX);
+        if (way != -1)
+            continue;
+        assert_view(r.part.like, name);
+        assert_int_equal(r.part.size, STORE_LIKE_MAX);
+        assert_int_equal(r.part.at, 65536);
+        assert_int_equal(r.part.bytes.n, 0);
+    }
+}
+
 static void who_speaks(void **state)
 {
     (void)state;
@@ -472,6 +573,8 @@ int main(void)
         cmocka_unit_test(a_transaction),
         cmocka_unit_test(the_other_records),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(content_that_is_referred_to),
+        cmocka_unit_test(pieces_that_are_like_others),
         cmocka_unit_test(who_speaks),
         cmocka_unit_test(a_payload_cannot_become_huge),
         cmocka_unit_test(large_payloads_come_whole),

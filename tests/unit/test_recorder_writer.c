@@ -124,6 +124,12 @@ static int fake_commit(struct recorder_sink *s)
     return 0;
 }
 
+static uint64_t fake_file(struct recorder_sink *s)
+{
+    assert_false(self(s)->in_batch);
+    return 77;
+}
+
 static void fake_rollback(struct recorder_sink *s)
 {
     self(s)->rollbacks++;
@@ -155,6 +161,7 @@ static const struct recorder_sink_ops fake_ops = {
     .keep = fake_keep,
     .progress = fake_progress,
     .commit = fake_commit,
+    .file = fake_file,
     .rollback = fake_rollback,
     .tend = fake_tend,
     .set_retain = fake_set_retain,
@@ -280,6 +287,7 @@ static void a_batch_is_one_commit(void **state)
     assert_int_equal(batch_add_bye(b, 102, 2, 104), 0);
     assert_int_equal(writer_commit(w, b), 0);
     assert_int_equal(fake->commits, 1);
+    assert_int_equal(b->file, 77);
     assert_int_equal(check(1, 1, 100), 0);
     assert_int_equal(check(2, 5, 104), 0);
     assert_false(fake->ended[1]);
