@@ -286,7 +286,7 @@ static int drop_oldest(struct sweep *s, const struct retain_conf *c, int64_t now
         if (!f->ours)
             continue;
         const char *why = reason(c, f, files, size, now_us);
-        if (!why)
+        if (!why || (s->live->fresh && f->row == s->live->id.number - 1))
             break;
         tried++;
         files--;

@@ -1,7 +1,8 @@
 // sink_sqlite: records become rows of a capture, which goes on in a new file when it is full.
 //
 // A rotation waits while somebody has the file open, and is tried again at the next tending; a
-// failed one is told at most once a minute. The store goes on with the old file meanwhile.
+// failed one is told at most once a minute. The store goes on with the old file meanwhile. Until
+// the proxies know of a new file they refer to content of the one before, which stays so long.
 #include "recorder/sink.h"
 
 #include "proto/base/clock.h"
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 
 #define ROTATE_EVERY_US (60 * US_PER_S) // at most so often a rotation that failed is tried and told
+#define FRESH_US        (10 * US_PER_S) // by then proxies know of the live file
 
 struct sink_sqlite {
     struct recorder_sink sink;
@@ -181,9 +183,12 @@ static void rotate(struct sink_sqlite *q, int64_t now_us)
 
 static void sweep(struct sink_sqlite *q, int64_t size, int64_t now_us)
 {
-    struct retain_live live = {.path = store_path(q->store), .size = size};
+    struct retain_live live = {
+        .path = store_path(q->store), .size = size, .fresh = llabs(now_us - q->made_us) < FRESH_US};
     if (!retain_deletes(&q->retain))
         return;
+    if (live.fresh)
+        q->sweep_us = q->made_us + FRESH_US;
     int e = store_identity(q->store, &live.id);
     if (e == 0)
         e = retain_sweep(&q->sealed, &q->retain, &live, now_us);
