@@ -18,7 +18,8 @@ static bool begin(struct pend *p, struct half *h, struct view content)
     uint64_t by_body = FILTER_BIT(FIELD_REQ_BODY) | FILTER_BIT(FIELD_RES_BODY);
 
     if (h->twin || h->digest || h->in_parts || h->withheld || p->raw || !e->file ||
-        h->size + content.n < (h->limit < TWIN_MIN ? h->limit : TWIN_MIN) || h->body_n != h->size ||
+        h->limit < WIRE_KNOWN_MIN || h->body_n != h->size ||
+        h->size + content.n < (h->limit < TWIN_MIN ? h->limit : TWIN_MIN) ||
         e->inline_max < TWIN_CHUNK || (e->filter_fields & by_body))
         return false;
     h->twin = twin_new(e->twins);

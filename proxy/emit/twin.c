@@ -36,6 +36,7 @@ struct entry {
 
 struct twins {
     size_t used, max;
+    uint64_t forgotten; // how often
     struct entry *buckets[BUCKETS];
     struct entry *newest, *oldest;
     struct twin *spare;
@@ -48,7 +49,8 @@ enum state { FIRST, SAME, OTHER };
 struct twin {
     XXH3_state_t hash; // OTHER: of the chunk at hand
     struct twins *all;
-    struct twin *next; // spare
+    struct twin *next;  // spare
+    uint64_t forgotten; // of all, when it began
     enum state state;
     bool digested;
     struct entry *like; // SAME, and OTHER that was: a reference
@@ -117,6 +119,7 @@ struct twins *twins_new(size_t max)
 
 void twins_forget(struct twins *all)
 {
+    all->forgotten++;
     while (all->newest)
         drop(all, all->newest);
 }
@@ -153,6 +156,7 @@ struct twin *twin_new(struct twins *all)
         return NULL;
     memset((char *)t + sizeof t->hash, 0, sizeof *t - sizeof t->hash);
     t->all = all;
+    t->forgotten = all->forgotten;
     digest_begin(&t->sha);
     return t;
 }
@@ -315,7 +319,8 @@ void twin_remember(struct twin *t)
         return;
     }
     size_t need = entry_size(t->count);
-    if (!t->digested || t->unnoted || t->count == 0 || need > all->max)
+    if (!t->digested || t->unnoted || t->count == 0 || need > all->max ||
+        t->forgotten != all->forgotten) // its first pieces may be where the forgotten are
         return;
     struct entry *e = malloc(need);
     if (!e)

@@ -47,7 +47,8 @@ void twin_add(struct twin *t, struct view in);
 uint64_t twin_known(const struct twin *t, unsigned char digest[DIGEST_SIZE]);
 // The SHA-256 of the whole content, at its end.
 void twin_digest(struct twin *t, unsigned char digest[DIGEST_SIZE]);
-// It is stored whole from now on. At its end, behind twin_digest().
+// It is stored whole from now on. At its end, behind twin_digest(). Nothing, when twins_forget()
+// was called since it began.
 void twin_remember(struct twin *t);
 
 #endif

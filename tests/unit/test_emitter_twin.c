@@ -170,15 +170,16 @@ static void test_limit(void **state)
     unsigned char digest[DIGEST_SIZE];
     (void)state;
     digest_once(content, digest);
-    for (uint64_t limit = 4000; limit < 300000; limit *= 4) {
+    for (uint64_t limit = 1024; limit < 300000; limit *= 4) {
         emitter_set_max_body(stage.emitter, limit);
         uint64_t kept = limit < LARGE ? limit : LARGE;
         for (int i = 0; i < 3; i++) {
             uint64_t came, like;
             const Tapedeck__Transaction *t = answer(content, 11000, MSG_COMPLETE);
             travelled(t, &came, &like);
-            assert_int_equal(like, i ? kept : 0);
-            assert_int_equal(came, i ? 0 : kept);
+            uint64_t known = i && kept >= WIRE_KNOWN_MIN ? kept : 0;
+            assert_int_equal(like, known);
+            assert_int_equal(came, kept - known);
             assert_int_equal(t->response->body_stored, kept);
             assert_int_equal(t->response->body_size, LARGE);
             assert_memory_equal(t->response->body_digest.data, digest, DIGEST_SIZE);
