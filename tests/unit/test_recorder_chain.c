@@ -16,6 +16,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -46,6 +47,7 @@ static void *run(void *arg)
 }
 
 static int result;
+static int64_t rotate_size; // 0: never
 
 static void recorder_begins(void)
 {
@@ -56,7 +58,8 @@ static void recorder_begins(void)
                                   .sink = sink_find("sqlite"),
                                   .batch_records = 64,
                                   .batch_bytes = 1 << 20,
-                                  .batch_time_us = 2000};
+                                  .batch_time_us = 2000,
+                                  .retain.rotate_size = rotate_size};
     server = server_new(&s, &lasting, why);
     if (!server)
         fail_msg("%s", why);
@@ -84,6 +87,12 @@ static void on_room(void *arg)
     (void)arg;
 }
 
+static void on_file(void *arg, uint64_t file)
+{
+    (void)arg;
+    emitter_set_file(emitter, file);
+}
+
 static void set_proxy_up(const struct filter *filter)
 {
     static const struct link_identity identity = {.software = "chain",
@@ -100,7 +109,8 @@ static void set_proxy_up(const struct filter *filter)
                                 .filter = filter,
                                 .identity = &identity,
                                 .on_append = on_append};
-    struct link_conf to = {.recorder = address, .identity = &identity, .on_room = on_room};
+    struct link_conf to = {
+        .recorder = address, .identity = &identity, .on_room = on_room, .on_file = on_file};
     base = event_base_new();
     assert_int_equal(journal_open(&journal, tmp_path(path, dir, "journal"), 64 << 20, now, why), 0);
     emitter = emitter_new(&conf, journal, &stats, now);
@@ -144,19 +154,35 @@ static void exchange(struct tap *t, const char *method, const char *target, unsi
     }
 }
 
+static void open_tap(struct tap *t, int i)
+{
+    static struct flow_facts facts; // which the tap looks into
+    facts = (struct flow_facts){.at_us = now,
+                                .direction = i % 2 ? INBOUND : OUTBOUND,
+                                .front = "fixed",
+                                .requested = "",
+                                .target = "web:80"};
+    *t = (struct tap){.env = NULL};
+    assert_int_equal(addr_parse(&facts.client, VIEW_LIT("127.0.0.1"), 4000), 0);
+    facts.local = facts.server = facts.server_local = facts.client;
+    tap_open(t, &env, &facts, NULL, now);
+}
+
+static void close_tap(struct tap *t)
+{
+    tap_end(t, C2S, now);
+    tap_end(t, S2C, now);
+    tap_close(t, "done", "", now);
+    emitter_tick(emitter, now);
+    turn(3);
+}
+
 // Every seventh flow is no HTTP; every tenth has a large answer.
 static void pass_flow(int i)
 {
-    struct tap t = {.env = NULL};
-    struct flow_facts facts = {.at_us = now,
-                               .direction = i % 2 ? INBOUND : OUTBOUND,
-                               .front = "fixed",
-                               .requested = "",
-                               .target = "web:80"};
+    struct tap t;
     char target[64];
-    assert_int_equal(addr_parse(&facts.client, VIEW_LIT("127.0.0.1"), 4000), 0);
-    facts.local = facts.server = facts.server_local = facts.client;
-    tap_open(&t, &env, &facts, NULL, now);
+    open_tap(&t, i);
     if (i % 7 == 3) {
         tap_feed(&t, C2S, VIEW_LIT("\x01\x02 what is that?"), now += 10);
         tap_feed(&t, S2C, VIEW_LIT("\x03 nobody knows"), now += 10);
@@ -168,11 +194,7 @@ static void pass_flow(int i)
                      big ? view_n(large, LARGE_BODY) : view_of(target));
         }
     }
-    tap_end(&t, C2S, now);
-    tap_end(&t, S2C, now);
-    tap_close(&t, "done", "", now);
-    emitter_tick(emitter, now);
-    turn(3);
+    close_tap(&t);
 }
 
 static void on_done(void *arg, bool clean)
@@ -204,16 +226,21 @@ static void finding(void *arg, enum verify_finding what, const char *place, cons
     ++*(unsigned *)arg;
 }
 
-static struct store *prove(struct verify_sums *sums)
+static struct store *prove_file(const char *file, struct verify_sums *sums)
 {
     char why[WHY_MAX];
     struct store *s;
     unsigned findings = 0;
-    if (store_open(&s, capture, STORE_READ, why) != 0)
+    if (store_open(&s, file, STORE_READ, why) != 0)
         fail_msg("%s", why);
     assert_int_equal(store_verify(s, sums, finding, NULL, &findings), 0);
     assert_int_equal(findings, 0);
     return s;
+}
+
+static struct store *prove(struct verify_sums *sums)
+{
+    return prove_file(capture, sums);
 }
 
 static int64_t count(struct store *s, const char *text)
@@ -242,6 +269,28 @@ static int same_bytes(void *arg, struct view piece)
     return 0;
 }
 
+// Each answer of that size is what was said; how many, and in how many rows.
+static int64_t check_large(struct store *s, int64_t *rows)
+{
+    struct store_query *q;
+    int64_t answers = 0;
+    assert_int_equal(
+        store_query(s, "SELECT res_body, res_stored FROM http WHERE res_size = 300000", &q), 0);
+    for (; store_step(q) == 1; answers++) {
+        size_t at = 0;
+        assert_int_equal(store_int(q, 1), LARGE_BODY);
+        if (store_body(s, store_int(q, 0), same_bytes, &at) != 0)
+            fail_msg("%s", store_why(s));
+        assert_int_equal(at, LARGE_BODY);
+    }
+    store_query_free(q);
+    assert_int_equal(store_query(s, "SELECT count(*) FROM body WHERE size = 300000", &q), 0);
+    assert_int_equal(store_step(q), 1);
+    *rows += store_int(q, 0);
+    store_query_free(q);
+    return answers;
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -250,6 +299,7 @@ static int set_up(void **state)
     snprintf(address, sizeof address, "unix:%s", tmp_path(path, dir, "r.sock"));
     tmp_path(capture, dir, "capture.db");
     memset(&stats, 0, sizeof stats);
+    rotate_size = 0;
     large = malloc(LARGE_BODY);
     for (int i = 0; i < LARGE_BODY; i++)
         large[i] = (char)(i * 31 + i / 256);
@@ -300,14 +350,55 @@ static void all_that_passed_is_in_the_capture(void **state)
         17 % 7 == 3 ? 0 : 1);
     assert_int_equal(count(s, "res_size = 300000"), large_count);
 
-    struct store_query *q;
-    assert_int_equal(store_query(s, "SELECT res_body FROM http WHERE res_size = 300000", &q), 0);
-    assert_int_equal(store_step(q), 1);
-    size_t at = 0;
-    assert_int_equal(store_body(s, store_int(q, 0), same_bytes, &at), 0);
-    assert_int_equal(at, LARGE_BODY);
-    store_query_free(q);
+    int64_t rows = 0;
+    assert_int_equal(check_large(s, &rows), large_count);
+    assert_int_equal(rows, 1);
     store_close(s);
+}
+
+#define LARGE_FLOWS 60
+#define LARGE_EACH  3
+
+// The same content again and again, while the capture goes on in another file all the time.
+static void what_went_to_an_earlier_file_is_referred_to(void **state)
+{
+    (void)state;
+    struct verify_sums sums;
+    struct stat st;
+    char name[64], path[TMP_PATH];
+    int64_t answers = 0, rows = 0;
+    rotate_size = 1;
+    set_proxy_up(NULL);
+    recorder_begins();
+    for (int i = 0; i < LARGE_FLOWS; i++) {
+        struct tap t;
+        open_tap(&t, i);
+        for (int n = 0; n < LARGE_EACH; n++) {
+            exchange(&t, "GET", "/large", 200, view_n(large, LARGE_BODY));
+            turn(i % 5);
+        }
+        close_tap(&t);
+        if (i % 4 == 3)
+            wait_for_acks();
+    }
+    take_proxy_down();
+    recorder_ends();
+    int files = 0;
+    for (; files < 10000; files++) {
+        snprintf(name, sizeof name, "capture-%06d.db", files + 1);
+        if (stat(tmp_path(path, dir, name), &st) != 0)
+            break;
+        struct store *s = prove_file(path, &sums);
+        answers += check_large(s, &rows);
+        store_close(s);
+    }
+    struct store *s = prove(&sums);
+    answers += check_large(s, &rows);
+    store_close(s);
+    assert_int_equal(answers, LARGE_FLOWS * LARGE_EACH);
+    assert_true(files > 5);
+    assert_true(rows <= 2 * files); // one a file, and where two rotations came close together
+    assert_true(rows < answers);
 }
 
 static void a_capture_filter_leaves_out_what_it_does_not_take(void **state)
@@ -339,6 +430,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_that_passed_is_in_the_capture, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_went_to_an_earlier_file_is_referred_to, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_capture_filter_leaves_out_what_it_does_not_take, set_up,
                                         tear_down),
     };
