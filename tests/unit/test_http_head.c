@@ -365,6 +365,36 @@ static void trickle_is_linear(void **state)
     free(text);
 }
 
+// Heads come again and again at the same place: with other bytes they are other heads.
+static void the_same_place_again(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {
+        "GET /aaaa HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n",
+        "GET /aaab HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n",
+        "GET /aaab HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n",
+        "GET /aaab HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nbodyab",
+        "GET /aaab HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\rXbodyab",
+        "GET /aa HTTP/1.1\r\n\r\n",
+    };
+    static struct http_head h, fresh;
+    char place[256], other[256], told[TOLD], expected[TOLD];
+    for (size_t i = 0; i < 200; i++) {
+        const char *text = heads[i * 7 / 3 % (sizeof heads / sizeof heads[0])];
+        size_t n = strlen(text), used, used_fresh;
+        memcpy(place, text, n);
+        memcpy(other + i % 16, text, n);
+        int e = http_head_parse(view_n(place, n), 0, true, &h, &used);
+        int e_fresh = http_head_parse(view_n(other + i % 16, n), 0, true, &fresh, &used_fresh);
+        assert_string_equal(tell(e, &h, used, told), tell(e_fresh, &fresh, used_fresh, expected));
+        e = http_head_parse(view_n(place, n), 0, true, &h, &used);
+        assert_string_equal(tell(e, &h, used, told), expected);
+        if (e == 0)
+            assert_true(h.target.p >= place && h.target.p < place + n);
+        assert_int_equal(http_head_parse(view_n(place, 7), 0, true, &h, &used), E_AGAIN);
+    }
+}
+
 static void fault_texts(void **state)
 {
     (void)state;
@@ -386,6 +416,7 @@ int main(void)
         cmocka_unit_test(framing),
         cmocka_unit_test(persistence),
         cmocka_unit_test(trickle_is_linear),
+        cmocka_unit_test(the_same_place_again),
         cmocka_unit_test(fault_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
