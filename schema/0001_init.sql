@@ -180,7 +180,7 @@ CREATE TABLE head (
 ) STRICT;
 
 -- The content of a message, once for all that are equal. It is as it was on the wire: a content coding is not undone.
--- Content below 4 KiB may stand here more than once: looking for it would cost more than it saves.
+-- Content below 16 KiB may stand here more than once: looking for it would cost more than it saves.
 CREATE TABLE body (
     id     INTEGER PRIMARY KEY,
     digest BLOB CHECK (length(digest) = 32), -- SHA-256 of the whole content; NULL: not known
@@ -193,7 +193,7 @@ CREATE TABLE body (
     sum    INTEGER NOT NULL,
     bytes  BLOB                       -- NULL: in the parts
 ) STRICT;
-CREATE UNIQUE INDEX body_digest ON body (digest, stored) WHERE shared = 1 AND stored >= 4096;
+CREATE UNIQUE INDEX body_digest ON body (digest, stored) WHERE shared = 1 AND stored >= 16384;
 
 -- A piece of a large body, or of a raw conversation, with its time. Its size is 0 where its content is gone (see loss).
 CREATE TABLE part (

@@ -36,10 +36,10 @@ const char *const statement_sql[STATEMENTS] = {
     [STATEMENT_HEAD] = "INSERT INTO head VALUES (?1,?2,?10,?3,?4,?5,?6,?7,?8,?9)",
     [STATEMENT_BODY] = "INSERT INTO body VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?10,?9)",
     [STATEMENT_BODY_FIND] = "SELECT id FROM body WHERE digest = ?1 AND stored = ?2 AND shared = 1"
-                            " AND stored >= 4096",
+                            " AND stored >= 16384",
     // Any content that begins with ?2 bytes of it.
     [STATEMENT_BODY_LIKE] = "SELECT id FROM body WHERE digest = ?1 AND stored >= ?2 AND shared = 1"
-                            " AND stored >= 4096 LIMIT 1",
+                            " AND stored >= 16384 LIMIT 1",
     [STATEMENT_BODY_ROOM] = "INSERT INTO body VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,zeroblob(?4))",
     [STATEMENT_BODY_NEXT] = "SELECT coalesce(max(id), 0) + 1 FROM body",
     [STATEMENT_PART] =

@@ -327,10 +327,10 @@ static void content_that_is_referred_to(void **state)
         tapedeck__message__init(&half);
         half.known = true;
         half.body_digest = bytes(name);
-        half.body_size = 9000;
-        half.body_stored = 4096;
+        half.body_size = 19000;
+        half.body_stored = WIRE_KNOWN_MIN;
         half.head_wire = 50;
-        half.body_wire = 9010;
+        half.body_wire = 19010;
         switch (way) {
         case 0:
             half.body_digest.len = 0;
@@ -345,10 +345,10 @@ static void content_that_is_referred_to(void **state)
             half.parts = 1;
             break;
         case 4:
-            half.body_stored = 4095;
+            half.body_stored = WIRE_KNOWN_MIN - 1;
             break;
         case 5:
-            half.body_stored = 9001;
+            half.body_stored = 19001;
             break;
         case 6:
             half.body_stored = 0;
@@ -360,10 +360,10 @@ static void content_that_is_referred_to(void **state)
             assert_int_equal(take_txn(&t, &r), 0);
             assert_true(r.txn.res.known && !r.txn.req.known);
             assert_view(r.txn.res.digest, name);
-            assert_int_equal(r.txn.res.body_stored, 4096);
-            assert_int_equal(r.txn.res.body_size, 9000);
-            assert_int_equal(r.txn.res.body_wire, 9010);
-            assert_int_equal(r.txn.res.wire, 9060);
+            assert_int_equal(r.txn.res.body_stored, WIRE_KNOWN_MIN);
+            assert_int_equal(r.txn.res.body_size, 19000);
+            assert_int_equal(r.txn.res.body_wire, 19010);
+            assert_int_equal(r.txn.res.wire, 19060);
             continue;
         }
         assert_int_equal(take_txn(&t, &r), E_SYNTAX);

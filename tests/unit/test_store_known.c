@@ -167,18 +167,18 @@ static void each_file_has_a_name_of_its_own(void **state)
 static void content_of_the_live_file(void **state)
 {
     (void)state;
-    struct view small = view_n(large, 5000), many = view_n(large, 200000);
+    struct view small = view_n(large, 17000), many = view_n(large, 200000);
     int64_t flow = tape_flow(&t, "a:1"), k[4];
     tape_http(&t, flow, "GET", "/1", 200, small);
     tape_large(&t, flow, "/2", many, 60000);
-    k[0] = known(flow, small, 5000);
+    k[0] = known(flow, small, 17000);
     k[1] = known(flow, many, 200000);
     tape_close(&t); // what it remembered is gone
     struct tape was = t;
     tape_open(&t, path);
     memcpy(t.flows, was.flows, sizeof t.flows);
     t.flow_count = was.flow_count;
-    k[2] = known(flow, small, 5000);
+    k[2] = known(flow, small, 17000);
     k[3] = known(flow, many, 200000);
     tape_end(&t, flow);
     for (int i = 0; i < 4; i++)
@@ -190,7 +190,7 @@ static void content_of_the_live_file(void **state)
 static void content_of_a_file_before(void **state)
 {
     (void)state;
-    struct view all[] = {view_n(large, 4096), view_n(large, 100000), view_n(large, LARGE),
+    struct view all[] = {view_n(large, WIRE_KNOWN_MIN), view_n(large, 100000), view_n(large, LARGE),
                          view_n(large + 1, LARGE - 1)};
     int64_t flow = tape_flow(&t, "a:1"), k[5];
     for (int i = 0; i < 3; i++)
@@ -230,21 +230,21 @@ static void content_of_a_file_before(void **state)
 static void only_so_many_files_are_looked_through(void **state)
 {
     (void)state;
-    struct view small = view_n(large, 5000);
+    struct view small = view_n(large, 17000);
     int64_t flow = tape_flow(&t, "a:1");
     tape_http(&t, flow, "GET", "/1", 200, small);
     tape_end(&t, flow);
     for (int i = 0; i < 16; i++)
         rotate();
     flow = tape_flow(&t, "a:1");
-    known(flow, small, 5000); // sixteen before
+    known(flow, small, 17000); // sixteen before
     tape_end(&t, flow);
     assert_int_equal(verify(path).losses, 0);
-    tape_http(&t, tape_flow(&t, "a:1"), "GET", "/1", 200, view_n(large + 5, 5000));
+    tape_http(&t, tape_flow(&t, "a:1"), "GET", "/1", 200, view_n(large + 5, 17000));
     for (int i = 0; i < 17; i++)
         rotate();
     flow = tape_flow(&t, "a:1");
-    known(flow, view_n(large + 5, 5000), 5000);
+    known(flow, view_n(large + 5, 17000), 17000);
     assert_int_equal(store_gone(t.s), 1);
     tape_end(&t, flow);
     assert_int_equal(store_gone(t.s), 0);
@@ -256,11 +256,11 @@ static void content_that_is_gone_is_a_loss(void **state)
     (void)state;
     unsigned char digest[2][DIGEST_SIZE];
     int64_t flow = tape_flow(&t, "a:1");
-    tape_http(&t, flow, "GET", "/", 200, view_n(large, 5000));
-    known(flow, view_n(large, 5000), 5000);
+    tape_http(&t, flow, "GET", "/", 200, view_n(large, 17000));
+    known(flow, view_n(large, 17000), 17000);
     // Of another one, of which other bytes are kept, and of one with a request that is gone too.
-    known(flow, view_n(large + 1, 5000), 5000);
-    known(flow, view_n(large, 5000), 4500);
+    known(flow, view_n(large + 1, 17000), 17000);
+    known(flow, view_n(large, 17000), 16500);
     struct store_txn both = refers(view_n(large + 2, 6000), 6000, digest[0]);
     struct store_txn other = refers(view_n(large + 3, 7000), 7000, digest[1]);
     both.req = other.res;
@@ -269,7 +269,7 @@ static void content_that_is_gone_is_a_loss(void **state)
     tape_end(&t, flow);
     struct told told = verify(path);
     assert_int_equal(told.losses, 3);
-    assert_int_equal(told.sums.lost[1], 5003 + 4503 + 6003);
+    assert_int_equal(told.sums.lost[1], 17003 + 16503 + 6003);
     assert_int_equal(told.sums.lost[0], 7003);
     assert_int_equal(told.sums.relayed[1],
                      told.sums.stored[1] + told.sums.omitted[1] + told.sums.lost[1]);
@@ -308,7 +308,7 @@ static void files_that_cannot_be_asked(void **state)
 {
     (void)state;
     for (int way = 0; way < 4; way++) {
-        struct view small = view_n(large + way, 5000);
+        struct view small = view_n(large + way, 17000);
         int64_t flow = tape_flow(&t, "a:1");
         tape_http(&t, flow, "GET", "/1", 200, small);
         tape_end(&t, flow);
@@ -317,13 +317,13 @@ static void files_that_cannot_be_asked(void **state)
         if (way == 0)
             unlink(sealed);
         else if (way == 1)
-            tmp_write(sealed, large, 5000);
+            tmp_write(sealed, large, 17000);
         else if (way == 2)
             ask_change(sealed, "UPDATE capture SET name = zeroblob(16)");
         else
-            ask_change(sealed, "UPDATE body SET bytes = zeroblob(5000) WHERE stored = 5000");
+            ask_change(sealed, "UPDATE body SET bytes = zeroblob(17000) WHERE stored = 17000");
         flow = tape_flow(&t, "a:1");
-        known(flow, small, 5000);
+        known(flow, small, 17000);
         tape_end(&t, flow);
         assert_int_equal(verify(path).losses, 1);
     }
@@ -417,14 +417,14 @@ static void a_batch_that_is_rolled_back_brought_nothing(void **state)
 {
     (void)state;
     unsigned char digest[DIGEST_SIZE];
-    struct view small = view_n(large, 5000), old = view_n(large + 9, LARGE - 9);
+    struct view small = view_n(large, 17000), old = view_n(large + 9, LARGE - 9);
     int64_t flow = tape_flow(&t, "a:1");
     tape_http(&t, flow, "GET", "/", 200, old);
     tape_end(&t, flow);
     rotate();
     flow = tape_flow(&t, "a:1");
     for (int i = 0; i < 2; i++) {
-        struct store_txn brings = refers(small, 5000, digest);
+        struct store_txn brings = refers(small, 17000, digest);
         struct store_txn copied = refers(old, (int64_t)old.n, digest);
         brings.flow = copied.flow = flow;
         brings.res.known = false;
@@ -435,7 +435,7 @@ static void a_batch_that_is_rolled_back_brought_nothing(void **state)
         store_rollback(t.s);
     }
     assert_string_equal(ask(path, "SELECT count(*) FROM body"), "0");
-    known(flow, small, 5000);
+    known(flow, small, 17000);
     int64_t id = known(flow, old, (int64_t)old.n);
     tape_end(&t, flow);
     expect(path, id, old);
