@@ -27,7 +27,9 @@ FENCES = {
     r"yaml\.h": ["proto/config"],
     r"event2/.*": ["proxy/", "recorder/"],
     r"jansson\.h": ["tools/", "proxy/admin", "proxy/emit/redact", "proxy/world", "recorder/"],
-    r"(zlib|zstd|zstd_errors)\.h|brotli/.*": ["tools/"],
+    r"(zstd|zstd_errors)\.h": ["schema/pack", "tools/"],
+    r"zdict\.h": ["schema/pack"],
+    r"zlib\.h|brotli/.*": ["tools/"],
 }
 LIBC = re.compile(
     r"(arpa|net|netinet|sys|linux)/\w+\.h|(assert|ctype|dirent|errno|fcntl|float|fnmatch|getopt|glob|grp|"
