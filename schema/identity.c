@@ -1,7 +1,8 @@
 // identity: see identity.h. SQLite's header: 16 bytes that say so, and from byte 68 on the
-// application id, the highest byte first.
+// application id, the highest byte first. A packed file has it in its own header (packed.h).
 #include "schema/identity.h"
 
+#include "schema/packed_vfs.h"
 #include "schema/store_impl.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADER         100
+#define HEADER         PACKED_HEADER // and more than SQLite's
 #define APPLICATION_AT 68
 
 int store_identity(struct store *s, struct store_identity *out)
@@ -26,6 +27,7 @@ int store_identity(struct store *s, struct store_identity *out)
         memcpy(out->name, sqlite3_column_blob(stmt, 0), sizeof out->name);
         out->number = sqlite3_column_int64(stmt, 1);
         snprintf(out->previous, sizeof out->previous, "%s", previous ? (const char *)previous : "");
+        out->packed = packed_vfs_file(s->db) != NULL;
     }
     sqlite3_finalize(stmt);
     if (!fine && store_error(s->db, rc) == E_NOMEM)
@@ -43,13 +45,24 @@ uint64_t store_identity_mark(const struct store_identity *id)
     return mark ? mark : 1;
 }
 
-// 0; E_UNSUPPORTED: it is there and is none; others: it could not be looked at.
-static int check_header(const char *path)
+static bool says_capture(const unsigned char header[HEADER])
 {
     static const unsigned char magic[16] = "SQLite format 3";
     static const unsigned char application[4] = {
         STORE_APPLICATION >> 24 & 0xff, STORE_APPLICATION >> 16 & 0xff,
         STORE_APPLICATION >> 8 & 0xff, STORE_APPLICATION & 0xff};
+    struct packed_header packed;
+    const char *fault;
+    if (memcmp(header, magic, sizeof magic) == 0)
+        return memcmp(header + APPLICATION_AT, application, sizeof application) == 0;
+    // A damaged one is a capture, too: there is nothing else that is packed so.
+    int e = packed_header_get(header, &packed, &fault);
+    return e == 0 ? packed.application == STORE_APPLICATION : e != E_UNSUPPORTED;
+}
+
+// 0; E_UNSUPPORTED: it is there and is none; others: it could not be looked at.
+static int check_header(const char *path)
+{
     unsigned char header[HEADER];
     struct stat st;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -61,10 +74,7 @@ static int check_header(const char *path)
     close(fd);
     if (e)
         return e;
-    return n == (ssize_t)sizeof header && memcmp(header, magic, sizeof magic) == 0 &&
-                   memcmp(header + APPLICATION_AT, application, sizeof application) == 0
-               ? 0
-               : E_UNSUPPORTED;
+    return n == (ssize_t)sizeof header && says_capture(header) ? 0 : E_UNSUPPORTED;
 }
 
 bool store_is_capture(const char *path)
@@ -76,6 +86,7 @@ int store_identity_read(const char *path, struct store_identity *out, char why[W
 {
     struct store s = {.mode = STORE_READ, .lock = -1, .file = -1, .path = strdup(path)};
     int e;
+    store_configure();
     if (!s.path) {
         snprintf(why, WHY_MAX, "out of memory");
         return E_NOMEM;
@@ -85,7 +96,7 @@ int store_identity_read(const char *path, struct store_identity *out, char why[W
         store_refuse(&s, e, "%s", e == E_UNSUPPORTED ? "not a capture" : err_text(e));
     } else {
         int rc = store_open_still(&s, &s.db);
-        e = rc == SQLITE_OK ? store_identity(&s, out) : store_fail(&s, rc, "opening");
+        e = rc == SQLITE_OK ? store_identity(&s, out) : store_fail_handle(&s, rc);
     }
     snprintf(why, WHY_MAX, "%s", e ? s.why : "");
     sqlite3_close(s.db);

@@ -8,6 +8,7 @@ struct store_identity {
     unsigned char name[16]; // the same in all files of a capture
     int64_t number;         // 1: the first of them
     char previous[256];     // name of the file before, as it was sealed; "": none
+    bool packed;            // the file is (packed.h)
 };
 
 // Of an open store. E_DAMAGED: its row cannot be read.
@@ -22,8 +23,8 @@ uint64_t store_identity_mark(const struct store_identity *id);
 // Of a file that nobody writes to. E_UNSUPPORTED: not a capture; E_DAMAGED; others of store_open().
 int store_identity_read(const char *path, struct store_identity *out, char why[WHY_MAX]) MUST_CHECK;
 
-// Whether the file's header says that it is a capture (SQLite's application id): one read of 100
-// bytes. Its content may be damaged all the same.
+// Whether the file's header says that it is a capture (SQLite's application id), packed or not: one
+// read of PACKED_HEADER bytes. Its content may be damaged all the same.
 bool store_is_capture(const char *path);
 
 #endif

@@ -9,20 +9,18 @@
 #include "schema/mend.h"
 
 #include "schema/migrations.h"
+#include "schema/packed_vfs.h"
 #include "schema/store_impl.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define HEADER 100 // bytes of the file's header in its first page
 
 struct mend {
     sqlite3_vfs vfs;    // ours
-    sqlite3_vfs *under; // SQLite's
+    sqlite3_vfs *under; // packed_vfs, which leaves plain files to SQLite's
     char name[48];
     unsigned char *image; // the model's pages
     bool *ours;           // which of them are the schema's
@@ -192,13 +190,15 @@ static void put_be32(unsigned char *p, uint32_t v)
 }
 
 // What the header says of this file: how many pages, none free; a WAL only if there is one.
-static void fit_header(struct mend *m, const char *path, off_t size)
+static void fit_header(struct mend *m, const char *path, sqlite3_file *f, sqlite3_int64 size)
 {
     char wal[4096];
     struct stat st;
     unsigned char *header = m->image;
     snprintf(wal, sizeof wal, "%s-wal", path);
-    bool has_wal = stat(wal, &st) == 0 && st.st_size > 0;
+    // What stands beside a packed file is not its own.
+    bool packed = f->pMethods->xDeviceCharacteristics(f) & SQLITE_IOCAP_IMMUTABLE;
+    bool has_wal = !packed && stat(wal, &st) == 0 && st.st_size > 0;
     header[18] = header[19] = has_wal ? 2 : 1;
     put_be32(header + 28, (uint32_t)(size / STORE_PAGE_SIZE));
     put_be32(header + 32, 0);
@@ -234,21 +234,23 @@ static int make_image(struct mend *m)
 }
 
 // Are the schema's pages in the file the model's, but for what is lost?
-static bool is_alike(const struct mend *m, int fd)
+static bool is_alike(const struct mend *m, sqlite3_file *f)
 {
     unsigned char page[STORE_PAGE_SIZE];
     size_t same = 0, all = 0;
     for (size_t i = 0; i < m->pages; i++) {
         if (!m->ours[i])
             continue;
-        ssize_t n = pread(fd, page, sizeof page, (off_t)i * STORE_PAGE_SIZE);
+        // What is beyond the end reads as zeros, which are no bytes of the model's that count.
+        int rc = f->pMethods->xRead(f, page, sizeof page, (sqlite3_int64)i * STORE_PAGE_SIZE);
+        bool there = rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ;
         for (size_t k = i == 0 ? HEADER : 0; k < sizeof page; k++) {
             unsigned char is = m->image[i * STORE_PAGE_SIZE + k];
             // The empty space within a page says nothing.
             if (is == 0)
                 continue;
             all++;
-            same += (ssize_t)k < n && page[k] == is;
+            same += there && page[k] == is;
         }
     }
     return all > 0 && same >= all / 4; // they are few: one that is lost may be half of it
@@ -256,14 +258,20 @@ static bool is_alike(const struct mend *m, int fd)
 
 static bool look_at_file(struct mend *m, const char *path)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool alike = fd >= 0 && fstat(fd, &st) == 0 && is_alike(m, fd);
+    sqlite3_int64 size;
+    int flags = 0;
+    sqlite3_file *f = calloc(1, (size_t)m->under->szOsFile);
+    const char *name = sqlite3_create_filename(path, "", "", 0, NULL);
+    int rc = f && name ? m->under->xOpen(m->under, name, f,
+                                         SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, &flags)
+                       : SQLITE_NOMEM;
+    bool alike = rc == SQLITE_OK && f->pMethods->xFileSize(f, &size) == SQLITE_OK && is_alike(m, f);
     if (alike)
-        fit_header(m, path, st.st_size);
-    // SQLite has no lock on the file yet that closing could drop: its handle is closed as well.
-    if (fd >= 0)
-        close(fd);
+        fit_header(m, path, f, size);
+    if (f && f->pMethods)
+        f->pMethods->xClose(f);
+    sqlite3_free_filename(name);
+    free(f);
     return alike;
 }
 
@@ -272,7 +280,7 @@ struct mend *mend_new(const char *path)
     struct mend *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    m->under = sqlite3_vfs_find(NULL);
+    m->under = sqlite3_vfs_find(packed_vfs_name);
     if (!m->under || make_image(m) != SQLITE_OK || !look_at_file(m, path)) {
         mend_free(m);
         return NULL;

@@ -237,12 +237,12 @@ struct verify_sums {
     int64_t lost_transactions, lost_flows, filtered;
     int64_t holes, damages, unbalanced; // missing numbers; findings of damage; flows
 };
-// Recomputes everything from the rows: the file's structure and schema, each row's sum, each body's
-// digest, the sequence of each stream, what refers to what, the ledger of each flow. found is
-// called for each finding with a place ("txn 1099511627777", "stream 1 seq 5..9") and a sentence;
-// progress with 0..1000. Either may be NULL. 0: the sums are made, whatever was found. E_…: it
-// could not go on at all. The file may be written to meanwhile: verify sees it as it was when it
-// began.
+// Recomputes everything from the rows: a packed file's groups, the file's structure and schema,
+// each row's sum, each body's digest, the sequence of each stream, what refers to what, the ledger
+// of each flow. found is called for each finding with a place ("txn 1099511627777", "stream 1
+// seq 5..9") and a sentence; progress with 0..1000. Either may be NULL. 0: the sums are made,
+// whatever was found. E_…: it could not go on at all. The file may be written to meanwhile: verify
+// sees it as it was when it began.
 //
 // What earlier files of the capture hold of a flow was carried over with the flow (store_rotate),
 // so a file is judged by itself, and the sums of several files add up.

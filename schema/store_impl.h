@@ -84,6 +84,14 @@ int store_open_db(struct store *s);
 int store_settle(struct store *s);
 // Closes the database; path and lock stay.
 void store_close_db(struct store *s);
+// SQLite's settings and our VFS, once a process; before SQLite is called for anything.
+void store_configure(void);
+// A handle on s->path, to be closed in any case: SQLite's code. immutable: without locks, and
+// without a look beside the file. vfs NULL: SQLite's own for a writer; for a reader the one that
+// reads packed files, too.
+int store_open_handle(const struct store *s, sqlite3 **db, bool immutable, const char *vfs);
+// store_fail() of the call above, with what is wrong in a packed file.
+int store_fail_handle(struct store *s, int rc);
 // A second, plain handle on the file; *out is to be closed in any case. SQLite's code.
 int store_open_plain(struct store *s, sqlite3 **out);
 // The same on a file that nobody writes to: without locks, and without a look beside the file.

@@ -4,15 +4,15 @@
 //   reader   open; where the schema cannot be read, once more with a mended one (mend.h), or with
 //            what of it is left
 //
-// Names are never taken for URIs or for SQLite's special files: "./" stands before a relative path.
+// SQLite is called for a handle in store_handle.c.
 #include "schema/store_impl.h"
 
 #include "schema/mend.h"
+#include "schema/pack.h"
 #include "schema/query.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,50 +153,6 @@ int store_create_file(struct store *s, const char *path)
     return 0;
 }
 
-// How SQLite is to be given the path; flags that go with it. NULL: out of memory.
-static char *database_name(const char *path, bool immutable)
-{
-    struct buf b;
-    buf_init(&b, strlen(path) * 3 + 64);
-    int e = immutable ? buf_printf(&b, "file:") : 0;
-    if (e == 0 && path[0] != '/')
-        e = buf_printf(&b, "./");
-    for (const char *p = path; *p && e == 0; p++)
-        e = immutable && strchr("%?#", *p) ? buf_printf(&b, "%%%02X", (unsigned char)*p)
-                                           : buf_add(&b, p, 1);
-    if (e == 0)
-        e = buf_add(&b, immutable ? "?immutable=1" : "", immutable ? 13 : 1);
-    if (e != 0)
-        buf_clear(&b);
-    return b.p;
-}
-
-static int open_handle(const struct store *s, sqlite3 **db, bool immutable, const char *vfs)
-{
-    char *name = database_name(s->path, immutable);
-    if (!name)
-        return SQLITE_NOMEM;
-    int flags = s->mode == STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-    int rc = sqlite3_open_v2(name, db,
-                             flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                                 (immutable ? SQLITE_OPEN_URI : 0),
-                             vfs);
-    free(name);
-    return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, STORE_BUSY_MS) : rc;
-}
-
-int store_open_plain(struct store *s, sqlite3 **out)
-{
-    *out = NULL;
-    return open_handle(s, out, false, NULL);
-}
-
-int store_open_still(struct store *s, sqlite3 **out)
-{
-    *out = NULL;
-    return open_handle(s, out, true, NULL);
-}
-
 // Reads what the header says, and whether our tables are there. *tables: how many of two.
 static int inspect(struct store *s, int64_t *tables)
 {
@@ -243,6 +199,8 @@ static int open_writer(struct store *s)
         rc = store_scalar(s, "SELECT count(*) FROM sqlite_schema", &objects);
     if (rc != SQLITE_OK) {
         int failed = store_fail(s, rc, "opening");
+        if ((rc & 0xff) == SQLITE_NOTADB && pack_is(s->path))
+            store_refuse(s, failed, "a packed capture is only read; tapedeck unpack unpacks it");
         return (rc & 0xff) == SQLITE_NOTADB ? not_ours(s) : failed;
     }
     bool fresh = objects == 0 && s->application == 0 && s->version == 0;
@@ -316,7 +274,7 @@ static int look_at(struct store *s, int64_t *tables)
     if (((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY) &&
         stands_still(s->path)) {
         store_close_db(s);
-        rc = open_handle(s, &s->db, true, NULL);
+        rc = store_open_handle(s, &s->db, true, NULL);
         if (rc == SQLITE_OK)
             rc = inspect(s, tables);
     }
@@ -331,7 +289,7 @@ static int read_damaged(struct store *s, int64_t *tables)
 {
     store_close_db(s);
     s->mend = mend_new(s->path);
-    int rc = open_handle(s, &s->db, false, s->mend ? mend_vfs(s->mend) : NULL);
+    int rc = store_open_handle(s, &s->db, false, s->mend ? mend_vfs(s->mend) : NULL);
     if (rc == SQLITE_OK)
         rc = store_exec(s, "PRAGMA writable_schema = ON"); // takes a file that was cut, too
     if (rc == SQLITE_OK)
@@ -394,9 +352,9 @@ static int open_once(struct store *s)
 {
     s->damaged = false;
     int e = s->mode == STORE_WRITE ? store_lock_file(s) : 0;
-    int rc = e == 0 ? open_handle(s, &s->db, false, NULL) : SQLITE_OK;
+    int rc = e == 0 ? store_open_handle(s, &s->db, false, NULL) : SQLITE_OK;
     if (rc != SQLITE_OK)
-        e = store_fail(s, rc, "opening");
+        e = store_fail_handle(s, rc);
     if (e == 0)
         e = s->mode == STORE_WRITE ? open_writer(s) : open_reader(s);
     if (e == 0 && s->mode == STORE_READ)
@@ -495,17 +453,9 @@ static char *true_name(const char *path)
     return full;
 }
 
-// SQLite counts its memory under a lock of its own, for each of some twenty pieces that a row
-// takes: nobody asks.
-static void configure(void)
-{
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-}
-
 int store_open(struct store **out, const char *path, enum store_mode mode, char why[WHY_MAX])
 {
-    static pthread_once_t configured = PTHREAD_ONCE_INIT;
-    pthread_once(&configured, configure);
+    store_configure();
     struct store *s = calloc(1, sizeof *s);
     int e = E_NOMEM;
     snprintf(why, WHY_MAX, "%s: out of memory", path);

@@ -1,12 +1,14 @@
 // verify: proves a capture. Here: the order of the phases, how findings are told, and the file's
 // schema and structure, for which SQLite is asked.
 //
+//   packed      of a packed file each group and the checksum of the whole    verify_packed.c
 //   schema      the header and the text of every table, index and view are as the migrations make
-//   them structure   SQLite's integrity check: pages, indexes, constraints rows        each row's
-//   sum, each digest                                     verify_rows.c sequences   each number of
-//   each stream is there once                        verify_sequences.c references  what a row
-//   refers to is there; bodies are whole                 verify_references.c ledger      relayed =
-//   stored + left out + lost, flow by flow                verify_ledger.c
+//               them
+//   structure   SQLite's integrity check: pages, indexes, constraints
+//   rows        each row's sum, each digest                                  verify_rows.c
+//   sequences   each number of each stream is there once                     verify_sequences.c
+//   references  what a row refers to is there; bodies are whole              verify_references.c
+//   ledger      relayed = stored + left out + lost, flow by flow             verify_ledger.c
 //
 // 1. All is read in one read transaction: one moment of a file that may go on being written.
 // 2. Memory stays bounded: tables are walked in the order of their keys, and merged where they
@@ -303,9 +305,9 @@ int store_verify(struct store *s, struct verify_sums *sums, verify_found *found,
         int (*run)(struct verify *v);
         int to; // permille of the work when it is done
     } phases[] = {
-        {verify_schema, 2},      {verify_structure, 350},  {verify_rows, 650},
-        {verify_sequences, 720}, {verify_references, 880}, {verify_parts, 900},
-        {verify_ledger, 999},    {verify_ends, 1000},
+        {verify_packed, 50}, {verify_schema, 52},     {verify_structure, 350},
+        {verify_rows, 650},  {verify_sequences, 720}, {verify_references, 880},
+        {verify_parts, 900}, {verify_ledger, 999},    {verify_ends, 1000},
     };
     struct verify v = {.s = s, .sums = sums, .found = found, .progress = progress, .arg = arg};
     *sums = (struct verify_sums){0};

@@ -31,6 +31,7 @@ void verify_progress(struct verify *v, int64_t done, int64_t all);
 void verify_gap(void *arg, const char *table, int64_t from, int64_t to);
 
 // The phases. 0, or an error that ends all.
+int verify_packed(struct verify *v);
 int verify_schema(struct verify *v);
 int verify_structure(struct verify *v);
 int verify_rows(struct verify *v);

@@ -13,6 +13,7 @@
 
 #include "schema/capture_name.h"
 #include "schema/identity.h"
+#include "schema/pack.h"
 #include "tools/cli.h"
 
 #include <dirent.h>
@@ -123,11 +124,14 @@ static int single(struct capture *c, const char *path)
     return CLI_OK;
 }
 
-// "PATH-next" is a file that PATH will go on in (store_rotate.c), while PATH or its lock is there.
+// "PATH-next" is a file that PATH will go on in (store_rotate.c), while PATH or its lock is there;
+// "PATH-packing" one that will be PATH (pack.h).
 static bool is_next(const char *path)
 {
     char name[PATH_MAX + 8];
     size_t n = strlen(path);
+    if (ends_in(view_of(path), VIEW_LIT(PACK_BESIDE)))
+        return true;
     if (!ends_in(view_of(path), VIEW_LIT("-next")) || n > PATH_MAX)
         return false;
     snprintf(name, sizeof name, "%.*s", (int)(n - 5), path);

@@ -2,6 +2,7 @@
 //
 // The proof is store_verify()'s; this file adds up files, and tells.
 #include "proto/base/clamp.h"
+#include "schema/identity.h"
 #include "tools/capture.h"
 #include "tools/commands.h"
 #include "tools/fields.h"
@@ -170,16 +171,23 @@ static void verify_file(struct verify *v, const char *path, struct store *s, boo
     *before = s;
 }
 
-static bool stands_at(const struct store *s, const char *path)
+// Under whatever inode: one that was sealed meanwhile may have been packed as well.
+static bool stands_at(struct store *s, const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && store_is(s, &st);
+    struct store_identity own, there;
+    char why[WHY_MAX];
+    if (stat(path, &st) != 0)
+        return false;
+    return store_is(s, &st) ||
+           (store_identity(s, &own) == 0 && store_identity_read(path, &there, why) == 0 &&
+            own.number == there.number && memcmp(own.name, there.name, sizeof own.name) == 0);
 }
 
 // Those that were sealed since the folder was listed: between the file listed before number i, and
 // live, which stood under i's name when it was opened.
 static void verify_sealed_since(struct verify *v, const struct capture *c, size_t i,
-                                const struct store *live, struct store **before)
+                                struct store *live, struct store **before)
 {
     struct capture now;
     size_t from = 0;
