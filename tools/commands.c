@@ -2,10 +2,9 @@
 #include "tools/commands.h"
 
 const struct command *const command_table[] = {
-    &command_run,        &command_ls,         &command_show,
-    &command_tail,       &command_query,      &command_stats,
-    &command_verify,     &command_export,     &command_export_jsonl,
-    &command_export_har, &command_export_csv, &command_export_curl,
-    &command_export_raw, &command_completion, &command_man,
-    &command_help,       &command_version,    NULL,
+    &command_run,        &command_ls,          &command_show,         &command_tail,
+    &command_query,      &command_stats,       &command_verify,       &command_pack,
+    &command_unpack,     &command_export,      &command_export_jsonl, &command_export_har,
+    &command_export_csv, &command_export_curl, &command_export_raw,   &command_completion,
+    &command_man,        &command_help,        &command_version,      NULL,
 };

@@ -11,6 +11,8 @@ extern const struct command command_tail;
 extern const struct command command_query;
 extern const struct command command_stats;
 extern const struct command command_verify;
+extern const struct command command_pack;
+extern const struct command command_unpack;
 extern const struct command command_export;
 extern const struct command command_export_jsonl;
 extern const struct command command_export_har;

@@ -1,4 +1,5 @@
 // The examples that --help and the topics print run as they are printed.
+#include "tests/support/ask.h"
 #include "tests/support/program.h"
 #include "tests/support/sample.h"
 #include "tools/commands.h"
@@ -27,12 +28,15 @@ static int set_up(void **state)
     sample_many(&sample, 60);
     sample_finish(&sample);
     snprintf(script, sizeof script,
-             "cd %s && mkdir -p bin captures share .zfunc .config/fish/completions && "
-             "cp capture.db captures/",
+             "cd %s && mkdir -p bin captures archive share .zfunc .config/fish/completions && "
+             "cp capture.db captures/ && cp capture.db archive/capture-000001.db",
              sample.dir);
     program_shell(&p, script);
     assert_int_equal(p.code, 0);
     program_clear(&p);
+    // As a sealed one is.
+    ask_change(tmp_path(path, sample.dir, "archive/capture-000001.db"),
+               "PRAGMA journal_mode = DELETE");
     for (size_t i = 0; i < sizeof pipes / sizeof *pipes; i++) {
         snprintf(name, sizeof name, "bin/%s", pipes[i]);
         tmp_write(tmp_path(path, sample.dir, name), cat, sizeof cat - 1);
