@@ -252,6 +252,12 @@ const struct option_def settings_table[] = {
      .flags = LIVE,
      .programs = R | X,
      .sentence = "Age at which a numbered file is deleted; 0 for never."},
+    {.name = "pack-sealed",
+     .type = OPT_FLAG,
+     .flags = LIVE,
+     .programs = R | X,
+     .sentence = "Make numbered files small, at low priority; the tools read them as before "
+                 "(tapedeck pack)."},
 
     // limits
     {.name = "workers",

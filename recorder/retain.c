@@ -18,6 +18,7 @@
 #include "proto/base/log.h"
 #include "proto/base/units.h"
 #include "schema/capture_name.h"
+#include "schema/pack.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,7 @@ struct retain_file {
     int64_t row;           // its number as it has it itself
     int32_t number, after; // of its name, of the name of the file before
     unsigned char look;
-    bool told, ours;
+    bool told, ours, packed, gone;
 };
 
 struct sweep {
@@ -57,9 +58,9 @@ bool retain_is_full(const struct retain_conf *c, int64_t size, int64_t made_us, 
            (c->rotate_age_us > 0 && made_us > 0 && now_us - made_us >= c->rotate_age_us);
 }
 
-bool retain_deletes(const struct retain_conf *c)
+bool retain_sweeps(const struct retain_conf *c)
 {
-    return c->keep_files > 0 || c->keep_size > 0 || c->keep_age_us > 0;
+    return c->keep_files > 0 || c->keep_size > 0 || c->keep_age_us > 0 || c->pack;
 }
 
 void retain_clear(struct retain *r)
@@ -160,6 +161,7 @@ static void remember(struct sweep *s, const struct retain *r)
             f->look = was->look;
             f->row = was->row;
             f->after = was->after;
+            f->packed = was->packed;
         }
     }
 }
@@ -193,6 +195,8 @@ static int look_into(const struct sweep *s, struct retain_file *f)
         f->look = LOOK_MEMBER;
         f->row = id.number;
         f->after = number_of(s, id.previous);
+        f->packed = id.packed;
+        pack_clean(path);
     }
     return 0;
 }
@@ -258,7 +262,7 @@ static const char *reason(const struct retain_conf *c, const struct retain_file 
 
 static bool drop(const struct sweep *s, const struct retain_file *f, const char *why)
 {
-    static const char *const ends[] = {"-wal", "-shm", "-journal"};
+    static const char *const ends[] = {"-wal", "-shm", "-journal", PACK_BESIDE};
     char path[PATH_MAX + CAPTURE_NAME_MORE], beside[NAME_MAX + 16], size[UNITS_TEXT];
     const char *name = path_of(s, f, path);
     if (unlinkat(s->folder, name, 0) != 0) {
@@ -282,7 +286,7 @@ static int drop_oldest(struct sweep *s, const struct retain_conf *c, int64_t now
         size += s->files[i].ours ? s->files[i].size : 0;
     }
     for (size_t i = 0, tried = 0; i < s->n && tried < RETAIN_SWEEP_MAX; i++) {
-        const struct retain_file *f = &s->files[i];
+        struct retain_file *f = &s->files[i];
         if (!f->ours)
             continue;
         const char *why = reason(c, f, files, size, now_us);
@@ -291,7 +295,8 @@ static int drop_oldest(struct sweep *s, const struct retain_conf *c, int64_t now
         tried++;
         files--;
         size -= f->size;
-        deleted += drop(s, f, why);
+        f->gone = drop(s, f, why);
+        deleted += f->gone;
     }
     return deleted;
 }
@@ -299,7 +304,7 @@ static int drop_oldest(struct sweep *s, const struct retain_conf *c, int64_t now
 int retain_sweep(struct retain *r, const struct retain_conf *c, const struct retain_live *live,
                  int64_t now_us)
 {
-    if (!retain_deletes(c))
+    if (!retain_sweeps(c))
         return 0;
     struct sweep s = {.live = live, .name = capture_name_live(live->path)};
     const char *path = live->path, *slash = strrchr(path, '/');
@@ -328,4 +333,25 @@ int retain_sweep(struct retain *r, const struct retain_conf *c, const struct ret
     }
     close(s.folder);
     return result;
+}
+
+int retain_plain(const struct retain *r, const struct retain_live *live, char **paths, int max)
+{
+    struct capture_name name = capture_name_live(live->path);
+    int n = 0;
+    for (size_t i = 0; i < r->n && n < max; i++) {
+        const struct retain_file *f = &r->files[i];
+        char path[PATH_MAX + CAPTURE_NAME_MORE];
+        if (!f->ours || f->gone || f->packed ||
+            !capture_name_sealed(path, sizeof path, &name, f->number))
+            continue;
+        paths[n] = strdup(path);
+        if (!paths[n]) {
+            while (n > 0)
+                free(paths[--n]);
+            return E_NOMEM;
+        }
+        n++;
+    }
+    return n;
 }

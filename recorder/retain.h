@@ -17,12 +17,13 @@ struct retain_conf { // 0: no such limit
     int64_t keep_files; // sealed ones
     int64_t keep_size;  // bytes of all files together, the live one included
     int64_t keep_age_us;
+    bool pack; // sealed files are packed (packer.h)
 };
 
 // Whether the live file, of that size and made then, has had its time.
 bool retain_is_full(const struct retain_conf *c, int64_t size, int64_t made_us, int64_t now_us);
-// Whether any limit can ask for a sweep.
-bool retain_deletes(const struct retain_conf *c);
+// Whether a sweep has anything to do: a limit, or packing.
+bool retain_sweeps(const struct retain_conf *c);
 
 // What the last sweep found, so that a file that stays as it is is looked into and told of once.
 // All zero to begin with.
@@ -50,5 +51,10 @@ struct retain_live {
 // folder cannot be read.
 int retain_sweep(struct retain *r, const struct retain_conf *c, const struct retain_live *live,
                  int64_t now_us) MUST_CHECK;
+
+// Sealed files of the capture that the last sweep found and left, and that are not packed, the
+// oldest first: their whole paths, at most max, to be freed by the caller. How many; E_NOMEM.
+int retain_plain(const struct retain *r, const struct retain_live *live, char **paths,
+                 int max) MUST_CHECK;
 
 #endif

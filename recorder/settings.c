@@ -20,7 +20,8 @@ int settings_read(struct recorder_settings *s, const struct options *o, char why
                    .rotate_age_us = options_number(o, "rotate-age"),
                    .keep_files = options_number(o, "keep-files"),
                    .keep_size = options_number(o, "keep-size"),
-                   .keep_age_us = options_number(o, "keep-age")},
+                   .keep_age_us = options_number(o, "keep-age"),
+                   .pack = options_flag(o, "pack-sealed")},
     };
     if (!s->sink) {
         snprintf(why, WHY_MAX, "sink: \"%s\" is not offered", sink);
@@ -59,6 +60,9 @@ void settings_tell_changes(const struct options *start, const struct options *la
         if (d->type == OPT_TEXT || d->choices) {
             const char *text = options_text(next, d->name);
             log_info("option changed %s=\"%s\"", d->name, text ? text : "");
+        } else if (d->type == OPT_FLAG) {
+            log_info("option changed %s=%s", d->name,
+                     options_flag(next, d->name) ? "true" : "false");
         } else {
             log_info("option changed %s=%lld", d->name, (long long)options_number(next, d->name));
         }

@@ -1,4 +1,5 @@
-// sink_sqlite: records become rows of a capture, which goes on in a new file when it is full.
+// sink_sqlite: records become rows of a capture, which goes on in a new file when it is full. What
+// is sealed may be packed (packer.h), off the path of the records.
 //
 // A rotation waits while somebody has the file open, and is tried again at the next tending; a
 // failed one is told at most once a minute. The store goes on with the old file meanwhile. Until
@@ -7,6 +8,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "recorder/packer.h"
 #include "recorder/unpack.h"
 
 #include <limits.h>
@@ -21,6 +23,7 @@ struct sink_sqlite {
     struct unpack *unpack;
     struct retain_conf retain;
     struct retain sealed;
+    struct packer *packer;       // NULL: nothing was to be packed yet
     int64_t made_us;             // of the live file; 0: not known
     uint64_t file;               // its name; 0: not known
     bool has_rows;               // the live file holds records: an empty one is not rotated
@@ -181,12 +184,24 @@ static void rotate(struct sink_sqlite *q, int64_t now_us)
     q->rotate_us = q->sweep_us = 0;
 }
 
+static void pack(struct sink_sqlite *q, const struct retain_live *live)
+{
+    char *paths[PACKER_MAX];
+    if (q->retain.pack && !q->packer)
+        q->packer = packer_new();
+    int n = q->retain.pack && q->packer ? retain_plain(&q->sealed, live, paths, PACKER_MAX) : 0;
+    if (q->packer && n >= 0)
+        packer_give(q->packer, paths, n);
+}
+
 static void sweep(struct sink_sqlite *q, int64_t size, int64_t now_us)
 {
     struct retain_live live = {
         .path = store_path(q->store), .size = size, .fresh = llabs(now_us - q->made_us) < FRESH_US};
-    if (!retain_deletes(&q->retain))
+    if (!retain_sweeps(&q->retain)) {
+        pack(q, &live); // not any more
         return;
+    }
     if (live.fresh)
         q->sweep_us = q->made_us + FRESH_US;
     int e = store_identity(q->store, &live.id);
@@ -195,6 +210,8 @@ static void sweep(struct sink_sqlite *q, int64_t size, int64_t now_us)
     if (e < 0)
         log_error("sealed files cannot be looked through capture=\"%s\" error=\"%s\"", live.path,
                   err_text(e));
+    else
+        pack(q, &live);
 }
 
 static void sqlite_tend(struct recorder_sink *s, int64_t now_us)
@@ -230,6 +247,7 @@ static const char *sqlite_why(const struct recorder_sink *s)
 
 static void sqlite_close(struct recorder_sink *s)
 {
+    packer_free(self(s)->packer);
     store_close(self(s)->store);
     unpack_free(self(s)->unpack);
     retain_clear(&self(s)->sealed);

@@ -2,6 +2,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "recorder/retain.h"
+#include "schema/pack.h"
 #include "tests/support/alloc.h"
 #include "tests/support/ask.h"
 #include "tests/support/tape.h"
@@ -417,6 +418,55 @@ static void a_missing_folder_or_memory_is_told(void **state)
     assert_int_equal(sweep(&c, "capture.db", 1), 0); // nothing to do is not even looked up
 }
 
+static int waiting(const char *of, char names[8][32])
+{
+    char path[TMP_PATH], *paths[8];
+    struct retain_live live = {.path = tmp_path(path, dir, of)};
+    int n = retain_plain(&known, &live, paths, 8);
+    for (int i = 0; i < n; i++) {
+        snprintf(names[i], sizeof names[i], "%s", strrchr(paths[i], '/') + 1);
+        free(paths[i]);
+    }
+    return n;
+}
+
+static void packed_files_count_as_they_are(void **state)
+{
+    (void)state;
+    char path[TMP_PATH], why[WHY_MAX], names[8][32];
+    struct stat st;
+    struct retain_conf c = {.pack = true};
+    assert_true(retain_sweeps(&c));
+    for (int i = 1; i <= 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "capture-%06d.db", i);
+        make(name, 16, 100);
+    }
+    make_row("capture-000004.db", 'B', 4, "", 16, 100); // of another capture
+    assert_int_equal(sweep(&c, "capture.db", 0), 0);
+    assert_int_equal(waiting("capture.db", names), 3);
+    assert_string_equal(names[0], "capture-000001.db");
+    // Packed, a file is a small one of the same age.
+    assert_int_equal(pack_file(tmp_path(path, dir, "capture-000001.db"), NULL, NULL, NULL, why), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size < 4 * PAGE);
+    assert_int_equal(sweep(&c, "capture.db", 0), 0);
+    assert_int_equal(waiting("capture.db", names), 2);
+    assert_string_equal(names[0], "capture-000002.db");
+    c.keep_size = 2 * 16 * PAGE + st.st_size;
+    assert_int_equal(sweep(&c, "capture.db", 0), 0);
+    c.keep_size--;
+    put("capture-000001.db" PACK_BESIDE, "left behind", 11, 0);
+    assert_int_equal(sweep(&c, "capture.db", 0), 1);
+    assert_false(there("capture-000001.db") || there("capture-000001.db" PACK_BESIDE));
+    assert_true(there("capture-000002.db"));
+    // What was deleted just now does not wait.
+    c = (struct retain_conf){.pack = true, .keep_age_us = 100 * US_PER_S};
+    assert_int_equal(sweep(&c, "capture.db", 0), 2);
+    assert_int_equal(waiting("capture.db", names), 0);
+    assert_true(there("capture-000004.db"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_of_the_store_are_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_capture_may_have_any_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_number_of_files_is_swept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(packed_files_count_as_they_are, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_folder_or_memory_is_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
