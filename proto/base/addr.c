@@ -146,25 +146,44 @@ int addr_parse_here(struct addr *a, struct view host, uint16_t port)
 }
 
 // ":PORT" and its end: 7 bytes at most. Done by hand, as every request names its host.
-static void put_port(char *out, unsigned port)
+// Up to 65535; returns the end, where a NUL stands.
+static char *put_number(char *out, unsigned number)
 {
     char digits[5];
     size_t n = 0;
     do {
-        digits[n++] = (char)('0' + port % 10);
-        port /= 10;
-    } while (port > 0);
-    *out++ = ':';
+        digits[n++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
     while (n > 0)
         *out++ = digits[--n];
     *out = 0;
+    return out;
+}
+
+static void put_port(char *out, unsigned port)
+{
+    *out++ = ':';
+    put_number(out, port);
+}
+
+// inet_ntop() goes through printf: four addresses a flow were a sixth of its instructions.
+static void put_in4(char *out, const struct in_addr *in)
+{
+    unsigned char bytes[4];
+    memcpy(bytes, in, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        out = put_number(out, bytes[i]);
+        if (i < 3)
+            *out++ = '.';
+    }
 }
 
 const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT])
 {
     out[0] = 0;
     if (a->sa.sa_family == AF_INET) {
-        inet_ntop(AF_INET, &a->in4.sin_addr, out, ADDR_TEXT);
+        put_in4(out, &a->in4.sin_addr);
     } else if (a->sa.sa_family == AF_INET6) {
         inet_ntop(AF_INET6, &a->in6.sin6_addr, out, ADDR_TEXT);
         size_t n = strlen(out);
