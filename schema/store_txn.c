@@ -13,8 +13,8 @@
 //    a whole.
 // 2. A body is not shared when its digest is unknown, when pieces of it are missing (lost, or in an
 //    earlier file that is gone), or when it is a conversation: its pieces have their own times.
-// 3. Small bodies are shared through memory alone; from 16 KiB on (WIRE_KNOWN_MIN, and the number in
-//    the index) body_digest is asked.
+// 3. Small bodies are shared through memory alone. From WIRE_KNOWN_MIN on, the index body_digest is
+//    asked, which begins there.
 #include "schema/store_impl.h"
 
 #include "proto/digest.h"

@@ -3,7 +3,6 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proxy/emit/link.h"
-#include "proxy/emit/link_ages.h"
 #include "tests/support/alloc.h"
 #include "tests/support/fake_recorder.h"
 #include "tests/support/ring.h"
@@ -571,28 +570,6 @@ static void test_no_memory(void **state)
     }
 }
 
-static void test_ages(void **state)
-{
-    struct link_ages a = {.next = 1};
-
-    (void)state;
-    assert_int_equal(link_ages_oldest_us(&a), 0);
-    for (uint64_t i = 1; i <= 1000; i++)
-        link_ages_note(&a, i * 10 + 1, i * 1000000); // 10 records a second
-    for (uint64_t first = 1; first <= 10000; first += 7) {
-        link_ages_forget(&a, first);
-        uint64_t truth = (first + 9) / 10 * 1000000;
-        assert_true(link_ages_oldest_us(&a) <= truth); // never younger than it is
-        assert_true(link_ages_oldest_us(&a) + 64000000 >= truth);
-    }
-    link_ages_forget(&a, 10001);
-    assert_int_equal(link_ages_oldest_us(&a), 0);
-    link_ages_note(&a, 10001, 5);
-    assert_int_equal(link_ages_oldest_us(&a), 0);
-    link_ages_note(&a, 10002, 5);
-    assert_int_equal(link_ages_oldest_us(&a), 5);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -616,7 +593,6 @@ int main(void)
         TEST(test_tcp),
         TEST(test_bad_addresses),
         TEST(test_no_memory),
-        cmocka_unit_test(test_ages),
     };
     log_set_level(LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
