@@ -221,7 +221,7 @@ static void a_batch_that_is_rolled_back_leaves_nothing(void **state)
 static void equal_bodies_are_stored_once(void **state)
 {
     (void)state;
-    char large[5000];
+    char large[20000];
     struct tape t;
     memset(large, 'x', sizeof large);
     tape_open(&t, path);
@@ -231,14 +231,14 @@ static void equal_bodies_are_stored_once(void **state)
         tape_http(&t, flow, "GET", "/", 200, view_n(large, sizeof large));
         tape_http(&t, flow, "GET", "/", 200, VIEW_LIT(""));
     }
-    assert_string_equal(ask(path, "SELECT stored FROM body"), "5 5000");
+    assert_string_equal(ask(path, "SELECT stored FROM body"), "5 20000");
     assert_string_equal(ask(path, "SELECT count(*) FROM txn WHERE res_body IS NULL"), "3");
     tape_close(&t);
     tape_open(&t, path); // nothing is remembered: large ones are found in the file
     flow = tape_flow(&t, "a:1");
     tape_http(&t, flow, "GET", "/", 200, view_n(large, sizeof large));
     tape_close(&t);
-    assert_string_equal(ask(path, "SELECT count(*) FROM body WHERE stored = 5000"), "1");
+    assert_string_equal(ask(path, "SELECT count(*) FROM body WHERE stored = 20000"), "1");
     assert_string_equal(ask(path, "SELECT count(*) FROM txn WHERE res_body = 2"), "4");
     ask_sound(path);
 }
