@@ -243,7 +243,10 @@ class Sidecar:
                 return self.one("SELECT count(*) FROM txn WHERE protocol = ?", protocol) >= count
             return False
 
-        until(f"{count} {protocol} transactions in the capture", enough, seconds)
+        try:
+            until(f"{count} {protocol} transactions in the capture", enough, seconds)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.log_text()}") from e
 
     def body(self, txn, side):
         """The content of one half of a transaction, by plain SQL."""
