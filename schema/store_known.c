@@ -257,6 +257,7 @@ static int gather(void *arg, struct view piece)
 static int find_like(struct store *in, struct view digest, int64_t end, int64_t *body)
 {
     sqlite3_stmt *stmt = store_statement(in, STATEMENT_BODY_LIKE);
+    *body = 0;
     if (!stmt)
         return store_error(in->db, sqlite3_extended_errcode(in->db));
     sqlite3_bind_blob(stmt, 1, digest.p, DIGEST_SIZE, SQLITE_STATIC);
