@@ -159,7 +159,7 @@ static bool is_conversation(const struct store_txn *t)
 static int look_at_parts(struct store *s, const struct store_txn *t, struct content *c, int64_t *id)
 {
     const int64_t of[3] = {t->flow, t->n, c->s2c};
-    bool whole;
+    bool whole = false;
     c->shared = c->shared && !is_conversation(t);
     if (!c->shared)
         return 0;
