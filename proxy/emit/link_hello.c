@@ -75,6 +75,7 @@ int link_put_hello(struct buf *out, const struct link_identity *id,
     m.n_labels = labels;
     m.labels = list;
     m.settings = text(id->settings_json);
+    m.refers = true;
     unsigned char *room = frame(out, WIRE_HELLO, tapedeck__hello__get_packed_size(&m), &e);
     if (room)
         tapedeck__hello__pack(&m, room);
