@@ -106,8 +106,7 @@ void io_move(struct io *to, struct io *from, struct event_base *base,
     begin(to, base, from->fd, handler);
 }
 
-// Both fail only without memory; the flow then ends by its deadline.
-
+// Fails only without memory; the flow then ends by its deadline.
 void io_want_read(struct io *io, bool wanted)
 {
     if (!io->open || io->reading == wanted)
@@ -115,6 +114,7 @@ void io_want_read(struct io *io, bool wanted)
     io->reading = wanted ? event_add(&io->read_event, NULL) == 0 : event_del(&io->read_event) != 0;
 }
 
+// The same.
 void io_want_write(struct io *io, bool wanted)
 {
     if (!io->open || io->writing == wanted)

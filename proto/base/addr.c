@@ -145,8 +145,8 @@ int addr_parse_here(struct addr *a, struct view host, uint16_t port)
     return addr_parse(a, here ? VIEW_LIT("127.0.0.1") : host, port);
 }
 
-// ":PORT" and its end: 7 bytes at most. Done by hand, as every request names its host.
-// Up to 65535; returns the end, where a NUL stands.
+// In decimal, up to 65535; returns the end, where a NUL stands. Done by hand, as every request
+// names its host.
 static char *put_number(char *out, unsigned number)
 {
     char digits[5];
@@ -161,6 +161,7 @@ static char *put_number(char *out, unsigned number)
     return out;
 }
 
+// ":PORT" and its end: 7 bytes at most.
 static void put_port(char *out, unsigned port)
 {
     *out++ = ':';

@@ -47,8 +47,9 @@ static inline char view_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-// Equal but for the case of ASCII letters.
+// n bytes each, equal but for the case of ASCII letters.
 bool view_same_letters(const char *a, const char *b, size_t n);
+// The same of two views.
 static inline bool view_ieq(struct view a, struct view b)
 {
     // Most that differ do so in their first letter.

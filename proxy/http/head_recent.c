@@ -1,8 +1,18 @@
+// head_recent: see head_recent.h.
+//
+// 1. bytes are the n bytes that stood at `at` when they were parsed to head. head's views lead to
+//    `at`, whose memory is somebody else's: so they are worth something only where the same bytes
+//    stand at the same place again, which is looked at each time.
+// 2. What head says hangs on these bytes and on their kind alone. How much of them was judged
+// before
+//    (`from` of http_head_parse()) is not asked: it saves work, and never changes what is said of a
+//    head that is all there. Nor is what stands behind it.
+// 3. Only a head that was parsed without an error is put here.
+// 4. Of the headers as many are copied as there are; the rest of that array is never looked at.
 #include "proxy/http/head_recent.h"
 
 #include <stddef.h>
 
-// A head without its headers; they stand last but for what they say together.
 struct recent {
     const char *at;
     size_t n; // 0: none

@@ -163,6 +163,7 @@ static void test_greets_and_sends(void **state)
     assert_string_equal(h->labels[1]->name, "tier");
     assert_string_equal(h->labels[1]->value, "web");
     assert_string_equal(h->settings, "{}");
+    assert_true(h->refers);
     both_for_ms(5);
     assert_int_equal(fake.next, 1); // nothing before the welcome
     fake_welcome(0);
