@@ -3,10 +3,11 @@
 //   buckets[hash of the first chunk] ─→ entry ─→ entry      recent: all of them, latest first
 //
 // 1. An entry lives as long as it is listed or a twin is SAME as it (refs).
-// 2. used counts the entries that are listed; the one that was used longest ago gives way.
+// 2. used counts all entries, listed or not, and busy: the twins, spare ones too, and their notes.
+//    It is never beyond max; the listed entry that was used longest ago gives way.
 // 3. A content's chunks are noted from its first on, be it SAME or OTHER, as long as there is
-// memory
-//    for it and it has not too many: without them it is not remembered, and all else is as it is.
+//    memory for it and it has not too many: without them it is not remembered, and all else is as
+//    it is.
 #include "proxy/emit/twin.h"
 
 #define XXH_STATIC_LINKING_ONLY
@@ -15,7 +16,8 @@
 #include <xxhash.h>
 
 #define BUCKETS    1024 // a power of two
-#define SPARES_MAX 64   // twins that are kept for the next contents
+#define SPARES_MAX 64   // twins that are kept for the next contents, if that
+#define SPARES     16   // is no more than such a share of max
 #define SECRET     192  // bytes
 
 struct chunk {
@@ -35,7 +37,7 @@ struct entry {
 };
 
 struct twins {
-    size_t used, max;
+    size_t used, busy, max;
     uint64_t forgotten; // how often
     struct entry *buckets[BUCKETS];
     struct entry *newest, *oldest;
@@ -73,10 +75,12 @@ static struct entry **bucket_of(struct twins *all, const XXH128_hash_t *hash)
     return &all->buckets[hash->low64 & (BUCKETS - 1)];
 }
 
-static void release(struct entry *e)
+static void release(struct twins *all, struct entry *e)
 {
-    if (e && --e->refs == 0)
-        free(e);
+    if (!e || --e->refs > 0)
+        return;
+    all->used -= entry_size(e->count);
+    free(e);
 }
 
 static void unlink_recent(struct twins *all, struct entry *e)
@@ -101,9 +105,36 @@ static void drop(struct twins *all, struct entry *e)
         at = &(*at)->next;
     *at = e->next;
     unlink_recent(all, e);
-    all->used -= entry_size(e->count);
     e->listed = false;
-    release(e);
+    release(all, e);
+}
+
+// n bytes are counted, if need be in place of what is remembered.
+static bool take(struct twins *all, size_t n)
+{
+    if (n > all->max)
+        return false;
+    while (all->used > all->max - n && all->oldest)
+        drop(all, all->oldest);
+    if (all->used > all->max - n)
+        return false;
+    all->used += n;
+    return true;
+}
+
+// What passes leaves at least half to what is remembered.
+static bool take_busy(struct twins *all, size_t n)
+{
+    if (n > all->max / 2 || all->busy > all->max / 2 - n || !take(all, n))
+        return false;
+    all->busy += n;
+    return true;
+}
+
+static void give_busy(struct twins *all, size_t n)
+{
+    all->used -= n;
+    all->busy -= n;
 }
 
 struct twins *twins_new(size_t max)
@@ -149,8 +180,10 @@ struct twin *twin_new(struct twins *all)
     if (t) {
         all->spare = t->next;
         all->spares--;
-    } else {
+    } else if (take_busy(all, sizeof *t)) {
         t = aligned_alloc(_Alignof(struct twin), sizeof *t);
+        if (!t)
+            give_busy(all, sizeof *t);
     }
     if (!t)
         return NULL;
@@ -161,14 +194,23 @@ struct twin *twin_new(struct twins *all)
     return t;
 }
 
+static void free_notes(struct twin *t)
+{
+    give_busy(t->all, t->room * sizeof *t->chunks);
+    free(t->chunks);
+    t->chunks = NULL;
+    t->count = t->room = 0;
+}
+
 void twin_free(struct twin *t)
 {
     if (!t)
         return;
-    release(t->like);
-    free(t->chunks);
     struct twins *all = t->all;
-    if (all->spares == SPARES_MAX) {
+    release(all, t->like);
+    free_notes(t);
+    if (all->spares == SPARES_MAX || (all->spares + 1) * sizeof *t > all->max / SPARES) {
+        give_busy(all, sizeof *t);
         free(t);
         return;
     }
@@ -179,20 +221,33 @@ void twin_free(struct twin *t)
 
 // ---- chunks
 
+// Room for one chunk more.
+static bool room_to_note(struct twin *t)
+{
+    if (t->count < t->room)
+        return true;
+    size_t n = t->room ? t->room : 1;
+    if (t->room + n > TWIN_CHUNKS_MAX || t->forgotten != t->all->forgotten ||
+        !take_busy(t->all, n * sizeof *t->chunks))
+        return false;
+    struct chunk *more = realloc(t->chunks, (t->room + n) * sizeof *more);
+    if (!more) {
+        give_busy(t->all, n * sizeof *more);
+        return false;
+    }
+    t->chunks = more;
+    t->room += n;
+    return true;
+}
+
 static void note(struct twin *t, XXH128_hash_t hash)
 {
     if (t->unnoted)
         return;
-    if (t->count == t->room) {
-        size_t room = t->room ? 2 * t->room : 2;
-        struct chunk *more =
-            t->count < TWIN_CHUNKS_MAX ? realloc(t->chunks, room * sizeof *more) : NULL;
-        if (!more) {
-            t->unnoted = true;
-            return;
-        }
-        t->chunks = more;
-        t->room = room;
+    if (!room_to_note(t)) {
+        t->unnoted = true;
+        free_notes(t);
+        return;
     }
     t->chunks[t->count++] = (struct chunk){.hash = hash, .after = t->sha};
 }
@@ -319,20 +374,20 @@ void twin_remember(struct twin *t)
         return;
     }
     size_t need = entry_size(t->count);
-    if (!t->digested || t->unnoted || t->count == 0 || need > all->max ||
-        t->forgotten != all->forgotten) // its first pieces may be where the forgotten are
+    if (!t->digested || t->unnoted || t->count == 0 ||
+        t->forgotten != all->forgotten || // its first pieces may be where the forgotten are
+        !take(all, need))
         return;
     struct entry *e = malloc(need);
-    if (!e)
+    if (!e) {
+        all->used -= need;
         return;
+    }
     *e = (struct entry){.refs = 1, .listed = true, .size = t->size, .count = t->count};
     memcpy(e->digest, t->digest, DIGEST_SIZE);
     memcpy(e->chunks, t->chunks, t->count * sizeof *t->chunks);
-    while (all->used > all->max - need)
-        drop(all, all->oldest);
     struct entry **at = bucket_of(all, &e->chunks[0].hash);
     e->next = *at;
     *at = e;
     link_newest(all, e);
-    all->used += need;
 }

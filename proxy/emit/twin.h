@@ -3,10 +3,9 @@
 // of this process), and each content that is remembered also by its SHA-256, with the state of that
 // behind each chunk. No I/O; one of each worker.
 //
-//   FIRST ──its first chunk begins a known content──→ SAME ──each chunk as there, the end too──→
-//   known
-//     │                                                 │
-//     └──no such──→ OTHER ←──a chunk that differs───────┘
+//   FIRST ──begins as a known content──→ SAME ──each chunk as there, and the end──→ known
+//     │                                    │
+//     └──no such──→ OTHER ←──one differs───┘
 //
 // While it is FIRST or SAME the caller holds the chunk at hand, whole; what went before is in the
 // content that it is alike. Once it is OTHER nothing is held any more, and its SHA-256 is made.
@@ -22,14 +21,15 @@
 struct twins;
 struct twin;
 
-// max: bytes of memory for what is remembered. NULL: out of memory.
+// max: bytes of memory for what is remembered; at most half of it for twins and what they note of
+// contents that pass. NULL: out of memory.
 struct twins *twins_new(size_t max);
 void twins_free(struct twins *all); // no twin is left; all may be NULL
 // What was remembered holds no more: its contents are to travel again.
 void twins_forget(struct twins *all);
-size_t twins_used(const struct twins *all); // bytes of memory
+size_t twins_used(const struct twins *all); // bytes of it
 
-// NULL: out of memory.
+// NULL: out of memory, or of max.
 struct twin *twin_new(struct twins *all);
 void twin_free(struct twin *t); // t may be NULL
 

@@ -115,8 +115,16 @@ static void sees_where_it_differs(void **state)
     assert_int_equal(o.known, TWIN_CHUNK);
 }
 
+// The memory of a twin that is kept for the next content.
+static size_t spare_twin(void)
+{
+    twin_free(twin_new(all));
+    return twins_used(all);
+}
+
 static void forgets_the_oldest(void **state)
 {
+    size_t none = spare_twin();
     (void)state;
     size_t one = 0;
     for (int i = 0; i < 6000; i++) {
@@ -131,12 +139,13 @@ static void forgets_the_oldest(void **state)
     memset(bytes, 0, sizeof(int));
     assert_false(pass(view_n(bytes, 100), 100, false).whole);
     twins_forget(all);
-    assert_int_equal(twins_used(all), 0);
+    assert_int_equal(twins_used(all), none);
 }
 
 static void forgotten_while_in_use(void **state)
 {
     unsigned char digest[DIGEST_SIZE], wanted[DIGEST_SIZE];
+    size_t none = spare_twin();
     (void)state;
     pass(view_n(bytes, MANY), TWIN_CHUNK, true);
     struct twin *t = twin_new(all);
@@ -161,7 +170,65 @@ static void forgotten_while_in_use(void **state)
     twin_remember(t);
     twin_free(t);
     assert_false(pass(view_n(bytes, MANY), TWIN_CHUNK, false).whole);
-    assert_int_equal(twins_used(all), 0);
+    assert_int_equal(twins_used(all), none);
+}
+
+// However many contents are under way, and however large: their notes have half of the memory, what
+// is remembered has the other. What finds none is not remembered.
+static void many_under_way(void **state)
+{
+    enum { TWINS = 3000 };
+    struct twin **t = calloc(TWINS, sizeof *t);
+    unsigned char digest[DIGEST_SIZE], wanted[DIGEST_SIZE];
+    int count = 0;
+    (void)state;
+    assert_non_null(t);
+    size_t one = spare_twin();
+    pass(view_n(bytes, 2 * TWIN_CHUNK), TWIN_CHUNK, true);
+    size_t before = twins_used(all);
+    bytes[0] ^= 1;
+    while (count < TWINS && (t[count] = twin_new(all))) {
+        assert_false(twin_chunk(t[count], view_n(bytes, TWIN_CHUNK), false));
+        count++;
+    }
+    assert_true(count > 300 && count < 700);
+    for (int i = 0; i < count; i += 50) {
+        for (int k = 0; k < 4; k++)
+            twin_add(t[i], view_n(bytes, TWIN_CHUNK));
+    }
+    assert_true(twins_used(all) <= (1 << 20) / 2 + before);
+    twin_free(t[--count]);
+    bytes[0] ^= 1;
+    assert_true(pass(view_n(bytes, 2 * TWIN_CHUNK), TWIN_CHUNK, false).whole);
+    // What they are is told all the same.
+    bytes[0] ^= 1;
+    digest_once(view_n(bytes, TWIN_CHUNK), wanted);
+    twin_digest(t[count - 1], digest);
+    assert_memory_equal(digest, wanted, DIGEST_SIZE);
+    while (count > 0)
+        twin_free(t[--count]);
+    assert_true(twins_used(all) <= before + 64 * one);
+    pass(view_n(bytes, 2 * TWIN_CHUNK), TWIN_CHUNK, true);
+    assert_true(pass(view_n(bytes, 2 * TWIN_CHUNK), TWIN_CHUNK, false).whole);
+    free(t);
+}
+
+// Those that others are alike count for as long as that.
+static void dropped_while_alike(void **state)
+{
+    (void)state;
+    size_t n = (size_t)500 * TWIN_CHUNK;
+    char *large = calloc(1, n);
+    assert_non_null(large);
+    pass(view_n(large, n), n, true);
+    size_t used = twins_used(all);
+    struct twin *t = twin_new(all);
+    assert_true(twin_chunk(t, view_n(large, TWIN_CHUNK), false));
+    twins_forget(all);
+    assert_int_equal(twins_used(all), used);
+    twin_free(t);
+    assert_true(twins_used(all) < used / 8);
+    free(large);
 }
 
 // Without memory it is not remembered; the digests are right all the same.
@@ -199,6 +266,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(sees_where_it_differs, begin, end),
         cmocka_unit_test_setup_teardown(forgets_the_oldest, begin, end),
         cmocka_unit_test_setup_teardown(forgotten_while_in_use, begin, end),
+        cmocka_unit_test_setup_teardown(many_under_way, begin, end),
+        cmocka_unit_test_setup_teardown(dropped_while_alike, begin, end),
         cmocka_unit_test_setup_teardown(out_of_memory, begin, end),
         cmocka_unit_test_setup_teardown(too_large, begin, end),
     };
