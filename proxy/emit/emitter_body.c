@@ -364,8 +364,10 @@ void emit_body_add(struct pend *p, enum dir dir, struct view content, uint64_t w
         withhold(p, dir, content.n);
         return;
     }
+    if (content.n == 0)
+        return; // framing alone
     size_t done = emit_twin_add(p, dir, content, at_us);
-    if (p->fate != PEND_KEPT || (done > 0 && done == content.n))
+    if (p->fate != PEND_KEPT || done == content.n)
         return;
     content = view_from(content, done);
     add(p, dir, content, keep(h, content), wire < content.n ? wire : content.n, at_us);

@@ -193,6 +193,28 @@ static void test_limit(void **state)
     end();
 }
 
+// The head of a chunk comes alone, while what came before is held.
+static void test_framing_alone(void **state)
+{
+    struct view content = speak_bytes(60000, 8);
+    uint64_t came, like;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        speak_head(&stage.speak, n, STAGE_OK);
+        speak_body(&stage.speak, n, S2C, view_n("", 0), 7);
+        speak_body(&stage.speak, n, S2C, view_head(content, 20000), 20000);
+        speak_body(&stage.speak, n, S2C, view_n("", 0), 9);
+        speak_body(&stage.speak, n, S2C, view_from(content, 20000), 40000);
+        speak_body(&stage.speak, n, S2C, view_n("", 0), 5);
+        speak_end(&stage.speak, n, S2C, MSG_COMPLETE, "", 2);
+        speak_txn_end(&stage.speak, n, "");
+        stage_drain();
+        travelled(stage.ledger.txn[n++], &came, &like);
+        assert_int_equal(like, i ? 60000 : 0);
+    }
+    end();
+}
+
 // Nor does a ring without room, memory that runs short, or a second of life change what is told.
 static void test_short_of_all(void **state)
 {
@@ -247,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cut, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_another_file, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_limit, set_up, stage_tear_down),
+        cmocka_unit_test_setup_teardown(test_framing_alone, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_long_life, set_up, stage_tear_down),
         cmocka_unit_test(test_short_of_all),
     };
