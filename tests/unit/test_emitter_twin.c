@@ -215,6 +215,27 @@ static void test_framing_alone(void **state)
     end();
 }
 
+// A limit that changes between a message's head and its content.
+static void test_limit_changes(void **state)
+{
+    struct view content = speak_bytes(LARGE, 9);
+    uint64_t came, like;
+    (void)state;
+    emitter_set_max_body(stage.emitter, 100000);
+    for (int i = 0; i < 3; i++) {
+        speak_head(&stage.speak, n, STAGE_OK);
+        emitter_set_max_body(stage.emitter, 150000);
+        speak_body(&stage.speak, n, S2C, content, content.n);
+        speak_end(&stage.speak, n, S2C, MSG_COMPLETE, "", 0);
+        speak_txn_end(&stage.speak, n, "");
+        stage_drain();
+        travelled(stage.ledger.txn[n++], &came, &like);
+        assert_int_equal(like, i == 2 ? 150000 : 0);
+        assert_int_equal(came, i == 2 ? 0 : i ? 150000 : 100000);
+    }
+    end();
+}
+
 // Nor does a ring without room, memory that runs short, or a second of life change what is told.
 static void test_short_of_all(void **state)
 {
@@ -270,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_another_file, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_limit, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_framing_alone, set_up, stage_tear_down),
+        cmocka_unit_test_setup_teardown(test_limit_changes, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_long_life, set_up, stage_tear_down),
         cmocka_unit_test(test_short_of_all),
     };
