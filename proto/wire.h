@@ -20,8 +20,9 @@
 
 #define WIRE_VERSION     1
 #define WIRE_HEADER      16
-#define WIRE_PAYLOAD_MAX (1u << 20) // longer content travels in several Parts
-#define WIRE_KNOWN_MIN   16384      // content of which fewer bytes are kept is not referred to
+#define WIRE_PAYLOAD_MAX (1u << 20)   // longer content travels in several Parts
+#define WIRE_KNOWN_MIN   16384        // content of which fewer bytes are kept is not referred to
+#define WIRE_LIKE_MAX    (256 * 1024) // bytes of content that one Part says are like another's
 
 enum wire_kind { WIRE_HELLO = 1, WIRE_WELCOME = 2, WIRE_RECORD = 3, WIRE_ACK = 4, WIRE_BYE = 5 };
 

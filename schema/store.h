@@ -94,7 +94,7 @@ struct store_part {
     int64_t size;     // of this digest; size is of no meaning otherwise
     struct store_account account;
 };
-#define STORE_LIKE_MAX (256 * 1024) // of size
+#define STORE_LIKE_MAX WIRE_LIKE_MAX // of size
 struct store_loss {
     int64_t flow; // 0: none
     const char *cause, *detail;

@@ -164,7 +164,7 @@ static void check_age(struct pend *p, int64_t now_us)
     emit_put_txn_open(p);
     for (int dir = C2S; dir <= S2C; dir++) {
         struct half *h = &p->half[dir];
-        if (p->fate == PEND_KEPT && h->body_n && h->end == MSG_ABSENT &&
+        if (p->fate == PEND_KEPT && (h->body_n || h->like) && h->end == MSG_ABSENT &&
             now_us - h->gather_first >= LONG_US)
             emit_body_spill(p, (enum dir)dir);
     }

@@ -199,11 +199,16 @@ static void flush(struct pend *p, enum dir dir, uint64_t spare, bool last)
 {
     struct half *h = &p->half[dir];
 
-    if (h->body_n == 0 || !emit_filter_settle(p))
+    assert(spare <= h->due);
+    if ((h->body_n == 0 && h->like == 0) || !emit_filter_settle(p))
         return;
     if (!last && emit_late_must_wait(p->flow->e, emit_late_need(p)))
         return;
     emit_put_flow_open(p->flow);
+    if (h->like)
+        emit_twin_tell(p, dir, spare);
+    if (h->body_n == 0)
+        return;
     size_t n = h->body_n, done = 0, most = p->flow->e->part_max;
     while (done < n) {
         size_t now = n - done < most ? n - done : most;
@@ -270,7 +275,8 @@ void emit_body_spill(struct pend *p, enum dir dir)
     spill(p, dir, 0, false);
 }
 
-// spare: the wire bytes of this content, which are due already.
+// spare: the wire bytes of this content, which are due already, and so are not what is gathered
+// before stands for.
 static void add_to_parts(struct pend *p, enum dir dir, struct view content, uint64_t spare,
                          int64_t at_us)
 {
@@ -289,7 +295,8 @@ static void add_to_parts(struct pend *p, enum dir dir, struct view content, uint
         flush(p, dir, spare, false);
     if (p->fate != PEND_KEPT)
         return;
-    bool direct = h->body_n == 0 && content.n >= (DIRECT_MIN < most ? DIRECT_MIN : most);
+    bool direct =
+        h->body_n == 0 && h->like == 0 && content.n >= (DIRECT_MIN < most ? DIRECT_MIN : most);
     if (direct && !emit_late_must_wait(p->flow->e, 2 * content.n + emit_late_need(p))) {
         put_direct(p, dir, content, at_us);
         return;
@@ -343,8 +350,6 @@ static void withhold(struct pend *p, enum dir dir, size_t n)
         h->withheld = true;
         digest_free(h->digest);
         h->digest = NULL;
-        twin_free(h->twin);
-        h->twin = NULL;
     }
     h->size += n;
 }

@@ -6,8 +6,7 @@
 //        └──else──→ it stays, with copies of what was a loan ──ACK──→ …
 //
 // 1. Something waits only while the ring is not empty, so that an ACK is to come. Into an empty
-// ring
-//    everything is written that fits at all.
+//    ring everything is written that fits at all.
 // 2. While anything waits, emitter_blocked() holds: nothing new is read. So what waits is what had
 //    been read before, and the ends of flows that were open.
 // 3. Little of the ring is held (hold() in emitter.c), however many flows there are: an empty ring
@@ -17,6 +16,7 @@
 #include <stdlib.h>
 
 #define FRAMES_SLACK 4096 // headers and numbers of a transaction's frames
+#define LIKE_FRAME   (WIRE_HEADER + PACK_LIKE_MAX)
 
 bool emit_late_must_wait(const struct emitter *e, uint64_t n)
 {
@@ -34,12 +34,17 @@ bool emit_late_must_wait(const struct emitter *e, uint64_t n)
 
 uint64_t emit_late_need(const struct pend *p)
 {
-    uint64_t n = 0;
+    uint64_t n = 0, likes = 0;
 
-    for (int dir = C2S; dir <= S2C; dir++)
-        n += p->half[dir].data.n + p->half[dir].rhythm.pairs.n;
+    for (int dir = C2S; dir <= S2C; dir++) {
+        const struct half *h = &p->half[dir];
+        n += h->data.n + h->rhythm.pairs.n;
+        // What holds still may come to be like.
+        uint64_t like = h->holds ? emit_within(h, h->size) : h->like;
+        likes += (like + WIRE_LIKE_MAX - 1) / WIRE_LIKE_MAX;
+    }
     // The ring's end may cost as much as the largest frame.
-    return 2 * n + FRAMES_SLACK;
+    return 2 * n + likes * LIKE_FRAME + FRAMES_SLACK;
 }
 
 static void wait_for_room(struct emit_flow *f)

@@ -301,13 +301,13 @@ static void fill_half(struct pack_half *out, struct half_parts *parts, struct ha
         out->body = piece(h, h->body_at, h->body_n);
         out->body_stored = h->body_n;
     }
-    if (h->twin) {
+    if (h->twin && !h->withheld) {
         twin_digest(h->twin, parts->digest);
         out->digest = parts->digest;
     }
     if (h->known) {
         out->known = true;
-        out->body_stored = h->size < h->limit ? h->size : h->limit;
+        out->body_stored = emit_within(h, h->size);
     }
     if (h->digest) {
         digest_done(h->digest, parts->digest);

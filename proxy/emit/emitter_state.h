@@ -116,6 +116,7 @@ struct half {
     uint64_t credit;              // of head_wire and due: left out by redaction
     uint64_t size, stored, limit; // content: all, kept, to be kept at most
     uint64_t put_at;              // content that went out in Parts, or was lost on the way
+    uint64_t like;                // content at the front that Parts are to say is the twin's
     uint64_t rules;               // bits of emitter.rule: what was left out of it by name
     struct digest *digest;        // over all content so far, or NULL
     struct twin *twin;            // in place of digest, or NULL
@@ -124,6 +125,12 @@ struct half {
     bool known;      // the recorder has all of the content
     struct rhythm rhythm;
 };
+
+// Of n bytes at the front of its content, those that are within the limit.
+static inline uint64_t emit_within(const struct half *h, uint64_t n)
+{
+    return n < h->limit ? n : h->limit;
+}
 
 enum fate { PEND_KEPT, PEND_FILTERED, PEND_LOST };
 enum { TEXT_METHOD, TEXT_SCHEME, TEXT_HOST, TEXT_PATH, TEXT_QUERY, TEXTS };
@@ -272,6 +279,8 @@ size_t emit_twin_add(struct pend *p, enum dir dir, struct view content, int64_t 
 // It is taken for one that the recorder has not; what is held of it is gathered then. May change
 // the fate.
 void emit_twin_leave(struct pend *p, enum dir dir);
+// Writes Parts for what is like the twin; they stand for what is due but for spare bytes.
+void emit_twin_tell(struct pend *p, enum dir dir, uint64_t spare);
 // The content is over, in good order or not. May change the fate.
 void emit_twin_end(struct pend *p, enum dir dir, bool whole);
 // Its Transaction was written.

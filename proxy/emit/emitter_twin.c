@@ -2,12 +2,13 @@
 //
 //   content ──→ held, up to a chunk ──the same as there──→ dropped, the next chunk
 //                     │                └─ to the end ────→ known: the Transaction names it
-//                     └──another one──→ gathered, as all that comes; of what was dropped before,
-//                                       Parts say what it is like
+//                     └──another one──→ gathered, as all that comes; what was dropped before is
+//                                       like: Parts say so, once there is room for all of them
 //
 // 1. What is held stands where gathered content stands. Its first body_n bytes are within the limit
 //    of what is kept, the others are needed for the digest alone.
 // 2. A full chunk is compared when more comes, or at the end: only then it is known to be the last.
+// 3. What is like goes out before all that is gathered, which it stands in front of.
 #include "proxy/emit/emitter_state.h"
 
 #include <assert.h>
@@ -20,8 +21,8 @@ static bool begin(struct pend *p, struct half *h, struct view content)
     // What is remembered was kept up to max_body, as it is now.
     if (h->twin || h->digest || h->in_parts || h->withheld || p->raw || !e->file ||
         h->limit != e->conf.max_body || h->limit < WIRE_KNOWN_MIN || h->body_n != h->size ||
-        h->size + content.n < (h->limit < TWIN_MIN ? h->limit : TWIN_MIN) ||
-        e->inline_max < TWIN_CHUNK || (e->filter_fields & by_body))
+        h->size + content.n < WIRE_KNOWN_MIN || e->inline_max < TWIN_CHUNK ||
+        (e->filter_fields & by_body))
         return false;
     h->twin = twin_new(e->twins);
     h->holds = h->twin != NULL;
@@ -41,25 +42,19 @@ static void drop_held(struct pend *p, struct half *h)
     emit_body_gathered(p);
 }
 
-// What went by as the same is told of in Parts, which a reader needs no more than any others.
-static void tell_known(struct pend *p, enum dir dir)
+void emit_twin_tell(struct pend *p, enum dir dir, uint64_t spare)
 {
     struct half *h = &p->half[dir];
     unsigned char digest[DIGEST_SIZE];
-    uint64_t known = twin_known(h->twin, digest);
-    uint64_t kept = known < h->limit ? known : h->limit;
-
-    if (kept == 0 || !emit_filter_settle(p))
-        return;
-    h->in_parts = true;
-    emit_put_flow_open(p->flow);
-    emit_put_txn_open(p);
     int64_t first = h->gather_first;
+
+    twin_known(h->twin, digest);
     h->gather_first = h->first_us;
-    for (uint64_t at = 0; at < kept;) {
-        uint64_t now = kept - at < TWIN_CHUNK ? kept - at : TWIN_CHUNK;
-        emit_put_like(p, dir, digest, now, now < h->due ? now : h->due);
-        at += now;
+    while (h->like > 0) {
+        uint64_t now = h->like < WIRE_LIKE_MAX ? h->like : WIRE_LIKE_MAX;
+        uint64_t due = h->due - spare;
+        h->like -= now;
+        emit_put_like(p, dir, digest, now, now < due ? now : due);
     }
     h->gather_first = first;
 }
@@ -68,13 +63,18 @@ static void tell_known(struct pend *p, enum dir dir)
 static void part_ways(struct pend *p, enum dir dir)
 {
     struct half *h = &p->half[dir];
+    unsigned char digest[DIGEST_SIZE];
 
     h->holds = false;
     h->data.n -= h->hold_n - h->body_n;
     h->hold_n = 0;
-    tell_known(p, dir);
-    if (p->fate == PEND_KEPT)
-        emit_body_gathered(p);
+    h->like = emit_within(h, twin_known(h->twin, digest));
+    emit_body_gathered(p);
+    if (h->like == 0)
+        return;
+    h->in_parts = true; // which the filter is not to take for the whole
+    if (emit_filter_settle(p))
+        emit_put_txn_open(p);
 }
 
 void emit_twin_leave(struct pend *p, enum dir dir)
@@ -149,10 +149,11 @@ void emit_twin_end(struct pend *p, enum dir dir, bool whole)
 
 void emit_twin_written(struct half *h)
 {
-    uint64_t kept = h->size < h->limit ? h->size : h->limit;
+    uint64_t kept = emit_within(h, h->size);
     uint64_t there = h->known ? kept : h->in_parts ? h->stored : h->body_n;
 
-    assert(!h->holds);
-    if (h->twin && there == kept && (h->end == MSG_COMPLETE || h->end == MSG_UNTIL_CLOSE))
+    assert(!h->holds && !h->like);
+    if (h->twin && !h->withheld && there == kept &&
+        (h->end == MSG_COMPLETE || h->end == MSG_UNTIL_CLOSE))
         twin_remember(h->twin);
 }

@@ -74,6 +74,7 @@ static void free_half(struct pend *p, struct half *h)
     twin_free(h->twin);
     h->twin = NULL;
     h->hold_n = 0;
+    h->like = 0;
     h->holds = false;
 }
 

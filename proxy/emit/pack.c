@@ -173,6 +173,7 @@ size_t pack_part(void *out, const struct pack_part *p)
     m.last_us = p->last_us;
     m.bytes = bytes(p->bytes);
     if (p->like) {
+        _Static_assert(12 * NUMBER + DIGEST_SIZE + ACCOUNT_MAX <= PACK_LIKE_MAX, "it fits");
         m.like = bytes(view_n(p->like, DIGEST_SIZE));
         m.size = p->size;
     }

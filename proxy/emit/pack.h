@@ -57,6 +57,7 @@ struct pack_part {
     uint64_t size;
     uint64_t stored, omitted; // in wire bytes of dir
 };
+#define PACK_LIKE_MAX 256 // the bound of one with like
 size_t pack_part_bound(const struct pack_part *p);
 size_t pack_part(void *out, const struct pack_part *p);
 

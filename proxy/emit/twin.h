@@ -15,8 +15,7 @@
 #include "proto/digest.h"
 
 #define TWIN_CHUNK      (64 * 1024)
-#define TWIN_MIN        (16 * 1024) // content below is not worth the trouble
-#define TWIN_CHUNKS_MAX 1024        // of a content that is remembered
+#define TWIN_CHUNKS_MAX 1024 // of a content that is remembered
 
 struct twins;
 struct twin;

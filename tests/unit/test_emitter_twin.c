@@ -83,7 +83,7 @@ static void end(void)
 
 static void test_travels_once(void **state)
 {
-    static const size_t sizes[] = {TWIN_MIN,       60000,          TWIN_CHUNK,
+    static const size_t sizes[] = {WIRE_KNOWN_MIN, 60000,          TWIN_CHUNK,
                                    TWIN_CHUNK + 1, 2 * TWIN_CHUNK, LARGE};
     static const size_t steps[] = {1000, TWIN_CHUNK, 100000};
     (void)state;
@@ -93,8 +93,8 @@ static void test_travels_once(void **state)
         for (size_t k = 0; k < 3; k++)
             expect(content, steps[k], content.n);
     }
-    expect(speak_bytes(TWIN_MIN - 1, 9), 5000, 0);
-    expect(speak_bytes(TWIN_MIN - 1, 9), 5000, 0); // too small to be worth it
+    expect(speak_bytes(WIRE_KNOWN_MIN - 1, 9), 5000, 0);
+    expect(speak_bytes(WIRE_KNOWN_MIN - 1, 9), 5000, 0); // too small to be worth it
     end();
 }
 
@@ -117,8 +117,7 @@ static void test_differs(void **state)
         expect(view_n(content, LARGE), 9000, cases[i].like);
         expect(view_n(content, LARGE), 70000, LARGE); // which is known, too, by now
         expect(view_n(content, LARGE + 1), 70000, 3 * TWIN_CHUNK);
-        expect(view_n(content, 2 * TWIN_CHUNK), 70000,
-               cases[i].like < 2 * TWIN_CHUNK ? TWIN_CHUNK : TWIN_CHUNK);
+        expect(view_n(content, 2 * TWIN_CHUNK), 70000, TWIN_CHUNK);
         free(content);
     }
     end();
@@ -193,6 +192,39 @@ static void test_limit(void **state)
     end();
 }
 
+// Content may be longer than the bytes that it stands for: redaction made it so, or not all of it
+// is kept.
+static void test_longer_than_its_wire(void **state)
+{
+    static const struct {
+        size_t step, share; // of its wire bytes in its size
+        uint64_t limit;
+    } cases[] = {{200000, 3, UINT64_MAX}, {200000, 1000000, UINT64_MAX},
+                 {30000, 2, UINT64_MAX},  {400000, 1, 200000},
+                 {70000, 1, 200000},      {400000, 3, 150000}};
+    char *content = malloc(400000);
+    (void)state;
+    assert_non_null(content);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memcpy(content, speak_bytes(400000, (unsigned)i).p, 400000);
+        emitter_set_max_body(stage.emitter, cases[i].limit);
+        for (int k = 0; k < 3; k++) {
+            speak_head(&stage.speak, n, STAGE_OK);
+            for (struct view in = view_n(content, 400000); in.n > 0;) {
+                struct view now = view_head(in, cases[i].step);
+                speak_body(&stage.speak, n, S2C, now, now.n / cases[i].share);
+                in = view_from(in, now.n);
+            }
+            speak_end(&stage.speak, n, S2C, MSG_COMPLETE, "", 5);
+            speak_txn_end(&stage.speak, n++, "");
+            content[140000] ^= 1;
+        }
+    }
+    free(content);
+    end();
+    assert_int_equal(stage.ledger.losses, 0);
+}
+
 // The head of a chunk comes alone, while what came before is held.
 static void test_framing_alone(void **state)
 {
@@ -233,6 +265,31 @@ static void test_limit_changes(void **state)
         assert_int_equal(like, i == 2 ? 150000 : 0);
         assert_int_equal(came, i == 2 ? 0 : i ? 150000 : 100000);
     }
+    end();
+}
+
+// Content that comes to be withheld when its front was known.
+static void test_withheld(void **state)
+{
+    struct view content = speak_bytes(LARGE, 11);
+    uint64_t came, like;
+    (void)state;
+    expect(content, 30000, 0);
+    for (int i = 0; i < 2; i++) {
+        speak_head(&stage.speak, n, STAGE_OK);
+        speak_body(&stage.speak, n, S2C, view_head(content, 90000), 90000);
+        speak_body(&stage.speak, n, S2C, view_n(NULL, LARGE - 90000), LARGE - 90000);
+        speak_end(&stage.speak, n, S2C, MSG_COMPLETE, "", 0);
+        speak_txn_end(&stage.speak, n, "");
+        stage_drain();
+        const Tapedeck__Message *m = stage.ledger.txn[n]->response;
+        travelled(stage.ledger.txn[n++], &came, &like);
+        assert_int_equal(like, TWIN_CHUNK);
+        assert_int_equal(came, 90000 - TWIN_CHUNK);
+        assert_int_equal(m->body_size, LARGE);
+        assert_int_equal(m->body_digest.len, 0);
+    }
+    expect(content, 30000, LARGE);
     end();
 }
 
@@ -290,8 +347,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cut, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_another_file, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_limit, set_up, stage_tear_down),
+        cmocka_unit_test_setup_teardown(test_longer_than_its_wire, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_framing_alone, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_limit_changes, set_up, stage_tear_down),
+        cmocka_unit_test_setup_teardown(test_withheld, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_long_life, set_up, stage_tear_down),
         cmocka_unit_test(test_short_of_all),
     };
