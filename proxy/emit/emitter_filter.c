@@ -43,7 +43,7 @@ static void know_content(struct filter_subject *s, enum filter_field f, const st
 {
     if (!h->seen && ended)
         filter_know_absent(s, f);
-    else if (h->seen && !h->in_parts && (ended || h->end != MSG_ABSENT))
+    else if (h->seen && !h->in_parts && !h->known && (ended || h->end != MSG_ABSENT))
         filter_know_text(s, f, view_n(h->body_n ? h->data.p + h->body_at : "", h->body_n));
 }
 

@@ -268,6 +268,37 @@ static void test_limit_changes(void **state)
     end();
 }
 
+// A filter on content that comes when some is held, or known: that is not what it may judge by.
+static void test_filter_comes(void **state)
+{
+    struct view content = speak_bytes(LARGE, 10);
+    struct filter *open = stage_filter("state = complete or state != complete");
+    struct filter *f = stage_filter("res.body ~ 'no such word'");
+    (void)state;
+    expect(content, 30000, 0);
+    for (int way = 0; way < 3; way++) {
+        static const struct {
+            size_t size;
+            enum msg_end end;
+        } ways[] = {{LARGE, MSG_COMPLETE}, {2 * TWIN_CHUNK + 9, MSG_COMPLETE}, {90000, MSG_CUT}};
+        // It waits for the end, so that nothing decides before.
+        emitter_set_filter(stage.emitter, open);
+        speak_head(&stage.speak, n, STAGE_OK);
+        speak_body(&stage.speak, n, S2C, view_head(content, ways[way].size), ways[way].size);
+        if (way)
+            emitter_set_filter(stage.emitter, f);
+        speak_end(&stage.speak, n, S2C, ways[way].end, "", 0);
+        emitter_set_filter(stage.emitter, f);
+        speak_txn_end(&stage.speak, n++, "");
+        emitter_set_filter(stage.emitter, NULL);
+        stage_drain();
+        assert_int_equal(stage.ledger.txns, n);
+    }
+    filter_free(open);
+    filter_free(f);
+    end();
+}
+
 // Content that comes to be withheld when its front was known.
 static void test_withheld(void **state)
 {
@@ -350,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_longer_than_its_wire, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_framing_alone, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_limit_changes, set_up, stage_tear_down),
+        cmocka_unit_test_setup_teardown(test_filter_comes, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_withheld, set_up, stage_tear_down),
         cmocka_unit_test_setup_teardown(test_long_life, set_up, stage_tear_down),
         cmocka_unit_test(test_short_of_all),
