@@ -18,6 +18,7 @@
 struct half_way {
     bool begun, ended;
     uint64_t told; // less what was left out
+    size_t at;     // in the text that all contents are pieces of, of its next byte
 };
 
 struct under_way {
@@ -114,15 +115,38 @@ static void begin_half(struct world *w, struct party *p, struct under_way *t, en
         t->half[dir].told += strlen(head);
     }
     t->half[dir].begun = true;
+    t->half[dir].at = c % 3;
+}
+
+// n bytes at at of a text without end.
+static struct view piece(size_t at, size_t n)
+{
+    static char text[(1u << 20) + 65536];
+
+    assert_true(n <= 65536);
+    if (!text[1]) {
+        struct view all = speak_bytes(sizeof text, 1);
+        memcpy(text, all.p, all.n);
+        text[1] = 1;
+    }
+    return view_n(text + at % (1u << 20), n);
 }
 
 static void say_body(struct world *w, struct party *p, struct under_way *t, enum dir dir)
 {
-    size_t n = some_size(w), framing = t->raw ? 0 : byte(w) % 9;
-    struct view content = n ? speak_bytes(n, (unsigned)n) : view_n(NULL, 0);
+    size_t n = some_size(w), how = t->raw ? 0 : byte(w), wire = n + how % 9;
+    struct half_way *h = &t->half[dir];
 
-    speak_body(&p->speak, t->n, dir, content, n + framing);
-    t->half[dir].told += n + framing;
+    if (how > 250)
+        h->at++; // another content from here on
+    struct view content = piece(h->at, n);
+    if (how > 245 && how <= 250)
+        content.p = NULL; // not to be kept, but for its size
+    else if (how > 235 && how <= 245)
+        wire = n / 4; // redaction made it longer
+    speak_body(&p->speak, t->n, dir, content, wire);
+    h->at += n;
+    h->told += wire;
 }
 
 static void leave_out(struct world *w, struct party *p, struct under_way *t, enum dir dir)
@@ -168,6 +192,14 @@ static void drain(struct world *w)
     } while (emitter_waits(w->emitter));
 }
 
+static void set(struct world *w, unsigned c)
+{
+    if (c >= 250)
+        emitter_set_file(w->emitter, c - 250);
+    else
+        emitter_set_max_body(w->emitter, c < 200 ? UINT64_MAX : byte(w) * 400u);
+}
+
 static void step(struct world *w)
 {
     unsigned c = byte(w);
@@ -206,7 +238,7 @@ static void step(struct world *w)
         break;
     }
     case 5:
-        emitter_set_max_body(w->emitter, byte(w) < 200 ? UINT64_MAX : byte(w) * 100u);
+        set(w, byte(w));
         break;
     default:
         say(w, p);
@@ -264,6 +296,7 @@ struct babble_result babble(struct view bytes)
     assert_int_equal(journal_open(&w->journal, NULL, c & 16 ? 1u << 20 : JOURNAL_MIN, 0, why), 0);
     w->emitter = emitter_new(&conf, w->journal, &w->stats, w->now_us);
     assert_non_null(w->emitter);
+    emitter_set_file(w->emitter, c & 64 ? 0 : 1);
     while (w->in.n)
         step(w);
     for (int i = 0; i < FLOWS; i++) {
