@@ -12,10 +12,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-struct digest {
-    SHA256_CTX state;
-};
-
 void digest_once(struct view in, unsigned char out[DIGEST_SIZE])
 {
     SHA256_CTX state;
@@ -47,30 +43,6 @@ void digest_hmac(struct view key, struct view in, unsigned char out[DIGEST_SIZE]
     SHA256_Update(&state, inner, sizeof inner);
     SHA256_Final(out, &state);
     OPENSSL_cleanse(block, sizeof block);
-}
-
-struct digest *digest_new(void)
-{
-    struct digest *d = malloc(sizeof *d);
-    if (d)
-        SHA256_Init(&d->state);
-    return d;
-}
-
-void digest_add(struct digest *d, struct view in)
-{
-    SHA256_Update(&d->state, in.p, in.n);
-}
-
-void digest_done(struct digest *d, unsigned char out[DIGEST_SIZE])
-{
-    SHA256_Final(out, &d->state);
-    free(d);
-}
-
-void digest_free(struct digest *d)
-{
-    free(d);
 }
 
 _Static_assert(sizeof(struct digest_state) == sizeof(SHA256_CTX) &&

@@ -13,14 +13,7 @@
 void digest_once(struct view in, unsigned char out[DIGEST_SIZE]);
 void digest_hmac(struct view key, struct view in, unsigned char out[DIGEST_SIZE]);
 
-// Of a stream. NULL when out of memory. digest_done() frees it as well; so does digest_free().
-struct digest;
-struct digest *digest_new(void);
-void digest_add(struct digest *d, struct view in);
-void digest_done(struct digest *d, unsigned char out[DIGEST_SIZE]);
-void digest_free(struct digest *d); // d may be NULL
-
-// The same with the state in the caller's memory, where it may be copied at any time.
+// Of a stream; its state may be copied, or left, at any time.
 struct digest_state {
     uint32_t words[28]; // SHA256_CTX
 };

@@ -103,13 +103,12 @@ struct content {
 static int read_parts(struct verify *v, const int64_t of[3], struct content *c)
 {
     sqlite3_stmt *stmt;
-    struct digest *d = digest_new();
+    struct digest_state d;
     *c = (struct content){.readable = true};
-    int rc = d ? store_prepare(v->s, statement_sql[STATEMENT_BODY_PARTS], &stmt) : SQLITE_NOMEM;
-    if (rc != SQLITE_OK) {
-        digest_free(d);
+    int rc = store_prepare(v->s, statement_sql[STATEMENT_BODY_PARTS], &stmt);
+    if (rc != SQLITE_OK)
         return store_fail(v->s, rc, "reading parts");
-    }
+    digest_begin(&d);
     for (int i = 0; i < 3; i++)
         sqlite3_bind_int64(stmt, i + 1, of[i]);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
@@ -117,13 +116,13 @@ static int read_parts(struct verify *v, const int64_t of[3], struct content *c)
         const void *p = sqlite3_column_blob(stmt, 2);
         if (sqlite3_column_int64(stmt, 0) == c->whole)
             verify_add(&c->whole, size);
-        digest_add(d, view_n(p, (size_t)sqlite3_column_bytes(stmt, 2)));
+        digest_more(&d, view_n(p, (size_t)sqlite3_column_bytes(stmt, 2)));
         c->readable &= sqlite3_column_type(stmt, 2) != SQLITE_NULL;
         verify_add(&c->bytes, size);
         c->parts++;
     }
     sqlite3_finalize(stmt);
-    digest_done(d, c->digest);
+    digest_end(&d, c->digest);
     return rc == SQLITE_DONE ? 0 : store_fail(v->s, rc, "reading parts");
 }
 

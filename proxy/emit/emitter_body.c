@@ -179,19 +179,14 @@ static bool gather(struct pend *p, struct half *h, struct view content, int64_t 
     return true;
 }
 
-// Without memory for it the transaction is lost: parts without a digest prove nothing.
-static bool begin_digest(struct pend *p, struct half *h)
+static void begin_digest(struct half *h)
 {
-    if (h->digest || h->twin || h->withheld)
-        return true;
-    h->digest = digest_new();
-    if (!h->digest) {
-        emit_pend_drop(p, PEND_LOST, CAUSE_OUT_OF_MEMORY);
-        return false;
-    }
+    if (h->hashed || h->twin || h->withheld)
+        return;
+    h->hashed = true;
+    digest_begin(&h->digest);
     if (h->body_n)
-        digest_add(h->digest, view_n(h->data.p + h->body_at, h->body_n));
-    return true;
+        digest_more(&h->digest, view_n(h->data.p + h->body_at, h->body_n));
 }
 
 // What was gathered goes out, and stands for what is due but for spare bytes.
@@ -260,8 +255,7 @@ static void spill(struct pend *p, enum dir dir, uint64_t spare, bool last)
     if (p->fate != PEND_KEPT)
         return;
     if (!h->in_parts) {
-        if (!begin_digest(p, h))
-            return;
+        begin_digest(h);
         h->in_parts = true;
         emit_put_txn_open(p);
     }
@@ -321,12 +315,12 @@ static void add(struct pend *p, enum dir dir, struct view content, struct view k
         if (p->fate != PEND_KEPT)
             return;
     }
-    if ((content.n > kept.n || h->in_parts) && content.n && !begin_digest(p, h))
-        return;
+    if (content.n > kept.n || h->in_parts)
+        begin_digest(h);
     if (h->twin)
         twin_add(h->twin, content);
-    else if (h->digest)
-        digest_add(h->digest, content);
+    else if (h->hashed)
+        digest_more(&h->digest, content);
     h->size += content.n;
     if (h->in_parts)
         add_to_parts(p, dir, kept, spare, at_us);
@@ -348,8 +342,7 @@ static void withhold(struct pend *p, enum dir dir, size_t n)
     if (n > 0) {
         emit_twin_leave(p, dir);
         h->withheld = true;
-        digest_free(h->digest);
-        h->digest = NULL;
+        h->hashed = false;
     }
     h->size += n;
 }

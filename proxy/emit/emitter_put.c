@@ -309,9 +309,9 @@ static void fill_half(struct pack_half *out, struct half_parts *parts, struct ha
         out->known = true;
         out->body_stored = emit_within(h, h->size);
     }
-    if (h->digest) {
-        digest_done(h->digest, parts->digest);
-        h->digest = NULL;
+    if (h->hashed) {
+        digest_end(&h->digest, parts->digest);
+        h->hashed = false;
         out->digest = parts->digest;
     }
     uint32_t at = 0;

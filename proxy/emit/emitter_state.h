@@ -103,6 +103,7 @@ struct half {
     bool seen;          // anything of it
     bool begun;         // its head, not an interim one
     bool in_parts;      // the content goes out in Parts
+    bool hashed;        // digest was begun
     bool withheld;      // of the content only the size is known
     bool head_left_out; // the last one it began with: redaction leaves out nothing more of it
     enum msg_end end;
@@ -118,7 +119,7 @@ struct half {
     uint64_t put_at;              // content that went out in Parts, or was lost on the way
     uint64_t like;                // content at the front that Parts are to say is the twin's
     uint64_t rules;               // bits of emitter.rule: what was left out of it by name
-    struct digest *digest;        // over all content so far, or NULL
+    struct digest_state digest;   // over all content so far, if it is hashed
     struct twin *twin;            // in place of digest, or NULL
     uint32_t hold_n; // while it holds: bytes of its chunk; the first of them are body_n
     bool holds;      // the twin is not another one yet

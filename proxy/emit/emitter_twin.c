@@ -19,7 +19,7 @@ static bool begin(struct pend *p, struct half *h, struct view content)
     uint64_t by_body = FILTER_BIT(FIELD_REQ_BODY) | FILTER_BIT(FIELD_RES_BODY);
 
     // What is remembered was kept up to max_body, as it is now.
-    if (h->twin || h->digest || h->in_parts || h->withheld || p->raw || !e->file ||
+    if (h->twin || h->hashed || h->in_parts || h->withheld || p->raw || !e->file ||
         h->limit != e->conf.max_body || h->limit < WIRE_KNOWN_MIN || h->body_n != h->size ||
         h->size + content.n < WIRE_KNOWN_MIN || e->inline_max < TWIN_CHUNK ||
         (e->filter_fields & by_body))

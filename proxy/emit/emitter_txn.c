@@ -69,8 +69,6 @@ static void free_half(struct pend *p, struct half *h)
 
     pool_buf_free(pool, &h->data);
     pool_buf_free(pool, &h->rhythm.pairs);
-    digest_free(h->digest);
-    h->digest = NULL;
     twin_free(h->twin);
     h->twin = NULL;
     h->hold_n = 0;
