@@ -200,8 +200,10 @@ static void flush(struct pend *p, enum dir dir, uint64_t spare, bool last)
     if (!last && emit_late_must_wait(p->flow->e, emit_late_need(p)))
         return;
     emit_put_flow_open(p->flow);
-    if (h->like)
+    if (h->like) {
+        emit_put_txn_open(p);
         emit_twin_tell(p, dir, spare);
+    }
     if (h->body_n == 0)
         return;
     size_t n = h->body_n, done = 0, most = p->flow->e->part_max;
@@ -252,8 +254,6 @@ static void spill(struct pend *p, enum dir dir, uint64_t spare, bool last)
     if (!emit_filter_settle(p))
         return;
     emit_twin_leave(p, dir);
-    if (p->fate != PEND_KEPT)
-        return;
     if (!h->in_parts) {
         begin_digest(h);
         h->in_parts = true;
@@ -365,7 +365,7 @@ void emit_body_add(struct pend *p, enum dir dir, struct view content, uint64_t w
     if (content.n == 0)
         return; // framing alone
     size_t done = emit_twin_add(p, dir, content, at_us);
-    if (p->fate != PEND_KEPT || done == content.n)
+    if (done == content.n)
         return;
     content = view_from(content, done);
     add(p, dir, content, keep(h, content), wire < content.n ? wire : content.n, at_us);

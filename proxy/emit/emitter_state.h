@@ -277,12 +277,11 @@ void emit_body_gathered(struct pend *p);
 // Content, for as long as it may be one that the recorder has. Returns how many bytes at its front
 // need nothing more.
 size_t emit_twin_add(struct pend *p, enum dir dir, struct view content, int64_t at_us);
-// It is taken for one that the recorder has not; what is held of it is gathered then. May change
-// the fate.
+// It is taken for one that the recorder has not; what is held of it is gathered then.
 void emit_twin_leave(struct pend *p, enum dir dir);
 // Writes Parts for what is like the twin; they stand for what is due but for spare bytes.
 void emit_twin_tell(struct pend *p, enum dir dir, uint64_t spare);
-// The content is over, in good order or not. May change the fate.
+// The content is over, in good order or not.
 void emit_twin_end(struct pend *p, enum dir dir, bool whole);
 // Its Transaction was written.
 void emit_twin_written(struct half *h);

@@ -69,12 +69,8 @@ static void part_ways(struct pend *p, enum dir dir)
     h->data.n -= h->hold_n - h->body_n;
     h->hold_n = 0;
     h->like = emit_within(h, twin_known(h->twin, digest));
+    h->in_parts = h->like > 0;
     emit_body_gathered(p);
-    if (h->like == 0)
-        return;
-    h->in_parts = true; // which the filter is not to take for the whole
-    if (emit_filter_settle(p))
-        emit_put_txn_open(p);
 }
 
 void emit_twin_leave(struct pend *p, enum dir dir)
@@ -123,8 +119,7 @@ size_t emit_twin_add(struct pend *p, enum dir dir, struct view content, int64_t 
         }
         struct view now = view_head(view_from(content, done), TWIN_CHUNK - h->hold_n);
         if (!hold(p, h, now, at_us)) {
-            if (p->fate == PEND_KEPT)
-                emit_twin_leave(p, dir);
+            emit_twin_leave(p, dir);
             return done;
         }
         done += now.n;

@@ -274,6 +274,7 @@ static void test_filter_comes(void **state)
     struct view content = speak_bytes(LARGE, 10);
     struct filter *open = stage_filter("state = complete or state != complete");
     struct filter *f = stage_filter("res.body ~ 'no such word'");
+    struct filter *all = stage_filter("state = complete");
     (void)state;
     expect(content, 30000, 0);
     for (int way = 0; way < 3; way++) {
@@ -294,6 +295,19 @@ static void test_filter_comes(void **state)
         stage_drain();
         assert_int_equal(stage.ledger.txns, n);
     }
+    // What is known of a content that was cut is known when it is judged.
+    emitter_set_filter(stage.emitter, all);
+    for (int i = 0; i < 2; i++) {
+        speak_head(&stage.speak, n + (uint64_t)i, STAGE_OK);
+        speak_body(&stage.speak, n + (uint64_t)i, S2C, view_head(content, 90000), 90000);
+        if (i)
+            speak_end(&stage.speak, n + 1, S2C, MSG_CUT, "", 0);
+        speak_txn_end(&stage.speak, n + (uint64_t)i, "");
+    }
+    emitter_set_filter(stage.emitter, NULL);
+    stage_drain();
+    assert_int_equal(stage.ledger.txns, n);
+    filter_free(all);
     filter_free(open);
     filter_free(f);
     end();
