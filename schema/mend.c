@@ -43,7 +43,7 @@ int mend_model(sqlite3 **out)
         rc = sqlite3_exec(*out, sql, NULL, NULL, NULL);
     for (int i = 0; schema_migrations[i] && rc == SQLITE_OK; i++)
         rc = sqlite3_exec(*out, schema_migrations[i], NULL, NULL, NULL);
-    snprintf(sql, sizeof sql, "PRAGMA user_version = %d", store_versions());
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %d", store_version());
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(*out, sql, NULL, NULL, NULL);
     return rc;

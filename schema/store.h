@@ -26,9 +26,9 @@ enum store_mode { STORE_WRITE, STORE_READ };
 
 // STORE_WRITE makes the file (0600) or brings its schema up to date; locks out a second writer
 // (E_BUSY). STORE_READ never changes it. E_NOTFOUND, E_DAMAGED (the reader's also: no database, or
-// no capture), E_VERSION (made by a newer program), E_FULL, E_IO; the writer's: E_UNSUPPORTED (what
-// is there is no file, no database, or no capture), E_REFUSED, E_RANGE, E_SYNTAX (no such path can
-// be).
+// no capture), E_VERSION (made by another version of the program), E_FULL, E_IO; the writer's:
+// E_UNSUPPORTED (what is there is no file, no database, or no capture), E_REFUSED, E_RANGE,
+// E_SYNTAX (no such path can be).
 int store_open(struct store **out, const char *path, enum store_mode mode,
                char why[WHY_MAX]) MUST_CHECK;
 void store_close(struct store *s); // s may be NULL

@@ -7,12 +7,64 @@
 
 #include <stdio.h>
 
-int store_versions(void)
+int store_version(void)
 {
     int n = 0;
     while (schema_migrations[n])
         n++;
+    return n - MIGRATIONS_FIRST + VERSION_FIRST;
+}
+
+// The text that makes a table stands in the file as it stands in a migration, from its name on.
+static bool is_ours(const char *name, const char *sql, bool *same)
+{
+    char made[80];
+    snprintf(made, sizeof made, "CREATE TABLE %.40s (", name);
+    *same = false;
+    bool ours = false;
+    for (int i = 0; schema_migrations[i]; i++) {
+        ours = ours || strstr(schema_migrations[i], made);
+        *same = *same || strstr(schema_migrations[i], sql);
+    }
+    return ours;
+}
+
+static int count_tables(void)
+{
+    int n = 0;
+    for (int i = 0; schema_migrations[i]; i++)
+        for (const char *at = schema_migrations[i]; (at = strstr(at, "CREATE TABLE ")); at++)
+            n++;
     return n;
+}
+
+int store_check_tables(struct store *s)
+{
+    sqlite3_stmt *stmt;
+    char other[48] = "";
+    int n = 0;
+    int rc = store_prepare(s, "SELECT name, sql FROM sqlite_schema WHERE type = 'table'", &stmt);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        const char *sql = (const char *)sqlite3_column_text(stmt, 1);
+        bool same;
+        rc = !name || (!sql && sqlite3_column_type(stmt, 1) != SQLITE_NULL) ? SQLITE_NOMEM
+                                                                            : SQLITE_OK;
+        if (rc != SQLITE_OK || !sql || !is_ours(name, sql, &same))
+            continue;
+        n += same;
+        if (!same)
+            snprintf(other, sizeof other, ": %.40s", name);
+    }
+    sqlite3_finalize(stmt);
+    if (rc != SQLITE_DONE)
+        return store_fail(s, rc, "opening");
+    if (n == count_tables())
+        return 0;
+    return store_refuse(s, E_VERSION,
+                        "its tables are not those that this program makes%s; move it away, and read"
+                        " it with the program that made it",
+                        other);
 }
 
 // The statement that makes the row of capture.
@@ -33,12 +85,13 @@ static void name_capture(char *sql, size_t size)
 int store_migrate(struct store *s, int64_t version)
 {
     char set_version[64], made[320];
-    int last = store_versions();
+    int last = store_version();
     if (version == last)
         return 0;
     int rc = store_exec(s, "BEGIN IMMEDIATE");
-    for (int64_t v = version; v < last && rc == SQLITE_OK; v++)
-        rc = store_exec(s, schema_migrations[v]);
+    int64_t done = version == 0 ? 0 : version - VERSION_FIRST + MIGRATIONS_FIRST;
+    for (; schema_migrations[done] && rc == SQLITE_OK; done++)
+        rc = store_exec(s, schema_migrations[done]);
     snprintf(set_version, sizeof set_version, "PRAGMA user_version = %d", last);
     if (rc == SQLITE_OK)
         rc = store_exec(s, set_version);

@@ -8,6 +8,7 @@
 #include "schema/store_impl.h"
 
 #include "schema/mend.h"
+#include "schema/migrations.h"
 #include "schema/pack.h"
 #include "schema/query.h"
 
@@ -173,13 +174,29 @@ static int not_ours(const struct store *s)
     return s->mode == STORE_WRITE ? E_UNSUPPORTED : E_DAMAGED;
 }
 
+// By its header a capture of a layout that we do not know.
+static bool is_of_another_version(const struct store *s)
+{
+    return s->application == STORE_APPLICATION && s->version > 0 && s->version <= VERSION_SANE &&
+           (s->version < VERSION_FIRST || s->version > store_version());
+}
+
+static int refuse_version(struct store *s)
+{
+    bool newer = s->version > store_version();
+    const char *advice =
+        s->mode == STORE_READ ? "read it with the program that made it"
+        : newer               ? "use that program, or move the file away"
+                : "move it away, with its -wal, and read it with the program that made it";
+    return store_refuse(s, E_VERSION, "made by %s program (layout %lld; this one knows %d%s); %s",
+                        newer ? "a newer" : "an earlier", (long long)s->version, VERSION_FIRST,
+                        store_version() > VERSION_FIRST ? " and later" : "", advice);
+}
+
 static int check_identity(struct store *s, int64_t tables)
 {
-    if (s->version > store_versions() && s->version <= VERSION_SANE &&
-        s->application == STORE_APPLICATION)
-        return store_refuse(s, E_VERSION,
-                            "made by a newer program (schema %lld; this one knows up to %d)",
-                            (long long)s->version, store_versions());
+    if (is_of_another_version(s))
+        return refuse_version(s);
     if (tables == 2 || (s->damaged && (tables > 0 || s->application == STORE_APPLICATION)))
         return 0;
     if (s->application == STORE_APPLICATION)
@@ -187,6 +204,10 @@ static int check_identity(struct store *s, int64_t tables)
     return store_refuse(s, not_ours(s), "a database, but not a capture of Tapedeck's");
 }
 
+// secure_delete is off, since it would write zeros over all that is emptied, parts of known bodies
+// above all: these bytes stay in free pages, for whoever reads the file itself, until new rows take
+// the pages. What was stored is not secret from who may read the file; what must not be stored is
+// replaced before it comes here.
 static int open_writer(struct store *s)
 {
     static const char setup[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -205,8 +226,13 @@ static int open_writer(struct store *s)
     }
     bool fresh = objects == 0 && s->application == 0 && s->version == 0;
     int e = fresh ? 0 : check_identity(s, tables);
-    if (e != 0)
+    if (e == 0 && !fresh && s->version == store_version())
+        e = store_check_tables(s);
+    if (e != 0) {
+        // It stays as it is, with what stands in its WAL.
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         return e;
+    }
     snprintf(sizes, sizeof sizes,
              "PRAGMA page_size = %d; PRAGMA cache_size = -%d; PRAGMA journal_size_limit = %d;"
              "PRAGMA wal_autocheckpoint = %d",
@@ -278,8 +304,7 @@ static int look_at(struct store *s, int64_t *tables)
         if (rc == SQLITE_OK)
             rc = inspect(s, tables);
     }
-    if (rc == SQLITE_OK && s->application == STORE_APPLICATION && s->version > store_versions() &&
-        s->version <= VERSION_SANE)
+    if (rc == SQLITE_OK && is_of_another_version(s))
         return rc; // check_identity() has the words for it
     return rc == SQLITE_OK ? try_schema(s) : rc;
 }

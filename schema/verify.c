@@ -158,9 +158,9 @@ static void check_header(struct verify *v)
     if (v->s->application != STORE_APPLICATION)
         verify_say(v, VERIFY_DAMAGE, "header", "the application id is %lld, not %d",
                    (long long)v->s->application, STORE_APPLICATION);
-    if (v->s->version != store_versions())
+    if (v->s->version != store_version())
         verify_say(v, VERIFY_DAMAGE, "header", "the schema's version is %lld, not %d",
-                   (long long)v->s->version, store_versions());
+                   (long long)v->s->version, store_version());
 }
 
 int verify_schema(struct verify *v)

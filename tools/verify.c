@@ -57,6 +57,7 @@ struct verify {
     struct term term;
     bool json, quiet, several; // several files
     int64_t limit, printed, found[KINDS];
+    int64_t unread; // files that another version made
     struct verify_sums sums;
     int64_t streams_before; // of the captures before the one at hand
     const char *path;
@@ -138,7 +139,11 @@ static struct store *open_file(struct verify *v, const char *path)
     char why[WHY_MAX];
     struct store *s = NULL;
     v->path = path;
-    if (store_open(&s, path, STORE_READ, why)) {
+    int e = store_open(&s, path, STORE_READ, why);
+    if (e == E_VERSION) { // nothing is known of it, damage neither
+        v->unread++;
+        tell(v, VERIFY_NOTE, "", why);
+    } else if (e) {
         if (v->several && access(path, F_OK) != 0 && errno == ENOENT)
             tell(v, VERIFY_NOTE, "", "was deleted since the folder was listed, as retention does");
         else
@@ -215,10 +220,15 @@ static void verify_all(struct verify *v, const struct capture *c)
     store_close(before);
 }
 
+static bool is_broken(const struct verify *v)
+{
+    return v->found[VERIFY_DAMAGE] || v->found[VERIFY_HOLE] || v->found[VERIFY_LEDGER] ||
+           v->sums.holes || v->sums.damages || v->sums.unbalanced;
+}
+
 static int verdict(const struct verify *v)
 {
-    if (v->found[VERIFY_DAMAGE] || v->found[VERIFY_HOLE] || v->found[VERIFY_LEDGER] ||
-        v->sums.holes || v->sums.damages || v->sums.unbalanced)
+    if (is_broken(v) || v->unread)
         return BROKEN;
     bool lost =
         v->found[VERIFY_LOSS] || v->sums.lost_transactions || v->sums.lost[0] || v->sums.lost[1];
@@ -275,7 +285,8 @@ static void print(const struct verify *v, int code)
     print_direction(v, "server to client", 1);
     line("verdict");
     term_on(&v->term, styles[code]);
-    fputs(words[code], stdout);
+    fputs(code == BROKEN && !is_broken(v) ? "not known: made by another version" : words[code],
+          stdout);
     term_off(&v->term, styles[code]);
     putchar('\n');
 }
@@ -316,7 +327,7 @@ static void print_json(struct verify *v, int code)
         jsonw_int(&v->w, kinds[i].name, v->found[i]);
     jsonw_object_end(&v->w);
     json_sums(&v->w, &v->sums);
-    jsonw_string(&v->w, "verdict", words[code]);
+    jsonw_string(&v->w, "verdict", code == BROKEN && !is_broken(v) ? "unread" : words[code]);
     jsonw_object_end(&v->w);
     putchar('\n');
 }
@@ -363,7 +374,8 @@ const struct command command_verify = {
             "numbers of each stream, and for each connection that the bytes relayed are the bytes "
             "stored, left out by a rule, or declared lost.\n"
             "Exit code 0: complete. 1: losses are declared. 2: there are holes or damage, or the "
-            "capture cannot be read. Connections that were cut by the death of the proxy are told; "
+            "capture cannot be read, for damage or because another version made it. Connections "
+            "that were cut by the death of the proxy are told; "
             "they are no loss by themselves.",
     .options = options,
     .rules = rules,

@@ -192,6 +192,87 @@ static void other_files_are_left_alone(void **state)
     }
 }
 
+// A capture of an earlier layout, with what is committed in its WAL, as a kill leaves it.
+static void make_earlier(const char *file, const char *change)
+{
+    static const char *const ends[] = {"", "-wal"};
+    char from[TMP_PATH], to[TMP_PATH + 8];
+    struct tape t;
+    sqlite3 *db;
+    tape_open(&t, tmp_path(from, dir, "from.db"));
+    tape_http(&t, tape_flow(&t, "a:1"), "GET", "/", 200, VIEW_LIT("hello"));
+    tape_close(&t);
+    assert_int_equal(sqlite3_open(from, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA legacy_alter_table = ON", NULL, NULL, NULL), 0);
+    assert_int_equal(sqlite3_exec(db, change, NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < 2; i++) {
+        size_t n;
+        char name[TMP_PATH + 8];
+        snprintf(name, sizeof name, "%s%s", from, ends[i]);
+        snprintf(to, sizeof to, "%s%s", file, ends[i]);
+        void *bytes = tmp_read(name, &n);
+        assert_true(n > 0);
+        tmp_write(to, bytes, n);
+        free(bytes);
+    }
+    sqlite3_close(db);
+    unlink(from);
+}
+
+static void captures_of_other_layouts_are_refused(void **state)
+{
+    (void)state;
+    static const char rename_column[] = "ALTER TABLE part RENAME COLUMN bytes_sum TO digest;";
+    static const struct {
+        const char *change, *write, *read; // read NULL: a reader takes it
+    } cases[] = {
+        {"PRAGMA user_version = 2;", "made by an earlier program (layout 2;",
+         "made by an earlier program (layout 2; this one knows 3); read it with the program"},
+        {"PRAGMA user_version = 1;", "move it away, with its -wal", "earlier program (layout 1;"},
+        {"PRAGMA user_version = 4;", "newer program (layout 4; this one knows 3); use that program",
+         "a newer program"},
+        {"CREATE TABLE mine (a)", NULL, NULL}, // a user's own
+        {"", "its tables are not those that this program makes: part; move it away", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char file[TMP_PATH], wal[TMP_PATH + 8], change[256], why[WHY_MAX];
+        struct store *s;
+        size_t n[2], m;
+        void *before[2];
+        tmp_path(file, dir, "earlier.db");
+        snprintf(wal, sizeof wal, "%s-wal", file);
+        snprintf(change, sizeof change, "%s%s", cases[i].write ? rename_column : "",
+                 cases[i].change);
+        make_earlier(file, change);
+        before[0] = tmp_read(file, &n[0]);
+        before[1] = tmp_read(wal, &n[1]);
+        int e = store_open(&s, file, STORE_READ, why);
+        assert_int_equal(e, cases[i].read ? E_VERSION : 0);
+        if (e == 0)
+            store_close(s);
+        else if (!strstr(why, cases[i].read))
+            fail_msg("%s", why);
+        e = store_open(&s, file, STORE_WRITE, why);
+        assert_int_equal(e, cases[i].write ? E_VERSION : 0);
+        if (e == 0)
+            store_close(s);
+        else if (!strstr(why, cases[i].write) || strchr(why, '\n'))
+            fail_msg("%s", why);
+        for (int k = 0; k < 2 && e != 0; k++) { // nothing was written into it
+            void *after = tmp_read(k ? wal : file, &m);
+            assert_int_equal(m, n[k]);
+            assert_memory_equal(after, before[k], m);
+            free(after);
+        }
+        free(before[0]);
+        free(before[1]);
+        unlink(file);
+        unlink(wal);
+        snprintf(wal, sizeof wal, "%s-shm", file);
+        unlink(wal);
+    }
+}
+
 static void paths_that_cannot_be(void **state)
 {
     (void)state;
@@ -462,6 +543,7 @@ int main(void)
         TEST(there_is_one_writer),
         TEST(a_removed_file_takes_nothing),
         TEST(other_files_are_left_alone),
+        TEST(captures_of_other_layouts_are_refused),
         TEST(paths_that_cannot_be),
         TEST(odd_names),
         TEST(what_was_committed_survives_a_kill),
