@@ -57,6 +57,7 @@ static int take_hello(struct session *s, const struct wire_frame *f)
     memcpy(s->name, h.stream.name, sizeof s->name);
     s->first_seq = h.first_seq;
     s->next_seq = h.next_seq;
+    s->refers = h.refers;
     s->state = SESSION_WAITING;
     return 0;
 }
@@ -195,13 +196,13 @@ int session_welcome(struct session *s, int64_t stream, uint64_t last_seq, uint64
     }
     s->ack = s->acked = last_seq;
     s->state = SESSION_OPEN;
-    s->file = file;
+    s->file = s->refers ? file : 0;
     return put_welcome(s, last_seq, "") ? broken(s, E_NOMEM, "out of memory") : 0;
 }
 
 void session_file(struct session *s, uint64_t file)
 {
-    if (s->state != SESSION_OPEN || s->file == file)
+    if (s->state != SESSION_OPEN || !s->refers || s->file == file)
         return;
     s->file = file;
     s->file_due = true;

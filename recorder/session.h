@@ -11,7 +11,8 @@
 // 3. After an error the session takes nothing more; it is the caller's to close.
 // 4. Of acknowledgements that the peer has not read only the latest is kept, and so of other files,
 //    so out stays small. The file is told, by another WELCOME, before an acknowledgement that comes
-//    with it or later.
+//    with it or later; only to who says in HELLO that it knows of that: to others a second WELCOME
+//    is nonsense.
 #ifndef TAPEDECK_RECORDER_SESSION_H
 #define TAPEDECK_RECORDER_SESSION_H
 
@@ -49,6 +50,7 @@ struct session {
     enum session_state state;
     unsigned char name[16];
     uint64_t first_seq, next_seq;        // as the HELLO has them
+    bool refers;                         // as well: it is told of files
     int64_t stream;                      // from OPEN on
     uint64_t expected;                   // the next record's number
     uint64_t ack, acked;                 // highest number to be told; told

@@ -505,8 +505,10 @@ int unpack_hello(struct unpack *u, struct view payload, struct unpack_hello *out
     const Tapedeck__Hello *m = message(u, &tapedeck__hello__descriptor, payload);
     if (!m)
         return failed(u);
-    *out = (struct unpack_hello){
-        .protocol = m->protocol, .first_seq = m->first_seq, .next_seq = m->next_seq};
+    *out = (struct unpack_hello){.protocol = m->protocol,
+                                 .first_seq = m->first_seq,
+                                 .next_seq = m->next_seq,
+                                 .refers = m->refers};
     if (m->stream.len != sizeof out->stream.name)
         return E_SYNTAX;
     memcpy(out->stream.name, m->stream.data, m->stream.len);

@@ -39,6 +39,7 @@ struct unpack_hello {
     uint32_t protocol;
     uint64_t first_seq, next_seq;
     struct store_stream stream; // labels and settings are valid JSON objects
+    bool refers;                // to content by a file's name; takes a welcome at any time
 };
 int unpack_hello(struct unpack *u, struct view payload, struct unpack_hello *out) MUST_CHECK;
 

@@ -44,7 +44,8 @@ static ProtobufCBinaryData bytes(struct view v)
     return (ProtobufCBinaryData){.len = v.n, .data = (uint8_t *)(uintptr_t)v.p};
 }
 
-void frames_hello(struct buf *out, int stream, uint64_t first_seq, uint64_t next_seq)
+static void put_hello(struct buf *out, int stream, uint64_t first_seq, uint64_t next_seq,
+                      bool refers)
 {
     uint8_t name[16];
     Tapedeck__Label tier, *labels[1] = {&tier};
@@ -68,7 +69,18 @@ void frames_hello(struct buf *out, int stream, uint64_t first_seq, uint64_t next
     m.labels = labels;
     m.n_labels = 1;
     m.settings = text("{\"proxy-type\":\"dual\"}");
+    m.refers = refers;
     put(out, WIRE_HELLO, 0, 0, &m.base);
+}
+
+void frames_hello(struct buf *out, int stream, uint64_t first_seq, uint64_t next_seq)
+{
+    put_hello(out, stream, first_seq, next_seq, true);
+}
+
+void frames_hello_plain(struct buf *out, int stream, uint64_t first_seq, uint64_t next_seq)
+{
+    put_hello(out, stream, first_seq, next_seq, false);
 }
 
 void frames_bye(struct buf *out, uint64_t last_seq)

@@ -13,6 +13,8 @@ void frames_put(struct buf *out, unsigned kind, unsigned type, uint64_t seq, str
 
 // stream: the byte of which the stream's name consists.
 void frames_hello(struct buf *out, int stream, uint64_t first_seq, uint64_t next_seq);
+// The same of a proxy that knows nothing of files.
+void frames_hello_plain(struct buf *out, int stream, uint64_t first_seq, uint64_t next_seq);
 void frames_bye(struct buf *out, uint64_t last_seq);
 
 void frames_flow_open(struct buf *out, uint64_t seq, const char *target);

@@ -113,6 +113,25 @@ static void another_file_is_told_before_what_goes_to_it(void **state)
     session_clear(&s);
 }
 
+// To it a second welcome is nonsense, and the connection would end at each rotation.
+static void who_does_not_know_of_files_is_told_of_none(void **state)
+{
+    (void)state;
+    struct session s;
+    struct buf b;
+    size_t used, need;
+    session_init(&s, &host, NULL, unpack);
+    buf_init(&b, FRAMES_MAX);
+    frames_hello_plain(&b, 0xab, 1, 100);
+    assert_int_equal(session_feed(&s, buf_view(&b), &used, &need), E_FULL);
+    assert_int_equal(session_welcome(&s, 7, 3, 9), 0);
+    session_file(&s, 5);
+    session_ack(&s, 4, false);
+    assert_string_equal(said(&s), "welcome 3 file 0;ack 4;");
+    buf_clear(&b);
+    session_clear(&s);
+}
+
 static void a_file_is_told_when_there_is_memory_for_it(void **state)
 {
     (void)state;
@@ -149,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_file_is_told_before_what_goes_to_it),
+        cmocka_unit_test(who_does_not_know_of_files_is_told_of_none),
         cmocka_unit_test(a_file_is_told_when_there_is_memory_for_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
