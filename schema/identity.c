@@ -84,7 +84,8 @@ bool store_is_capture(const char *path)
 
 int store_identity_read(const char *path, struct store_identity *out, char why[WHY_MAX])
 {
-    struct store s = {.mode = STORE_READ, .lock = -1, .file = -1, .path = strdup(path)};
+    struct store s = {
+        .mode = STORE_READ, .busy_ms = STORE_BUSY_MS, .lock = -1, .file = -1, .path = strdup(path)};
     int e;
     store_configure();
     if (!s.path) {

@@ -57,6 +57,9 @@ const char *const statement_sql[STATEMENTS] = {
     [STATEMENT_BODY_ROW] =
         "SELECT stored, flow, n, s2c, length(bytes), iif(length(bytes) <= 262144, bytes, NULL)"
         " FROM body WHERE id = ?1",
+    [STATEMENT_BODY_PROOF] =
+        "SELECT id, digest, size, stored, shared, flow, n, s2c, sum,"
+        " iif(length(bytes) <= 262144, bytes, NULL), length(bytes) FROM body WHERE id = ?1",
     // From the part on that has byte ?4.
     [STATEMENT_BODY_RANGE] =
         "SELECT at, size, bytes, bytes_sum FROM part WHERE flow = ?1 AND n = ?2 AND s2c = ?3"

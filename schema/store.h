@@ -94,7 +94,8 @@ struct store_part {
     int64_t size;     // of this digest; size is of no meaning otherwise
     struct store_account account;
 };
-#define STORE_LIKE_MAX WIRE_LIKE_MAX // of size
+#define STORE_LIKE_MAX  WIRE_LIKE_MAX // of size
+#define STORE_KNOWN_MAX (64 << 20)    // of body_stored of a half that is known
 struct store_loss {
     int64_t flow; // 0: none
     const char *cause, *detail;
@@ -123,7 +124,8 @@ void store_rollback(struct store *s);
 // which it may have gone to while the reference was under way; then it is copied. Only shared
 // content is found of which at least WIRE_KNOWN_MIN bytes are stored (less: perhaps). Where nobody
 // has it any more, the row is put without it, and the wire bytes that stood for it are a loss of
-// the cause "content-gone" under the same key.
+// the cause "content-gone" under the same key. Where an earlier file cannot be asked for now
+// (E_BUSY, E_IO), the batch may be tried again; after some tries it counts as gone.
 int store_put_flow(struct store *s, int64_t key, const struct store_flow *r) MUST_CHECK;
 int store_put_flow_end(struct store *s, int64_t key, const struct store_flow_end *r) MUST_CHECK;
 int store_put_tls(struct store *s, int64_t key, const struct store_tls *r) MUST_CHECK;
@@ -139,6 +141,10 @@ int store_put_progress(struct store *s, int64_t stream, uint64_t last_seq,
 
 // Records of the last batch whose content was gone.
 int64_t store_gone(const struct store *s);
+// Bytes that were copied for references, in the batch at hand or the last one.
+int64_t store_copied(const struct store *s);
+// Whether its references were looked for in files before the live one.
+bool store_asked_before(const struct store *s);
 
 // Bytes of the file and its WAL now.
 int64_t store_file_size(const struct store *s);

@@ -67,6 +67,60 @@ int store_blob(struct store *s, int64_t body, int64_t from, int64_t n, store_tak
     return e;
 }
 
+static int sum_slice(void *arg, struct view piece)
+{
+    row_sum_blob_more(arg, piece);
+    return 0;
+}
+
+// Adds the bytes of the row that stmt has, of such a length, to its sum.
+static int sum_bytes(struct store *s, sqlite3_stmt *stmt, int64_t body, struct row_sum *sum)
+{
+    enum { BYTES = 9, LENGTH };
+    int64_t length = sqlite3_column_int64(stmt, LENGTH);
+    if (length <= STORE_BLOB_MAX) {
+        row_sum_column(sum, stmt, BYTES);
+        return 0;
+    }
+    row_sum_blob_of(sum, (uint64_t)length);
+    return store_blob(s, body, 0, length, sum_slice, sum);
+}
+
+static int prove_row(struct store *s, int64_t body, sqlite3_stmt *stmt)
+{
+    enum { SUM = 8 };
+    struct row_sum sum;
+    row_sum_begin(&sum);
+    for (int i = 0; i < SUM; i++)
+        row_sum_column(&sum, stmt, i);
+    int e = sum_bytes(s, stmt, body, &sum);
+    if (e == 0 && row_sum_end(&sum) != sqlite3_column_int64(stmt, SUM))
+        e = store_refuse(s, E_DAMAGED, "body %lld does not fit its sum", (long long)body);
+    return e;
+}
+
+int store_prove_body(struct store *s, int64_t body)
+{
+    sqlite3_stmt *stmt;
+    for (int i = 0; i < STORE_PROVED; i++)
+        if (s->proved[i] == body)
+            return 0;
+    int rc = store_prepare(s, statement_sql[STATEMENT_BODY_PROOF], &stmt), e;
+    if (rc != SQLITE_OK)
+        return store_fail(s, rc, "reading a body");
+    sqlite3_bind_int64(stmt, 1, body);
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        e = prove_row(s, body, stmt);
+    else
+        e = rc == SQLITE_DONE ? store_refuse(s, E_DAMAGED, "no body %lld", (long long)body)
+                              : store_fail(s, rc, "reading a body");
+    sqlite3_finalize(stmt);
+    if (e == 0)
+        s->proved[s->proved_next++ % STORE_PROVED] = body;
+    return e;
+}
+
 static int give_row(struct store *s, int64_t body, sqlite3_stmt *stmt, const struct range *r)
 {
     int64_t length = sqlite3_column_int64(stmt, 4);

@@ -53,7 +53,7 @@ int store_open_handle(const struct store *s, sqlite3 **db, bool immutable, const
                                  (immutable ? SQLITE_OPEN_URI : 0),
                              vfs);
     free(name);
-    return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, STORE_BUSY_MS) : rc;
+    return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, s->busy_ms) : rc;
 }
 
 int store_open_plain(struct store *s, sqlite3 **out)

@@ -18,7 +18,9 @@
 #define STORE_SLICE         (64 * 1024)  // of content that is read
 #define STORE_BLOB_MAX      (256 * 1024) // of content that SQLite holds at once: in a statement too
 #define STORE_BEFORE_MAX    16           // files before the live one that content is looked for in
+#define STORE_BEFORE_TRIES  30           // of a batch, while one of them cannot be asked for now
 #define STORE_JOIN_MAX      (64 << 20)   // of content that is joined from parts in several files
+#define STORE_PROVED        8            // bodies known to be sound, within a batch
 #define STORE_STREAM_KEEP_S (7 * 86400)  // a stream that ended is carried over for so long
 
 struct mend;
@@ -39,8 +41,15 @@ struct store {
     struct body_cache bodies;
     struct store *before[STORE_BEFORE_MAX]; // the files before it, as far as this batch needs them
     int before_count;
-    int64_t gone;        // losses of content in this batch
-    bool before_ends;    // there is none behind them, or none that can be read
+    bool before_ends;             // there is none behind them, or none that can be read
+    int64_t failing;              // number of a file before that could not be asked for a while
+    int failures;                 // batches that failed for it
+    int64_t number;               // of a file before: its own
+    int busy_ms;                  // how long a handle waits for who has the file locked
+    int64_t gone, copied;         // in this batch: losses of content; bytes for references
+    bool asked_before;            // in this batch
+    int64_t proved[STORE_PROVED]; // bodies of this file, in this batch
+    unsigned proved_next;
     struct buf piece;    // content that a part is like
     int64_t next_body;   // id; 0: to be asked
     struct buf route;    // of the transaction at hand
@@ -57,7 +66,11 @@ int store_parts(struct store *s, const int64_t of[3], int64_t *at, int64_t end, 
 // n bytes of the table body's bytes from there on, in memory of one slice.
 int store_blob(struct store *s, int64_t body, int64_t from, int64_t n, store_take *take,
                void *arg) MUST_CHECK;
-// A range of what store_body() gives, with parts that were changed being E_DAMAGED.
+// The row of a body against its sum, its bytes as well where they stand there: once a batch. 0 or
+// E_DAMAGED.
+int store_prove_body(struct store *s, int64_t body) MUST_CHECK;
+// A range of what store_body() gives, with parts that were changed being E_DAMAGED; of bytes in the
+// row see above.
 int store_body_range(struct store *s, int64_t body, int64_t from, int64_t n, store_take *take,
                      void *arg) MUST_CHECK;
 
@@ -76,6 +89,8 @@ int store_scalar(struct store *s, const char *sql, int64_t *out);
 sqlite3_stmt *store_statement(struct store *s, enum statement which);
 void store_forget(struct store *s); // finalizes all statements, empties the caches
 
+// store_open() for reading, without waiting for whoever has the file locked.
+int store_open_now(struct store **out, const char *path, char why[WHY_MAX]) MUST_CHECK;
 // Opens s->path; s is cleared but for path, mode and lock. On an error s->db is NULL.
 int store_open_db(struct store *s);
 // Before a batch or a rotation: does what could not be done when it was due for want of memory or

@@ -9,10 +9,15 @@
 //
 // 1. The files before are opened when a batch first asks for them, and closed at its end: rotation
 //    and retention, between batches, meet none of them.
-// 2. Content is copied slice by slice, twice: once to sum it up and prove it, then into its row. So
-//    a damaged file gives nothing, and memory does not depend on the size.
-// 3. A file that is missing, damaged or another capture's ends the search; only a want of memory is
-//    an error of the batch, which is tried again.
+// 2. Content is copied slice by slice, twice: once to sum it up and prove it, then into its row, so
+//    memory does not depend on the size. The proof is the digest where the whole is kept; of what
+//    is kept in part, or asked for in part, the row's sum and those of the parts. So damaged
+//    content is given to nobody.
+// 3. A file that is missing, damaged, of another layout or another capture's ends the search. One
+//    that cannot be asked for now, since somebody has it locked, or for want of memory, of
+//    descriptors or of I/O, fails the batch, which is tried again: what is there is no loss. But
+//    for memory that has a bound, STORE_BEFORE_TRIES for a file, since a bad disk may never read
+//    it, and the live records are not to wait for ever.
 #include "schema/store_impl.h"
 
 #include "proto/digest.h"
@@ -32,12 +37,34 @@ void store_forget_before(struct store *s)
     while (s->before_count > 0)
         store_close(s->before[--s->before_count]);
     s->before_ends = false;
+    memset(s->proved, 0, sizeof s->proved);
 }
 
-// An error of what is looked through, as one of the batch: only the want of memory is.
-static int pass_on(struct store *s, int e)
+// An error of the file before that has this number, as one of the batch; 0: the file does not
+// count.
+static int pass_on(struct store *s, int64_t number, int e, const char *why)
 {
-    return e == E_NOMEM ? store_refuse(s, e, "out of memory") : 0;
+    if (e == 0 || e == E_NOTFOUND || e == E_DAMAGED || e == E_UNSUPPORTED || e == E_VERSION)
+        return 0;
+    if (e == E_NOMEM)
+        return store_refuse(s, e, "out of memory");
+    if (s->failing != number) {
+        s->failing = number;
+        s->failures = 0;
+    }
+    if (s->failures >= STORE_BEFORE_TRIES)
+        return 0;
+    s->failures++;
+    return store_refuse(s, e == E_BUSY ? e : E_IO, "content of an earlier file is asked for: %s",
+                        why);
+}
+
+// The same of an error in any file; damage of the live one is no error of the batch either.
+static int pass_on_in(struct store *s, struct store *in, int e)
+{
+    if (in != s)
+        return pass_on(s, in->number, e, store_why(in));
+    return e == E_DAMAGED ? 0 : e == E_NOMEM ? store_refuse(s, e, "out of memory") : e;
 }
 
 // That file of the capture which comes before that of id; *out NULL: it cannot be read.
@@ -53,20 +80,23 @@ static int open_before(struct store *s, const struct store_identity *id, struct 
     if (!path)
         return store_refuse(s, E_NOMEM, "out of memory");
     snprintf(path, size, "%.*s%s", folder, s->path, id->previous);
-    int e = store_open(out, path, STORE_READ, why);
+    int e = store_open_now(out, path, why);
     free(path);
     if (e != 0) {
         *out = NULL;
-        return pass_on(s, e);
+        return pass_on(s, id->number - 1, e, why);
     }
-    e = store_exec(*out, BEFORE_CACHE) == SQLITE_OK ? store_identity(*out, &is) : E_DAMAGED;
+    int rc = store_exec(*out, BEFORE_CACHE);
+    e = rc == SQLITE_OK ? store_identity(*out, &is) : store_fail(*out, rc, "opening");
     bool fits =
         e == 0 && memcmp(is.name, id->name, sizeof is.name) == 0 && is.number == id->number - 1;
+    (*out)->number = id->number - 1;
     if (!fits) {
+        e = pass_on(s, id->number - 1, e, store_why(*out));
         store_close(*out);
         *out = NULL;
     }
-    return pass_on(s, e);
+    return e;
 }
 
 // The i-th file before the live one, from 0 on; *out NULL: there is none. Asked in order.
@@ -78,10 +108,11 @@ static int before(struct store *s, int i, struct store **out)
         return 0;
     struct store *later = s->before_count > 0 ? s->before[s->before_count - 1] : s;
     int e = store_identity(later, &id);
+    s->asked_before = true;
     if (e == 0 && s->before_count < STORE_BEFORE_MAX && id.previous[0] && !strchr(id.previous, '/'))
         e = open_before(s, &id, out);
     else
-        e = pass_on(s, e);
+        e = pass_on_in(s, later, e);
     s->before_ends = e == 0 && !*out;
     if (*out)
         s->before[s->before_count++] = *out;
@@ -94,19 +125,23 @@ static int before(struct store *s, int i, struct store **out)
 struct source {
     struct store *from;
     int64_t body, stored;
-    const int64_t *of; // flow, n, s2c
-    int oldest;        // -1: the live file alone
+    const int64_t *of;   // flow, n, s2c
+    int oldest;          // -1: the live file alone
+    struct store *asked; // the last one
 };
 
 // E_DAMAGED: it is not all there, or not as it was.
-static int give_source(struct store *s, const struct source *c, store_take *take, void *arg)
+static int give_source(struct store *s, struct source *c, store_take *take, void *arg)
 {
     int64_t at = 0;
     int e = 0;
+    c->asked = c->from;
     if (c->body)
         return store_body_range(c->from, c->body, 0, c->stored, take, arg);
-    for (int i = c->oldest; i >= -1 && e == 0 && at < c->stored; i--)
-        e = store_parts(i < 0 ? s : s->before[i], c->of, &at, c->stored, take, arg);
+    for (int i = c->oldest; i >= -1 && e == 0 && at < c->stored; i--) {
+        c->asked = i < 0 ? s : s->before[i];
+        e = store_parts(c->asked, c->of, &at, c->stored, take, arg);
+    }
     return e == 0 && at < c->stored ? E_DAMAGED : e;
 }
 
@@ -137,7 +172,7 @@ static int write_piece(void *arg, struct view piece)
     return w->rc == SQLITE_OK ? 0 : E_IO;
 }
 
-static int fill_row(struct store *s, const struct source *c, int64_t id)
+static int fill_row(struct store *s, struct source *c, int64_t id)
 {
     struct writing w = {.rc = SQLITE_OK};
     int rc = sqlite3_blob_open(s->db, "main", "body", "bytes", id, 1, &w.blob);
@@ -166,8 +201,7 @@ static void put_values(struct row *r, int64_t id, struct view digest, int64_t si
 }
 
 // *id: of the row, which may have been there; 0: the source does not have what it should.
-static int copy(struct store *s, const struct source *c, struct view digest, int64_t size,
-                int64_t *id)
+static int copy(struct store *s, struct source *c, struct view digest, int64_t size, int64_t *id)
 {
     struct row r;
     struct proof proof;
@@ -181,16 +215,22 @@ static int copy(struct store *s, const struct source *c, struct view digest, int
     proof.sum = r.sum;
     row_sum_blob_of(&proof.sum, (uint64_t)c->stored);
     digest_begin(&proof.sha);
-    e = give_source(s, c, prove, &proof);
+    c->asked = c->from;
+    if (c->body && size != c->stored) // the digest is of more than there is
+        e = store_prove_body(c->from, c->body);
+    if (e == 0)
+        e = give_source(s, c, prove, &proof);
     digest_end(&proof.sha, made);
     bool sound = e == 0 && (size != c->stored || memcmp(made, digest.p, sizeof made) == 0);
     int64_t number = *id;
     *id = 0;
     if (!sound)
-        return pass_on(s, e);
-    e = store_find_body(s, digest, c->stored, id);
+        return pass_on_in(s, c->asked, e);
+    if (!c->body) // parts may be of what the file has already
+        e = store_find_body(s, digest, c->stored, id);
     if (e != 0 || *id != 0)
         return e;
+    s->copied += c->stored;
     r.sum = proof.sum;
     e = put_end(s, &r, "copying a body");
     if (e == 0)
@@ -212,7 +252,7 @@ int store_known(struct store *s, struct view digest, int64_t size, int64_t store
         e = before(s, i, &b);
         if (e != 0 || !b)
             return e;
-        e = pass_on(s, store_find_body(b, digest, stored, &c.body));
+        e = pass_on_in(s, b, store_find_body(b, digest, stored, &c.body));
         c.from = b;
         if (e == 0 && c.body)
             e = copy(s, &c, digest, size, id);
@@ -276,10 +316,14 @@ static int like_in(struct store *s, struct store *in, struct view digest, int64_
     buf_reset(&s->piece);
     int e = find_like(in, digest, at + size, &body);
     if (e == 0 && body)
-        e = store_body_range(in, body, at, size, gather, &s->piece);
+        e = store_prove_body(in, body);
     if (e == 0 && body)
+        e = store_body_range(in, body, at, size, gather, &s->piece);
+    if (e == 0 && body) {
         *out = buf_view(&s->piece);
-    return e == E_DAMAGED || e == E_NOMEM || in != s ? pass_on(s, e) : e;
+        s->copied += size;
+    }
+    return pass_on_in(s, in, e);
 }
 
 int store_like(struct store *s, struct view digest, int64_t at, int64_t size, struct view *out)

@@ -478,7 +478,8 @@ static char *true_name(const char *path)
     return full;
 }
 
-int store_open(struct store **out, const char *path, enum store_mode mode, char why[WHY_MAX])
+static int open_store(struct store **out, const char *path, enum store_mode mode, int busy_ms,
+                      char why[WHY_MAX])
 {
     store_configure();
     struct store *s = calloc(1, sizeof *s);
@@ -492,6 +493,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode, char 
         return E_SYNTAX;
     }
     s->mode = mode;
+    s->busy_ms = busy_ms;
     s->lock = s->file = -1;
     buf_init(&s->route, STORE_ROUTE_MAX);
     buf_init(&s->target, 4096);
@@ -513,6 +515,16 @@ int store_open(struct store **out, const char *path, enum store_mode mode, char 
     }
     *out = s;
     return 0;
+}
+
+int store_open(struct store **out, const char *path, enum store_mode mode, char why[WHY_MAX])
+{
+    return open_store(out, path, mode, STORE_BUSY_MS, why);
+}
+
+int store_open_now(struct store **out, const char *path, char why[WHY_MAX])
+{
+    return open_store(out, path, STORE_READ, 0, why);
 }
 
 void store_close(struct store *s)

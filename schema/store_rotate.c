@@ -203,7 +203,11 @@ static char *sealed_name(const char *path, int64_t number)
 
 static int make_next(struct store *s, const char *next, const char *previous)
 {
-    struct store n = {.mode = STORE_WRITE, .lock = -1, .file = -1, .path = strdup(next)};
+    struct store n = {.mode = STORE_WRITE,
+                      .busy_ms = STORE_BUSY_MS,
+                      .lock = -1,
+                      .file = -1,
+                      .path = strdup(next)};
     if (!n.path)
         return store_refuse(s, E_NOMEM, "out of memory");
     remove_database(next);
@@ -317,7 +321,8 @@ int store_make(struct store *s)
     char *next = beside(s->path, "-next");
     if (!next)
         return store_refuse(s, E_NOMEM, "out of memory");
-    struct store n = {.mode = STORE_WRITE, .lock = -1, .file = -1, .path = next};
+    struct store n = {
+        .mode = STORE_WRITE, .busy_ms = STORE_BUSY_MS, .lock = -1, .file = -1, .path = next};
     remove_database(next);
     int e = store_create_file(&n, next);
     if (e == 0)
@@ -344,7 +349,8 @@ int store_make(struct store *s)
 // Does the file that next goes on from have its new name already? It is told by its row of capture.
 static bool was_sealed(const struct store *s, const char *next)
 {
-    struct store n = {.mode = STORE_READ, .lock = -1, .file = -1, .path = strdup(next)};
+    struct store n = {
+        .mode = STORE_READ, .busy_ms = STORE_BUSY_MS, .lock = -1, .file = -1, .path = strdup(next)};
     sqlite3_stmt *stmt = NULL;
     struct stat path, sealed;
     bool same = false;

@@ -353,12 +353,21 @@ static void put_sizes(struct row *r, const struct store_txn *t, const struct pla
     row_int(r, a->omitted_s2c);
 }
 
-// Takes a body's wire bytes, but for what was left out of it, from what is stored.
-static int64_t take_gone(const struct placed *body, int64_t wire, int64_t omitted, int64_t *stored)
+// Takes the wire bytes that stood for a body's content from what is stored: all of the body's but
+// its trailers, which are there, and but for what was left out of it. Of that which the record
+// leaves out in this direction, max-body's share is the body's; the rest is the head's first.
+static int64_t take_gone(const struct placed *body, const struct store_half *h, int64_t omitted,
+                         int64_t *stored)
 {
-    int64_t gone = body->gone && wire > omitted ? wire - omitted : 0;
-    if (gone > *stored)
-        gone = *stored;
+    int64_t head = h->wire - h->body_wire, cut = h->body_size - h->body_stored;
+    if (!body->gone)
+        return 0;
+    head = head < 0 ? 0 : head;
+    cut = cut < 0 ? 0 : cut > omitted ? omitted : cut;
+    if (omitted - cut > head)
+        cut = omitted - head;
+    int64_t gone = h->body_wire - (int64_t)h->trailers.n - cut;
+    gone = gone < 0 ? 0 : gone > *stored ? *stored : gone;
     *stored -= gone;
     return gone;
 }
@@ -372,8 +381,8 @@ static int put_gone_bodies(struct store *s, int64_t key, const struct store_txn 
         return 0;
     struct store_loss loss = {
         .flow = t->flow, .first_us = first->first_us, .last_us = last->last_us};
-    loss.lost_c2s = take_gone(&body[0], t->req.body_wire, a->omitted_c2s, &a->stored_c2s);
-    loss.lost_s2c = take_gone(&body[1], t->res.body_wire, a->omitted_s2c, &a->stored_s2c);
+    loss.lost_c2s = take_gone(&body[0], &t->req, a->omitted_c2s, &a->stored_c2s);
+    loss.lost_s2c = take_gone(&body[1], &t->res, a->omitted_s2c, &a->stored_s2c);
     return put_gone(s, key, &loss, first->digest);
 }
 

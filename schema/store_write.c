@@ -55,7 +55,8 @@ int store_settle(struct store *s)
 int store_begin(struct store *s)
 {
     int e = store_settle(s);
-    s->gone = 0;
+    s->gone = s->copied = 0;
+    s->asked_before = false;
     if (e == 0)
         e = run(s, STATEMENT_BEGIN, "beginning a batch");
     s->in_batch = e == 0;
@@ -418,6 +419,16 @@ int store_put_unknown(struct store *s, int64_t key, int64_t type, struct view by
 int64_t store_gone(const struct store *s)
 {
     return s->gone;
+}
+
+int64_t store_copied(const struct store *s)
+{
+    return s->copied;
+}
+
+bool store_asked_before(const struct store *s)
+{
+    return s->asked_before;
 }
 
 int64_t store_file_size(const struct store *s)

@@ -161,8 +161,8 @@ int64_t tape_txn(struct tape *t, int64_t flow, struct store_txn *txn)
         txn->account.stored_c2s = (int64_t)(q->head.n + q->body.n);
     if (txn->account.stored_s2c == 0)
         txn->account.stored_s2c = (int64_t)(a->head.n + a->body.n);
-    q->wire = txn->account.stored_c2s;
-    a->wire = txn->account.stored_s2c;
+    q->wire = txn->account.stored_c2s + txn->account.omitted_c2s;
+    a->wire = txn->account.stored_s2c + txn->account.omitted_s2c;
     f->c2s += txn->account.stored_c2s + txn->account.omitted_c2s;
     f->s2c += txn->account.stored_s2c + txn->account.omitted_s2c;
     end_one(t, own, store_put_txn(t->s, key, txn), "txn");

@@ -1,140 +1,10 @@
 // Content that a record refers to is found where it is, in the live file or in one before; where it
 // is gone, that is told, and everything else adds up.
-#include "proto/digest.h"
 #include "schema/identity.h"
-#include "tests/support/alloc.h"
 #include "tests/support/ask.h"
-#include "tests/support/tape.h"
-#include "tests/support/tmp.h"
+#include "tests/support/refer.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define LARGE 700000 // more than SQLite is to hold at once
-
-static char dir[TMP_PATH], path[TMP_PATH], first[TMP_PATH];
-static char *large;
-static struct tape t;
-
-static int setup(void **state)
-{
-    (void)state;
-    tmp_make(dir);
-    tmp_path(path, dir, "capture.db");
-    tmp_path(first, dir, "capture-000001.db");
-    large = malloc(LARGE);
-    assert_non_null(large);
-    for (size_t i = 0; i < LARGE; i++)
-        large[i] = (char)(i * 31 + i / 251);
-    tape_open(&t, path);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    tape_close(&t);
-    free(large);
-    tmp_remove(dir);
-    return 0;
-}
-
-static void rotate(void)
-{
-    if (store_rotate(t.s, NULL, 0) != 0)
-        fail_msg("%s", store_why(t.s));
-}
-
-// An answer that refers to content of which so many bytes are kept; 3 wire bytes frame it.
-static struct store_txn refers(struct view content, int64_t stored, unsigned char *digest)
-{
-    digest_once(content, digest);
-    return (struct store_txn){
-        .protocol = "http",
-        .method = "GET",
-        .path = "/known",
-        .status = 200,
-        .req = {.end = 1, .head = VIEW_LIT("GET /known HTTP/1.1\r\n\r\n")},
-        .res = {.end = 1,
-                .head = VIEW_LIT("HTTP/1.1 200 OK\r\n\r\n"),
-                .digest = view_n(digest, DIGEST_SIZE),
-                .known = true,
-                .body_wire = (int64_t)content.n + 3,
-                .body_size = (int64_t)content.n,
-                .body_stored = stored},
-        .account = {.stored_s2c = 19 + stored + 3, .omitted_s2c = (int64_t)content.n - stored}};
-}
-
-static int64_t known(int64_t flow, struct view content, int64_t stored)
-{
-    unsigned char digest[DIGEST_SIZE];
-    struct store_txn txn = refers(content, stored, digest);
-    return tape_txn(&t, flow, &txn);
-}
-
-static int compare(void *arg, struct view piece)
-{
-    struct view *rest = arg;
-    assert_true(piece.n <= rest->n);
-    assert_memory_equal(piece.p, rest->p, piece.n);
-    *rest = view_from(*rest, piece.n);
-    return 0;
-}
-
-// The answer of that transaction has that content.
-static void expect(const char *file, int64_t txn, struct view content)
-{
-    struct store *s;
-    struct store_query *q;
-    char why[WHY_MAX];
-    assert_int_equal(store_open(&s, file, STORE_READ, why), 0);
-    assert_int_equal(
-        store_query(s, "SELECT res_body, res_stored, res_size FROM txn WHERE id = ?1", &q), 0);
-    assert_int_equal(store_bind_int(q, 1, txn), 0);
-    assert_int_equal(store_step(q), 1);
-    assert_int_equal(store_int(q, 1), content.n);
-    if (store_body(s, store_int(q, 0), compare, &content) != 0)
-        fail_msg("%s", store_why(s));
-    assert_int_equal(content.n, 0);
-    store_query_free(q);
-    store_close(s);
-}
-
-// What verify tells of a file.
-struct told {
-    struct verify_sums sums;
-    int losses, others;
-    char last[512];
-};
-
-static void found(void *arg, enum verify_finding what, const char *place, const char *sentence)
-{
-    struct told *told = arg;
-    if (what == VERIFY_NOTE || strstr(sentence, "never said its end"))
-        return;
-    if (what != VERIFY_LOSS)
-        fprintf(stderr, "verify: %s: %s\n", place, sentence);
-    told->losses += what == VERIFY_LOSS;
-    told->others += what != VERIFY_LOSS;
-    snprintf(told->last, sizeof told->last, "%s: %s", place, sentence);
-}
-
-static struct told verify(const char *file)
-{
-    struct told told = {0};
-    struct store *s;
-    char why[WHY_MAX];
-    assert_int_equal(store_open(&s, file, STORE_READ, why), 0);
-    assert_int_equal(store_verify(s, &told.sums, found, NULL, &told), 0);
-    store_close(s);
-    assert_int_equal(told.others, 0);
-    return told;
-}
 
 static uint64_t mark_of(struct store *s)
 {
@@ -354,6 +224,33 @@ static void like(int64_t flow, int64_t at, struct view content, int64_t n)
     tape_commit(&t);
 }
 
+// So that a batch may end before it is too large.
+static void copies_are_counted(void **state)
+{
+    (void)state;
+    struct view is = view_n(large, 300000);
+    int64_t flow = tape_flow(&t, "a:1");
+    tape_http(&t, flow, "GET", "/", 200, is);
+    tape_begin(&t);
+    known(flow, is, 300000);
+    assert_int_equal(store_copied(t.s), 0); // it is there
+    assert_false(store_asked_before(t.s));
+    tape_commit(&t);
+    tape_end(&t, flow);
+    rotate();
+    flow = tape_flow(&t, "a:1");
+    tape_begin(&t);
+    known(flow, is, 300000);
+    assert_int_equal(store_copied(t.s), 300000);
+    known(flow, is, 300000);
+    assert_int_equal(store_copied(t.s), 300000);
+    tape_commit(&t);
+    assert_true(store_asked_before(t.s));
+    like(flow, 0, is, 1000);
+    assert_int_equal(store_copied(t.s), 1000);
+    assert_false(store_asked_before(t.s));
+}
+
 static int64_t end_parts(int64_t flow, struct view content, int64_t parts)
 {
     unsigned char digest[DIGEST_SIZE];
@@ -473,48 +370,6 @@ static void a_body_on_both_sides_of_a_rotation(void **state)
     }
 }
 
-// Without memory it fails as a whole, and does not when there is some again.
-static void out_of_memory(void **state)
-{
-    (void)state;
-    unsigned char digest[DIGEST_SIZE];
-    struct view is = view_n(large, 300000);
-    int64_t flow = tape_flow(&t, "a:1");
-    tape_http(&t, flow, "GET", "/", 200, is);
-    tape_end(&t, flow);
-    rotate();
-    flow = tape_flow(&t, "a:1");
-    struct store_txn txn = refers(is, 300000, digest);
-    struct store_part p = {
-        .flow = flow, .n = 1, .s2c = true, .like = view_n(digest, sizeof digest), .size = 70000};
-    txn.flow = flow;
-    int failed = 0, e = E_NOMEM;
-    for (long i = 0; e != 0 && i < 10000; i++) {
-        assert_int_equal(store_begin(t.s), 0);
-        alloc_fail_at(i);
-        e = store_put_txn(t.s, store_key(t.stream, t.seq + 1), &txn);
-        if (e == 0)
-            e = store_put_part(t.s, store_key(t.stream, t.seq), &p);
-        bool met = alloc_fail_end();
-        if (e != 0)
-            assert_int_equal(e, E_NOMEM);
-        failed += e != 0;
-        if (e == 0 && met) // done without it: then rightly
-            e = E_NOMEM;
-        struct store_query *q;
-        assert_int_equal(store_query(t.s, "SELECT count(*) FROM loss", &q), 0);
-        assert_int_equal(store_step(q), 1);
-        assert_int_equal(store_int(q, 0), 0);
-        store_query_free(q);
-        store_rollback(t.s);
-    }
-    assert_int_equal(e, 0);
-    assert_true(failed > 3);
-    known(flow, is, 300000);
-    tape_end(&t, flow);
-    assert_int_equal(verify(path).losses, 0);
-}
-
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -529,7 +384,7 @@ int main(void)
         TEST(parts_like_what_is_gone),
         TEST(a_batch_that_is_rolled_back_brought_nothing),
         TEST(a_body_on_both_sides_of_a_rotation),
-        TEST(out_of_memory),
+        TEST(copies_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
