@@ -290,7 +290,7 @@ static int drop_oldest(struct sweep *s, const struct retain_conf *c, int64_t now
         if (!f->ours)
             continue;
         const char *why = reason(c, f, files, size, now_us);
-        if (!why || (s->live->fresh && f->row == s->live->id.number - 1))
+        if (!why || (s->live->before_stays && f->row == s->live->id.number - 1))
             break;
         tried++;
         files--;

@@ -38,7 +38,7 @@ struct retain_live {
     const char *path;
     int64_t size;
     struct store_identity id;
-    bool fresh; // the file before it stays: records under way may refer to its content
+    bool before_stays; // the file before it: records under way may refer to its content
 };
 
 #define RETAIN_SWEEP_MAX 4096                   // files that one sweep deletes

@@ -29,8 +29,11 @@ struct recorder_sink_ops {
                 struct view payload);
     int (*progress)(struct recorder_sink *s, int64_t stream, uint64_t last_seq, int64_t ended_us);
     int (*commit)(struct recorder_sink *s); // 0: durable
-    // Names the file that records go to until the next tending: content may be referred to that it
-    // has. 0: none may be.
+    // Bytes that the batch at hand has copied by now for records that refer to content, beside what
+    // came: a batch that has many ends early.
+    int64_t (*copied)(const struct recorder_sink *s);
+    // Names the file that records go to until the next tending: content may be referred to that was
+    // brought to it under this name. It changes where that may not be there. 0: none may be.
     uint64_t (*file)(struct recorder_sink *s);
     void (*rollback)(struct recorder_sink *s);
     // Between batches, and about once a minute without any: rotation and retention.

@@ -84,6 +84,12 @@ static int null_progress(struct recorder_sink *s, int64_t stream, uint64_t last_
     return 0;
 }
 
+static int64_t null_copied(const struct recorder_sink *s)
+{
+    (void)s;
+    return 0;
+}
+
 static uint64_t null_file(struct recorder_sink *s)
 {
     (void)s;
@@ -128,6 +134,7 @@ const struct recorder_sink_ops sink_null = {
     .keep = null_put,
     .progress = null_progress,
     .commit = null_begin,
+    .copied = null_copied,
     .file = null_file,
     .rollback = null_rollback,
     .tend = null_tend,

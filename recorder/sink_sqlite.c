@@ -2,12 +2,24 @@
 // is sealed may be packed (packer.h), off the path of the records.
 //
 // A rotation waits while somebody has the file open, and is tried again at the next tending; a
-// failed one is told at most once a minute. The store goes on with the old file meanwhile. Until
-// the proxies know of a new file they refer to content of the one before, which stays so long.
+// failed one is told at most once a minute. The store goes on with the old file meanwhile.
+//
+// Proxies refer to content by the file's name (file_name()). Until one knows of a new file it
+// refers to content of the one before, so that is kept whatever the limits say,
+//
+//   for 10 s after the rotation
+//   while a stream that has not ended has had nothing acknowledged since, but has had before: its
+//   records may all be from then, as long as its link is down
+//   for 10 s after a record referred to content that was not in the live file: a ring that is
+//   emptied may hold more of these
+//
+// and for an hour after the rotation at most, since a stream whose proxy is gone for good never
+// ends. It is one file, whatever its size, that is kept beyond the limits.
 #include "recorder/sink.h"
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/digest.h"
 #include "recorder/packer.h"
 #include "recorder/unpack.h"
 
@@ -16,6 +28,8 @@
 
 #define ROTATE_EVERY_US (60 * US_PER_S) // at most so often a rotation that failed is tried and told
 #define FRESH_US        (10 * US_PER_S) // by then proxies know of the live file
+#define BEFORE_MAX_US   (3600 * US_PER_S) // that the file before is kept for what may refer to it
+#define GONE_EVERY_US   (10 * US_PER_S)   // at most so often content that is gone is told
 
 struct sink_sqlite {
     struct recorder_sink sink;
@@ -25,7 +39,11 @@ struct sink_sqlite {
     struct retain sealed;
     struct packer *packer;       // NULL: nothing was to be packed yet
     int64_t made_us;             // of the live file; 0: not known
+    uint64_t run;                // of this sink: of nobody else's, and none before
     uint64_t file;               // its name; 0: not known
+    bool unread;                 // records of content were kept unread in this batch
+    int64_t asked_us;            // when references were last looked for in files before
+    int64_t gone_us, gone;       // mono, told last; records since then
     bool has_rows;               // the live file holds records: an empty one is not rotated
     int64_t rotate_us, sweep_us; // not before
 };
@@ -77,6 +95,7 @@ static int sqlite_open(struct recorder_sink **out, const char *path,
     }
     q->sink.ops = &sink_sqlite;
     q->retain = *retain;
+    digest_random(&q->run, sizeof q->run);
     look_at_file(q);
     *out = &q->sink;
     return 0;
@@ -90,6 +109,7 @@ static int sqlite_stream(struct recorder_sink *s, const struct store_stream *st,
 
 static int sqlite_begin(struct recorder_sink *s)
 {
+    self(s)->unread = false;
     return store_begin(self(s)->store);
 }
 
@@ -130,13 +150,27 @@ static int sqlite_put(struct recorder_sink *s, int64_t stream, uint64_t seq, uns
 static int sqlite_keep(struct recorder_sink *s, int64_t stream, uint64_t seq, unsigned type,
                        struct view payload)
 {
-    return store_put_unknown(self(s)->store, store_key(stream, seq), type, payload);
+    struct sink_sqlite *q = self(s);
+    q->unread = q->unread || type == WIRE_PART || type == WIRE_TRANSACTION;
+    return store_put_unknown(q->store, store_key(stream, seq), type, payload);
 }
 
 static int sqlite_progress(struct recorder_sink *s, int64_t stream, uint64_t last_seq,
                            int64_t ended_us)
 {
     return store_put_progress(self(s)->store, stream, last_seq, ended_us);
+}
+
+static void tell_gone(struct sink_sqlite *q)
+{
+    int64_t now = clock_mono_us();
+    q->gone += store_gone(q->store);
+    if (q->gone == 0 || (q->gone_us && now - q->gone_us < GONE_EVERY_US))
+        return;
+    log_warn("content that records refer to is in no file, a loss records=%lld",
+             (long long)q->gone);
+    q->gone_us = now;
+    q->gone = 0;
 }
 
 static int sqlite_commit(struct recorder_sink *s)
@@ -146,18 +180,32 @@ static int sqlite_commit(struct recorder_sink *s)
     if (e)
         return e;
     q->has_rows = true;
-    if (store_gone(q->store) > 0)
-        log_warn("content that records refer to is in no file, a loss records=%lld",
-                 (long long)store_gone(q->store));
+    if (store_asked_before(q->store))
+        q->asked_us = clock_wall_us();
+    if (store_gone(q->store) > 0 || q->unread) { // proxies take something to be there that is not
+        q->run++;
+        q->file = 0;
+    }
+    tell_gone(q);
     return 0;
 }
 
+static int64_t sqlite_copied(const struct recorder_sink *s)
+{
+    return store_copied(((const struct sink_sqlite *)s)->store);
+}
+
+// Of the file and of this run: what was told of a file that has been put back from a copy meanwhile
+// is not to be relied on. Another one makes all proxies forget what they sent, and the next content
+// of each kind comes again.
 static uint64_t sqlite_file(struct recorder_sink *s)
 {
     struct sink_sqlite *q = self(s);
     struct store_identity id;
-    if (q->file == 0 && store_identity(q->store, &id) == 0)
-        q->file = store_identity_mark(&id);
+    if (q->file == 0 && store_identity(q->store, &id) == 0) {
+        q->file = store_identity_mark(&id) ^ q->run;
+        q->file += q->file == 0;
+    }
     return q->file;
 }
 
@@ -194,16 +242,29 @@ static void pack(struct sink_sqlite *q, const struct retain_live *live)
         packer_give(q->packer, paths, n);
 }
 
+// Whether records under way may refer to content of the file before; see the head.
+static bool may_refer_before(struct sink_sqlite *q, int64_t now_us)
+{
+    int64_t age = llabs(now_us - q->made_us);
+    if (age < FRESH_US || age >= BEFORE_MAX_US)
+        return age < FRESH_US;
+    return llabs(now_us - q->asked_us) < FRESH_US ||
+           ask(q,
+               "SELECT EXISTS (SELECT 1 FROM stream WHERE ended_us IS NULL"
+               " AND last_seq < first_seq AND last_seq > 0)",
+               1) != 0;
+}
+
 static void sweep(struct sink_sqlite *q, int64_t size, int64_t now_us)
 {
-    struct retain_live live = {
-        .path = store_path(q->store), .size = size, .fresh = llabs(now_us - q->made_us) < FRESH_US};
+    struct retain_live live = {.path = store_path(q->store), .size = size};
     if (!retain_sweeps(&q->retain)) {
         pack(q, &live); // not any more
         return;
     }
-    if (live.fresh)
-        q->sweep_us = q->made_us + FRESH_US;
+    live.before_stays = may_refer_before(q, now_us);
+    if (live.before_stays)
+        q->sweep_us = now_us + FRESH_US;
     int e = store_identity(q->store, &live.id);
     if (e == 0)
         e = retain_sweep(&q->sealed, &q->retain, &live, now_us);
@@ -263,6 +324,7 @@ const struct recorder_sink_ops sink_sqlite = {
     .keep = sqlite_keep,
     .progress = sqlite_progress,
     .commit = sqlite_commit,
+    .copied = sqlite_copied,
     .file = sqlite_file,
     .rollback = sqlite_rollback,
     .tend = sqlite_tend,

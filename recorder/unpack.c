@@ -262,7 +262,7 @@ static void read_half(struct reading *r, const Tapedeck__Message *m, struct stor
     h->body_wire = number(r, m->body_wire);
     h->known = m->known;
     if (h->known && (h->digest.n == 0 || h->body.n || h->parts || h->body_stored < WIRE_KNOWN_MIN ||
-                     h->body_stored > h->body_size))
+                     h->body_stored > STORE_KNOWN_MAX || h->body_stored > h->body_size))
         r->bad = true;
     if (h->wire < 0 || h->end < 0 || h->end > TAPEDECK__MESSAGE_END__UNTIL_CLOSE ||
         (h->digest.n != 0 && h->digest.n != DIGEST_SIZE) || (h->parts && h->body.n))

@@ -2,7 +2,9 @@
 //
 // A batch is one commit, as a rule. When the store refuses a row for what is in it, that record is
 // put as it is, and the batch is parted behind it, so that no row is tried more than twice for each
-// that is refused. When only the commit fails, halving finds the record.
+// that is refused. When only the commit fails, halving finds the record. It is parted as well where
+// records that refer to content made it large: each part of it copies no more than a batch's bytes,
+// and one record's content.
 #include "recorder/writer.h"
 
 #include "proto/base/clock.h"
@@ -105,30 +107,34 @@ static int put_progress(struct writer *w, struct batch *b, bool last)
     return e;
 }
 
-// Commits frames from .. to - 1. *at: the frame that failed, or to.
-static int commit_range(struct writer *w, struct batch *b, size_t from, size_t to, size_t *at)
+// Commits frames from .. *to - 1, or fewer. *at: the frame that failed, or *to.
+static int commit_range(struct writer *w, struct batch *b, size_t from, size_t *to, size_t *at)
 {
     const struct recorder_sink_ops *ops = w->sink->ops;
-    *at = to;
     for (size_t i = 0; i < b->streams_count; i++)
         b->streams[i].upto = 0;
+    *at = *to;
     int e = ops->begin(w->sink);
     if (e)
         return e;
-    for (size_t i = from; i < to && !e; i++) {
+    size_t i = from;
+    for (; i < *to; i++) {
         e = put_frame(w, b, &b->frames[i]);
         b->streams[b->frames[i].stream].upto = b->frames[i].seq;
         if (e)
-            *at = i;
+            break;
+        if (ops->copied(w->sink) >= (int64_t)b->bytes_max)
+            *to = i + 1;
     }
+    *at = i;
     if (!e)
-        e = put_progress(w, b, to == b->count);
+        e = put_progress(w, b, *to == b->count);
     if (!e)
         e = ops->commit(w->sink);
     if (e)
         ops->rollback(w->sink);
     else
-        b->done = to;
+        b->done = *to;
     return e;
 }
 
@@ -138,7 +144,7 @@ static int store_frames(struct writer *w, struct batch *b)
     size_t to = b->count, at;
     for (;;) {
         const size_t from = b->done;
-        int e = commit_range(w, b, from, to, &at);
+        int e = commit_range(w, b, from, &to, &at);
         if (e == 0 && to == b->count)
             return 0;
         if (e && (!is_refused_row(e) || from == to))

@@ -74,6 +74,7 @@ struct store_half {
     int64_t body_size, body_stored, parts;
     bool known; // body is not given: it is what the file has of digest, body_stored bytes of it
 };
+#define STORE_KNOWN_MAX (64 << 20) // of body_stored, with known
 struct store_txn {
     int64_t flow, n;
     const char *protocol, *version, *method, *scheme, *host, *path, *query, *note, *redacted;
@@ -94,8 +95,7 @@ struct store_part {
     int64_t size;     // of this digest; size is of no meaning otherwise
     struct store_account account;
 };
-#define STORE_LIKE_MAX  WIRE_LIKE_MAX // of size
-#define STORE_KNOWN_MAX (64 << 20)    // of body_stored of a half that is known
+#define STORE_LIKE_MAX WIRE_LIKE_MAX // of size
 struct store_loss {
     int64_t flow; // 0: none
     const char *cause, *detail;

@@ -336,12 +336,12 @@ static void files_of_the_store_are_known(void **state)
     assert_int_equal(live.id.number, 4);
     assert_string_equal(live.id.previous, "day-000003.sqlite");
     c.keep_size = 1;
-    live.fresh = true; // the file before it is wanted yet
+    live.before_stays = true; // the file before it is wanted yet
     assert_int_equal(retain_sweep(&known, &c, &live, clock_wall_us()), 2);
     assert_int_equal(retain_sweep(&known, &c, &live, clock_wall_us()), 0);
     assert_true(there("day-000003.sqlite") && there("day-000004.sqlite") && there("day.sqlite"));
     assert_false(there("day-000001.sqlite") || there("day-000002.sqlite"));
-    live.fresh = false;
+    live.before_stays = false;
     assert_int_equal(retain_sweep(&known, &c, &live, clock_wall_us()), 1);
     assert_false(there("day-000003.sqlite"));
     unlink(second);

@@ -323,7 +323,7 @@ static void content_that_is_referred_to(void **state)
     tapedeck__transaction__init(&t);
     t.flow = 1;
     t.response = &half;
-    for (int way = -1; way < 8; way++) {
+    for (int way = -1; way < 9; way++) {
         tapedeck__message__init(&half);
         half.known = true;
         half.body_digest = bytes(name);
@@ -355,6 +355,9 @@ static void content_that_is_referred_to(void **state)
             break;
         case 7:
             half.body_wire = UINT64_MAX;
+            break;
+        case 8: // more than a proxy remembers
+            half.body_size = half.body_stored = STORE_KNOWN_MAX + 1;
             break;
         default:
             assert_int_equal(take_txn(&t, &r), 0);

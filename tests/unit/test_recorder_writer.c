@@ -31,6 +31,7 @@ struct fake {
     uint64_t full_at;    // a row whose put is error
     int error_row;
     unsigned commits, rollbacks, tends;
+    int64_t copies, copied; // by each put; in this batch
     struct retain_conf retain;
 };
 
@@ -63,6 +64,7 @@ static int fake_begin(struct recorder_sink *s)
         return f->error;
     f->in_batch = true;
     f->count = f->committed;
+    f->copied = 0;
     memcpy(f->pending, f->progress, sizeof f->pending);
     return 0;
 }
@@ -89,6 +91,7 @@ static int fake_put(struct recorder_sink *s, int64_t stream, uint64_t seq, unsig
             return f->error_row;
     if (once(&f->put_fails) || (f->full_at && seq == f->full_at))
         return f->error;
+    f->copied += f->copies;
     return add(f, stream, seq, false);
 }
 
@@ -122,6 +125,13 @@ static int fake_commit(struct recorder_sink *s)
     memcpy(f->progress, f->pending, sizeof f->pending);
     f->in_batch = false;
     return 0;
+}
+
+static int64_t fake_copied(const struct recorder_sink *s)
+{
+    const struct fake *f = (const struct fake *)s;
+    assert_true(f->in_batch);
+    return f->copied;
 }
 
 static uint64_t fake_file(struct recorder_sink *s)
@@ -161,6 +171,7 @@ static const struct recorder_sink_ops fake_ops = {
     .keep = fake_keep,
     .progress = fake_progress,
     .commit = fake_commit,
+    .copied = fake_copied,
     .file = fake_file,
     .rollback = fake_rollback,
     .tend = fake_tend,
@@ -421,6 +432,43 @@ static void what_was_committed_is_not_tried_again(void **state)
     writer_free(w);
 }
 
+// What records stand for counts as much as what they bring: no commit has more than a batch's bytes
+// of it, and one record's.
+static void a_batch_of_many_references_is_parted(void **state)
+{
+    (void)state;
+    struct writer *w = writer_new(&fake->sink, 1000);
+    struct batch *b = new_batch(100);
+    fill(b, 1, 1, 50);
+    fill(b, 2, 1, 50);
+    assert_int_equal(batch_add_bye(b, 102, 2, 50), 0);
+    fake->copies = (int64_t)b->bytes_max / 10 + 1;
+    fake->poison = 17; // of both streams: a commit that fails is parted further
+    assert_int_equal(writer_commit(w, b), 0);
+    assert_int_equal(b->done, 100);
+    assert_true(fake->commits >= 10);
+    assert_int_equal(check(1, 1, 50), 1);
+    assert_int_equal(check(2, 1, 50), 1);
+    assert_true(fake->ended[2] && !fake->ended[1]);
+    fake->poison = 0;
+    fake->commits = 0;
+    batch_reset(b);
+    fill(b, 1, 51, 100);
+    assert_int_equal(writer_commit(w, b), 0);
+    assert_int_equal(fake->commits, 5);
+    assert_int_equal(check(1, 1, 100), 1);
+    // Each of them more than a batch.
+    fake->copies = (int64_t)b->bytes_max;
+    fake->commits = 0;
+    batch_reset(b);
+    fill(b, 1, 101, 107);
+    assert_int_equal(writer_commit(w, b), 0);
+    assert_int_equal(fake->commits, 7);
+    assert_int_equal(check(1, 1, 107), 1);
+    free_batch(b);
+    writer_free(w);
+}
+
 static void a_hello_that_is_refused_harms_no_other(void **state)
 {
     (void)state;
@@ -533,6 +581,7 @@ int main(void)
         TEST(many_bad_rows_do_not_take_for_ever),
         TEST(a_failing_sink_loses_nothing),
         TEST(what_was_committed_is_not_tried_again),
+        TEST(a_batch_of_many_references_is_parted),
         TEST(a_hello_that_is_refused_harms_no_other),
         TEST(the_thread_waits_out_a_full_disk),
         TEST(told_to_stop_it_gives_the_batch_back),
