@@ -15,6 +15,7 @@
 // The list has an entry for each such name in the folder, 999999 at most.
 #include "recorder/retain.h"
 
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/units.h"
 #include "schema/capture_name.h"
@@ -139,11 +140,6 @@ static int list(struct sweep *s)
     return e;
 }
 
-static bool same_time(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
 // What the last sweep knew of the same names, and of files that are as they were.
 static void remember(struct sweep *s, const struct retain *r)
 {
@@ -157,7 +153,7 @@ static void remember(struct sweep *s, const struct retain *r)
         f->told = was->told;
         if (f->look == LOOK_DUE && (was->look == LOOK_MEMBER || was->look == LOOK_FOREIGN) &&
             was->inode == f->inode && was->size == f->size &&
-            same_time(&was->changed, &f->changed) && same_time(&was->status, &f->status)) {
+            clock_same(&was->changed, &f->changed) && clock_same(&was->status, &f->status)) {
             f->look = was->look;
             f->row = was->row;
             f->after = was->after;

@@ -4,7 +4,7 @@
 // A rotation waits while somebody has the file open, and is tried again at the next tending; a
 // failed one is told at most once a minute. The store goes on with the old file meanwhile.
 //
-// Proxies refer to content by the file's name (file_name()). Until one knows of a new file it
+// Proxies refer to content by the file's name (sqlite_file()). Until one knows of a new file it
 // refers to content of the one before, so that is kept whatever the limits say,
 //
 //   for 10 s after the rotation

@@ -11,6 +11,7 @@
 // 3. What changed while it was read does not match when it is compared, or has another time.
 #include "schema/pack.h"
 
+#include "proto/base/clock.h"
 #include "proto/base/view.h"
 #include "schema/pack_place.h"
 #include "schema/packed.h"
@@ -336,11 +337,6 @@ static int open_packed(struct packed **out, struct source *s)
     return e == E_NOMEM ? pack_place_fail(s->place, e, "out of memory") : e;
 }
 
-static bool same_time(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
 static int compare(struct pack *p)
 {
     struct source source = {&p->place, p->place.out};
@@ -366,7 +362,7 @@ static int compare(struct pack *p)
     }
     packed_close(packed);
     if (e == 0 && (fstat(p->place.in, &now) != 0 || now.st_size != p->place.was.st_size ||
-                   !same_time(&now.st_mtim, &p->place.was.st_mtim)))
+                   !clock_same(&now.st_mtim, &p->place.was.st_mtim)))
         e = pack_place_fail(&p->place, E_DAMAGED, "it changed while it was packed");
     return e;
 }

@@ -5,6 +5,8 @@
 // system cannot do that, from is looked at, and then replaced.
 #include "schema/pack_place.h"
 
+#include "schema/folder.h"
+
 #include "schema/pack.h"
 
 #include <errno.h>
@@ -123,18 +125,6 @@ static bool lacks(int error)
     return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
 }
 
-static void sync_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : NULL;
-    int fd = open(folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    free(folder);
-}
-
 static int take_over(struct pack_place *p)
 {
     if (renameat2(AT_FDCWD, p->beside, AT_FDCWD, p->to, RENAME_EXCHANGE) == 0) {
@@ -166,7 +156,7 @@ int pack_place_take(struct pack_place *p)
     int e = strcmp(p->from, p->to) == 0 ? take_over(p) : take_new(p);
     if (e != 0)
         return e;
-    sync_folder(p->to);
+    folder_sync(p->to);
     close(p->out);
     p->out = -1;
     return 0;

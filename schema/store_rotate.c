@@ -19,6 +19,7 @@
 
 #include "proto/base/clock.h"
 #include "schema/capture_name.h"
+#include "schema/folder.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -172,21 +173,6 @@ static void remove_database(const char *path)
     }
 }
 
-// A rename is durable once its folder is.
-static void sync_folder(const char *path)
-{
-    char *folder = strdup(path);
-    char *slash = folder ? strrchr(folder, '/') : NULL;
-    if (slash)
-        slash[slash == folder] = '\0';
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    free(folder);
-}
-
 // The next free name of a sealed file, from number on; caller frees. NULL: none, or no memory.
 static char *sealed_name(const char *path, int64_t number)
 {
@@ -276,7 +262,7 @@ static int rename_both(struct store *s, const char *next, const char *sealed)
             rename(sealed, s->path);
         return e;
     }
-    sync_folder(s->path);
+    folder_sync(s->path);
     return 0;
 }
 
@@ -337,7 +323,7 @@ int store_make(struct store *s)
         e = store_refuse(&n, err_from_errno(errno), "cannot become %s: %s", s->path,
                          strerror(errno));
     if (e == 0) {
-        sync_folder(s->path);
+        folder_sync(s->path);
     } else {
         memcpy(s->why, n.why, sizeof s->why);
         remove_database(next);
@@ -387,7 +373,7 @@ int store_rotate_recover(struct store *s)
             if (rename(next, s->path) != 0)
                 e = store_refuse(s, err_from_errno(errno), "cannot be made from %s: %s", next,
                                  strerror(errno));
-            sync_folder(s->path);
+            folder_sync(s->path);
         } else {
             remove_database(next);
         }

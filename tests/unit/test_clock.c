@@ -118,6 +118,18 @@ static void the_clocks_run(void **state)
     assert_true(clock_wall_us() > 1600000000LL * US_PER_S);
 }
 
+static void times_are_the_same_to_the_nanosecond(void **state)
+{
+    (void)state;
+    struct timespec a = {.tv_sec = 5, .tv_nsec = 7}, b = a;
+    assert_true(clock_same(&a, &b));
+    b.tv_nsec++;
+    assert_false(clock_same(&a, &b));
+    b = a;
+    b.tv_sec--;
+    assert_false(clock_same(&a, &b));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +138,7 @@ int main(void)
         cmocka_unit_test(every_form_of_rfc_3339_is_read),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(the_clocks_run),
+        cmocka_unit_test(times_are_the_same_to_the_nanosecond),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
