@@ -95,7 +95,9 @@ def look_at(path, seen):
     for answer in (json.loads(line) for line in exported):
         got = base64.b64decode(answer["response"]["body"])
         equal(got == CONTENT[answer["path"]], True, f"{path}: {answer['path']} as it is exported")
-    assert exported, path
+    # A rotation at the very end leaves the live file without any.
+    asked = any(json.loads(row)["path"] in CONTENT for row in rows)
+    equal(bool(exported), asked, f"{path}: whether anything is exported")
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         stored = sum(db.execute(f"SELECT coalesce(sum(length(bytes)), 0) FROM {t}").fetchone()[0] for t in ("body", "part"))
     others = sum(json.loads(row)["path"].startswith("/filler") for row in rows)
