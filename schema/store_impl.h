@@ -113,8 +113,9 @@ int store_open_plain(struct store *s, sqlite3 **out);
 int store_open_still(struct store *s, sqlite3 **out);
 // Creates path as an empty file with mode 0600, unless it is there.
 int store_create_file(struct store *s, const char *path);
-// Runs the migrations that a file of this version lacks (0: all), in one transaction.
-int store_migrate(struct store *s, int64_t version);
+// Runs the migrations that the file lacks, in one transaction; a fresh one has none. One whose
+// version cannot be, but whose tables are right, gets its version.
+int store_migrate(struct store *s, bool fresh);
 // 0, or E_VERSION: there are others in a file that has its version.
 int store_check_tables(struct store *s);
 int store_version(void); // user_version of the files that are made

@@ -82,21 +82,24 @@ static void name_capture(char *sql, size_t size)
              hex, (long long)clock_wall_us());
 }
 
-int store_migrate(struct store *s, int64_t version)
+int store_migrate(struct store *s, bool fresh)
 {
     char set_version[64], made[320];
-    int last = store_version();
-    if (version == last)
+    int64_t last = store_version(), all = last - VERSION_FIRST + MIGRATIONS_FIRST, done = all;
+    if (s->version == last)
         return 0;
+    if (fresh)
+        done = 0;
+    else if (s->version >= VERSION_FIRST && s->version < last)
+        done = s->version - VERSION_FIRST + MIGRATIONS_FIRST;
     int rc = store_exec(s, "BEGIN IMMEDIATE");
-    int64_t done = version == 0 ? 0 : version - VERSION_FIRST + MIGRATIONS_FIRST;
-    for (; schema_migrations[done] && rc == SQLITE_OK; done++)
+    for (; done < all && rc == SQLITE_OK; done++)
         rc = store_exec(s, schema_migrations[done]);
-    snprintf(set_version, sizeof set_version, "PRAGMA user_version = %d", last);
+    snprintf(set_version, sizeof set_version, "PRAGMA user_version = %lld", (long long)last);
     if (rc == SQLITE_OK)
         rc = store_exec(s, set_version);
     name_capture(made, sizeof made);
-    if (rc == SQLITE_OK && version == 0)
+    if (rc == SQLITE_OK && fresh)
         rc = store_exec(s, made);
     if (rc == SQLITE_OK)
         rc = store_exec(s, "COMMIT");

@@ -226,7 +226,7 @@ static int open_writer(struct store *s)
     }
     bool fresh = objects == 0 && s->application == 0 && s->version == 0;
     int e = fresh ? 0 : check_identity(s, tables);
-    if (e == 0 && !fresh && s->version == store_version())
+    if (e == 0 && !fresh && (s->version < VERSION_FIRST || s->version >= store_version()))
         e = store_check_tables(s);
     if (e != 0) {
         // It stays as it is, with what stands in its WAL.
@@ -244,7 +244,7 @@ static int open_writer(struct store *s)
         rc = row_sum_register(s->db);
     if (rc != SQLITE_OK)
         return store_fail(s, rc, "opening");
-    return store_migrate(s, s->version);
+    return store_migrate(s, fresh);
 }
 
 // A database in WAL mode whose directory we may not write to: SQLite cannot share it. Without a WAL

@@ -232,6 +232,8 @@ static void captures_of_other_layouts_are_refused(void **state)
         {"PRAGMA user_version = 4;", "newer program (layout 4; this one knows 3); use that program",
          "a newer program"},
         {"CREATE TABLE mine (a)", NULL, NULL}, // a user's own
+        {"PRAGMA user_version = 123456;", "its tables are not those that this program makes", NULL},
+        {"PRAGMA user_version = 0;", "its tables are not those that this program makes", NULL},
         {"", "its tables are not those that this program makes: part; move it away", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -270,6 +272,24 @@ static void captures_of_other_layouts_are_refused(void **state)
         unlink(wal);
         snprintf(wal, sizeof wal, "%s-shm", file);
         unlink(wal);
+    }
+}
+
+// A version that cannot be is a damaged header: the tables tell that it is ours.
+static void a_damaged_version_is_mended(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {"PRAGMA user_version = 123456",
+                                          "PRAGMA user_version = 0"};
+    for (int i = 0; i < 2; i++) {
+        char why[WHY_MAX];
+        struct store *s;
+        make_earlier(path, changes[i]);
+        assert_int_equal(store_open(&s, path, STORE_WRITE, why), 0);
+        store_close(s);
+        assert_string_equal(ask(path, "PRAGMA user_version"), "3");
+        assert_string_equal(ask(path, "SELECT count(*) FROM txn"), "1");
+        unlink(path);
     }
 }
 
@@ -544,6 +564,7 @@ int main(void)
         TEST(a_removed_file_takes_nothing),
         TEST(other_files_are_left_alone),
         TEST(captures_of_other_layouts_are_refused),
+        TEST(a_damaged_version_is_mended),
         TEST(paths_that_cannot_be),
         TEST(odd_names),
         TEST(what_was_committed_survives_a_kill),
