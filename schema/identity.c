@@ -1,5 +1,5 @@
-// identity: see identity.h. SQLite's header: 16 bytes that say so, and from byte 68 on the
-// application id, the highest byte first. A packed file has it in its own header (packed.h).
+// identity: see identity.h. The application id says that it is a capture; a packed file has it in
+// its own header (packed.h).
 #include "schema/identity.h"
 
 #include "schema/packed_vfs.h"
@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADER         PACKED_HEADER // and more than SQLite's
-#define APPLICATION_AT 68
+#define HEADER PACKED_HEADER // and more than SQLITE_HEAD
 
 int store_identity(struct store *s, struct store_identity *out)
 {
@@ -47,14 +46,10 @@ uint64_t store_identity_mark(const struct store_identity *id)
 
 static bool says_capture(const unsigned char header[HEADER])
 {
-    static const unsigned char magic[16] = "SQLite format 3";
-    static const unsigned char application[4] = {
-        STORE_APPLICATION >> 24 & 0xff, STORE_APPLICATION >> 16 & 0xff,
-        STORE_APPLICATION >> 8 & 0xff, STORE_APPLICATION & 0xff};
     struct packed_header packed;
     const char *fault;
-    if (memcmp(header, magic, sizeof magic) == 0)
-        return memcmp(header + APPLICATION_AT, application, sizeof application) == 0;
+    if (sqlite_head_is(header))
+        return sqlite_head_application(header) == STORE_APPLICATION;
     // A damaged one is a capture, too: there is nothing else that is packed so.
     int e = packed_header_get(header, &packed, &fault);
     return e == 0 ? packed.application == STORE_APPLICATION : e != E_UNSUPPORTED;

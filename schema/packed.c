@@ -11,6 +11,8 @@
 // 3. What is there twice is taken from its second place when the first one is damaged.
 #include "schema/packed.h"
 
+#include "schema/sqlite_head.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +21,8 @@
 #include <zstd_errors.h>
 
 #define SLOTS_MIN 2
+#define SLOTS_MAX 64 // all are walked through; groups of ours fill the cache with as many
 #define NO_GROUP  UINT64_MAX
-
-static const char sqlite_magic[16] = "SQLite format 3";
 
 struct slot {
     uint64_t group, used;
@@ -134,6 +135,12 @@ uint64_t packed_groups_of(const struct packed_header *h)
     return (h->plain_size + h->group_size - 1) / h->group_size;
 }
 
+size_t packed_length(const struct packed_header *h, uint64_t group)
+{
+    uint64_t left = h->plain_size - group * h->group_size;
+    return left < h->group_size ? (size_t)left : h->group_size;
+}
+
 void packed_entry_put(unsigned char out[PACKED_ENTRY], uint32_t size, uint64_t sum)
 {
     put(out, size, 4);
@@ -242,6 +249,8 @@ static int read_index(struct packed *p, const char **fault)
 static int make_cache(struct packed *p)
 {
     size_t count = PACKED_CACHE_MAX / p->header.group_size;
+    if (count > SLOTS_MAX)
+        count = SLOTS_MAX;
     if (count > p->groups)
         count = (size_t)p->groups;
     p->slot_count = count < SLOTS_MIN ? SLOTS_MIN : count;
@@ -265,14 +274,14 @@ static int header_at(struct packed *p, uint64_t at, struct packed_header *h, con
 // Both places; a database is none, whatever its last page ends with.
 static int find_header(struct packed *p, const char **fault)
 {
-    unsigned char first[sizeof sqlite_magic] = {0};
+    unsigned char first[sizeof PACKED_MAGIC] = {0};
     const char *ignored;
     struct packed_header h;
     uint64_t there = p->from.size;
     int e = from_file(p, first, there < sizeof first ? (size_t)there : sizeof first, 0);
     if (e != 0)
         return e;
-    if (memcmp(first, sqlite_magic, sizeof first) == 0)
+    if (sqlite_head_is(first))
         return E_UNSUPPORTED;
     if (there < PACKED_HEADER)
         return memcmp(first, PACKED_MAGIC, sizeof first) != 0
@@ -345,17 +354,10 @@ const struct packed_header *packed_header(const struct packed *p)
 
 // ---- read
 
-// How many bytes a group stands for.
-static size_t length_of(const struct packed *p, uint64_t group)
-{
-    uint64_t left = p->header.plain_size - group * p->header.group_size;
-    return left < p->header.group_size ? (size_t)left : p->header.group_size;
-}
-
 static int unpack_at(struct packed *p, uint64_t group, uint64_t at, unsigned char *out)
 {
     const struct group *g = &p->index[group];
-    size_t n = (size_t)(g[1].at - g->at), length = length_of(p, group);
+    size_t n = (size_t)(g[1].at - g->at), length = packed_length(&p->header, group);
     if (n > length)
         return E_DAMAGED;
     int e = read_part(p, p->raw, n, at, g->sum);
@@ -449,7 +451,7 @@ int packed_check(struct packed *p, uint64_t group, const unsigned char **out, si
     if (!p->out)
         return E_NOMEM;
     *out = p->out;
-    *n = length_of(p, group);
+    *n = packed_length(&p->header, group);
     return unpack_at(p, group, p->index[group].at, p->out);
 }
 

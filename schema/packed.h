@@ -67,6 +67,8 @@ int packed_header_get(const unsigned char in[PACKED_HEADER], struct packed_heade
                       const char **fault) MUST_CHECK;
 // How many groups the file has.
 uint64_t packed_groups_of(const struct packed_header *h);
+// How many bytes a group stands for.
+size_t packed_length(const struct packed_header *h, uint64_t group);
 
 void packed_entry_put(unsigned char out[PACKED_ENTRY], uint32_t size, uint64_t sum);
 uint64_t packed_sum(const void *bytes, size_t n);

@@ -8,7 +8,7 @@ SQLITE_EXTENSION_INIT3
 
 #include <string.h>
 
-#define CONTROL_FILE 0x54415045 // our own file control: asks for the struct packed
+#define CONTROL_FILE 0x7061636b // our own file control: asks for the struct packed
 
 // A file of our VFS; that of SQLite's VFS follows.
 struct packed_file {
@@ -154,7 +154,8 @@ static const sqlite3_io_methods methods = {
 
 // ---- opening
 
-// 0: f is open and is a packed file. Anything else: nothing is open.
+// 0: f is open and is a packed file. Anything else: nothing is open. E_UNSUPPORTED: it is none, or
+// SQLite cannot open it at all; E_IO: it could not be read.
 static int open_packed(sqlite3_vfs *v, const char *name, sqlite3_file *f, struct packed **out,
                        const char **fault)
 {
@@ -163,8 +164,11 @@ static int open_packed(sqlite3_vfs *v, const char *name, sqlite3_file *f, struct
     int flags = 0;
     *fault = NULL;
     int rc = own->xOpen(own, name, f, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, &flags);
-    if (rc == SQLITE_OK)
-        rc = f->pMethods->xFileSize(f, &size);
+    if (rc != SQLITE_OK) {
+        shut(f);
+        return E_UNSUPPORTED;
+    }
+    rc = f->pMethods->xFileSize(f, &size);
     struct packed_source from = {.read = source_read, .arg = f, .size = (uint64_t)size};
     int e = rc == SQLITE_OK ? packed_open(out, &from, fault) : E_IO;
     if (e != 0)
@@ -193,6 +197,8 @@ static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags
         return SQLITE_CANTOPEN;
     if (e == E_NOMEM)
         return SQLITE_NOMEM;
+    if (e == E_IO)
+        return SQLITE_IOERR_READ;
     return own->xOpen(own, name, f, flags, out); // its words for it, too
 }
 

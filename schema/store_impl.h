@@ -5,11 +5,11 @@
 #include "proto/base/buf.h"
 #include "schema/body_cache.h"
 #include "schema/row.h"
+#include "schema/sqlite_head.h"
 #include "schema/statements.h"
 #include "schema/store.h"
 
-#define STORE_APPLICATION   0x54415045 // "TAPE"
-#define STORE_PAGE_SIZE     16384      // many rows a page: a third less time than with 4096
+#define STORE_PAGE_SIZE     16384 // many rows a page: a third less time than with 4096
 #define STORE_BUSY_MS       5000
 #define STORE_ROUTE_MAX     (16 * 1024)  // bytes of a route
 #define STORE_CACHE_KIB     16384        // SQLite's page cache

@@ -7,9 +7,9 @@
 // SQLite is called for a handle in store_handle.c.
 #include "schema/store_impl.h"
 
+#include "schema/identity.h"
 #include "schema/mend.h"
 #include "schema/migrations.h"
-#include "schema/pack.h"
 #include "schema/query.h"
 
 #include <errno.h>
@@ -220,7 +220,7 @@ static int open_writer(struct store *s)
         rc = store_scalar(s, "SELECT count(*) FROM sqlite_schema", &objects);
     if (rc != SQLITE_OK) {
         int failed = store_fail(s, rc, "opening");
-        if ((rc & 0xff) == SQLITE_NOTADB && pack_is(s->path))
+        if ((rc & 0xff) == SQLITE_NOTADB && store_is_capture(s->path))
             store_refuse(s, failed, "a packed capture is only read; tapedeck unpack unpacks it");
         return (rc & 0xff) == SQLITE_NOTADB ? not_ours(s) : failed;
     }

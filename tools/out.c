@@ -5,6 +5,7 @@
 // same signal.
 #include "tools/out.h"
 
+#include "schema/sqlite_head.h"
 #include "tools/cli.h"
 
 #include <errno.h>
@@ -83,11 +84,10 @@ static int open_temp(struct out *o, const char *path)
 // No command writes databases: where --out names one, it was meant to be read.
 static bool is_database(const char *path)
 {
-    static const char magic[16] = "SQLite format 3";
-    char head[sizeof magic];
+    char head[sizeof SQLITE_HEAD_MAGIC];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    bool is = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
-              memcmp(head, magic, sizeof magic) == 0;
+    bool is =
+        fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head && sqlite_head_is(head);
     if (fd >= 0)
         close(fd);
     return is;
