@@ -1,20 +1,25 @@
 // pack: see pack.h. The file that is made is pack_place.h's; here is what is in it.
 //
 //   pack     pages here and there ─► dictionary │ groups, one after the other ─► index │ header
-//            then the packed file is opened, and every group compared with what it was made of
+//            then the packed file is opened, its parts are checked, and every group is compared
+//            with what it was made of
 //   unpack   groups, one after the other ─► file; its checksum must be that of the header
 //
 // 1. The writer's locks and what SQLite leaves beside a file tell a live one from a sealed one, and
 //    so does the header: a live file is in WAL mode (store_rotate.c). The lock on the file, which a
-//    writer takes too, is held to the end.
+//    writer takes too, is held to the end; but not on one that a recorder may begin to write to
+//    meanwhile, which it is not to be kept from.
 // 2. The index goes out in blocks: memory does not grow with the file.
-// 3. What changed while it was read does not match when it is compared, or has another time.
+// 3. What changed while it was read does not match when it is compared, or has another time. Of a
+//    file in WAL mode without a WAL that is all that there is, whatever is put into a WAL
+//    meanwhile.
 #include "schema/pack.h"
 
 #include "proto/base/clock.h"
 #include "proto/base/view.h"
 #include "schema/pack_place.h"
 #include "schema/packed.h"
+#include "schema/sqlite_head.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,16 +31,9 @@
 #include <zdict.h>
 #include <zstd.h>
 
-#define APPLICATION  0x54415045 // "TAPE"
-#define SQLITE_HEAD  100
-#define PAGE_SIZE_AT 16
-#define WRITE_AT     18 // 1: rollback journal, 2: WAL
-#define MODEL_AT     68 // SQLite's application id
 #define INDEX_BLOCK  1024
 #define FLUSH_GROUPS 128 // after so many the disk begins to write: syncing at the end waits less
 #define SAMPLE_MAX   4096
-
-static const char sqlite_magic[16] = "SQLite format 3";
 
 struct pack {
     struct pack_place place;
@@ -50,13 +48,8 @@ struct pack {
     unsigned char entries[INDEX_BLOCK * PACKED_ENTRY];
     XXH3_state_t *plain_sum, *index_sum;
     uint64_t first; // bytes of the groups that are to be there again
+    bool stores;    // groups as they are
 };
-
-static int nomem(struct pack *p)
-{
-    snprintf(p->place.why, WHY_MAX, "out of memory");
-    return E_NOMEM;
-}
 
 // from..to: permille.
 static int tell(struct pack *p, uint64_t done, int from, int to)
@@ -77,12 +70,6 @@ static void clear(struct pack *p)
     XXH3_freeState(p->plain_sum);
     XXH3_freeState(p->index_sum);
     free(p);
-}
-
-static size_t length_of(const struct pack *p, uint64_t group)
-{
-    uint64_t left = p->header.plain_size - group * p->header.group_size;
-    return left < p->header.group_size ? (size_t)left : p->header.group_size;
 }
 
 // ---- may it be packed?
@@ -121,9 +108,24 @@ static int check_still(struct pack_place *place, bool in_place)
     return 0;
 }
 
-static uint32_t be32(const unsigned char *p)
+static bool is_in_place(const struct pack_place *place)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    return strcmp(place->from, place->to) == 0;
+}
+
+static int check_write(struct pack_place *place, unsigned char how)
+{
+    if (how == 1)
+        return 0;
+    if (how != 2)
+        return pack_place_fail(place, E_DAMAGED, "its header has an impossible way of writing");
+    if (is_in_place(place))
+        return pack_place_fail(
+            place, E_BUSY,
+            "a live file, which a recorder may go on with; give --to, to pack it "
+            "into another file");
+    flock(place->in, LOCK_UN);
+    return 0;
 }
 
 // What the file's own header says becomes ours.
@@ -139,15 +141,14 @@ static int look_at_plain(struct pack *p)
         return e;
     if (memcmp(head, PACKED_MAGIC, sizeof PACKED_MAGIC) == 0)
         return pack_place_fail(place, E_EXISTS, "packed already");
-    if (size < sizeof head || memcmp(head, sqlite_magic, sizeof sqlite_magic) != 0 ||
-        be32(head + MODEL_AT) != APPLICATION)
+    if (size < sizeof head || !sqlite_head_is(head) ||
+        sqlite_head_application(head) != STORE_APPLICATION)
         return pack_place_fail(place, E_UNSUPPORTED, "not a capture");
-    if (head[WRITE_AT] != 1)
-        return pack_place_fail(place, E_BUSY,
-                               "a live file, with which a recorder goes on; only a sealed one is "
-                               "packed");
-    h->application = APPLICATION;
-    h->page_size = (uint32_t)head[PAGE_SIZE_AT] << 8 | head[PAGE_SIZE_AT + 1];
+    e = check_write(place, head[SQLITE_HEAD_WRITE]);
+    if (e != 0)
+        return e;
+    h->application = STORE_APPLICATION;
+    h->page_size = (uint32_t)head[SQLITE_HEAD_PAGE_SIZE] << 8 | head[SQLITE_HEAD_PAGE_SIZE + 1];
     if (h->page_size == 1)
         h->page_size = 65536;
     if (h->page_size < 512 || h->page_size & (h->page_size - 1))
@@ -158,7 +159,7 @@ static int look_at_plain(struct pack *p)
         h->group_size *= 2;
     p->groups = packed_groups_of(h);
     h->twice = p->groups < PACK_TWICE ? (uint32_t)p->groups : PACK_TWICE;
-    return p->groups <= PACKED_GROUPS_MAX ? 0 : pack_place_fail(place, E_LIMIT, "it is too large");
+    return p->groups <= PACKED_GROUPS_MAX ? 0 : pack_place_fail(place, E_RANGE, "it is too large");
 }
 
 // ---- packing
@@ -172,14 +173,15 @@ static int train(struct pack *p, const unsigned char *samples, const size_t *siz
         room = (size_t)(h->plain_size / 128);
     unsigned char *bytes = malloc(room ? room : 1);
     if (!bytes)
-        return nomem(p);
+        return pack_place_nomem(&p->place);
     size_t got = ZDICT_trainFromBuffer(bytes, room, samples, sizes, n);
     int e = 0;
     if (!ZDICT_isError(got) && got > 0) {
         h->dictionary = (uint32_t)got;
         h->dictionary_sum = packed_sum(bytes, got);
         p->dictionary = ZSTD_createCDict(bytes, got, PACK_LEVEL);
-        e = p->dictionary ? pack_place_write(&p->place, bytes, got, PACKED_HEADER) : nomem(p);
+        e = p->dictionary ? pack_place_write(&p->place, bytes, got, PACKED_HEADER)
+                          : pack_place_nomem(&p->place);
     }
     free(bytes);
     return e;
@@ -191,7 +193,7 @@ static int make_dictionary(struct pack *p)
     unsigned n = (unsigned)(pages < most ? pages : most);
     unsigned char *samples = malloc((size_t)n * SAMPLE_MAX + 1);
     size_t *sizes = malloc((n + 1) * sizeof *sizes);
-    int e = samples && sizes ? 0 : nomem(p);
+    int e = samples && sizes ? 0 : pack_place_nomem(&p->place);
     for (unsigned i = 0; i < n && e == 0; i++) {
         sizes[i] = SAMPLE_MAX;
         e = pack_place_read(&p->place, p->place.in, samples + (size_t)i * SAMPLE_MAX, SAMPLE_MAX,
@@ -213,7 +215,7 @@ static int prepare(struct pack *p)
     p->plain_sum = XXH3_createState();
     p->index_sum = XXH3_createState();
     if (!p->plain || !p->packed || !p->zstd || !p->plain_sum || !p->index_sum)
-        return nomem(p);
+        return pack_place_nomem(&p->place);
     XXH3_64bits_reset(p->plain_sum);
     XXH3_64bits_reset(p->index_sum);
     return 0;
@@ -222,12 +224,17 @@ static int prepare(struct pack *p)
 // The bytes of a group as they are to stand in the file.
 static int press(struct pack *p, size_t length, const unsigned char **out, size_t *n)
 {
+    if (p->stores) {
+        *out = p->plain;
+        *n = length;
+        return 0;
+    }
     size_t got = p->dictionary ? ZSTD_compress_usingCDict(p->zstd, p->packed, p->packed_room,
                                                           p->plain, length, p->dictionary)
                                : ZSTD_compressCCtx(p->zstd, p->packed, p->packed_room, p->plain,
                                                    length, PACK_LEVEL);
     if (ZSTD_isError(got))
-        return nomem(p); // there is room for any content
+        return pack_place_nomem(&p->place); // there is room for any content
     *out = got < length ? p->packed : p->plain;
     *n = got < length ? got : length;
     return 0;
@@ -247,7 +254,7 @@ static int put_groups(struct pack *p)
     uint64_t at = PACKED_HEADER + p->header.dictionary + p->groups * PACKED_ENTRY;
     int e = 0;
     for (uint64_t i = 0; i < p->groups && e == 0; i++) {
-        size_t length = length_of(p, i), n = 0;
+        size_t length = packed_length(&p->header, i), n = 0;
         const unsigned char *bytes = NULL;
         e = tell(p, i, 0, 800);
         if (e == 0)
@@ -337,30 +344,41 @@ static int open_packed(struct packed **out, struct source *s)
     return e == E_NOMEM ? pack_place_fail(s->place, e, "out of memory") : e;
 }
 
+static int compare_group(struct pack *p, const unsigned char *bytes, size_t n, uint64_t group)
+{
+    int e = pack_place_read(&p->place, p->place.in, p->plain, n, group * p->header.group_size);
+    return e == 0 && memcmp(bytes, p->plain, n) != 0
+               ? pack_place_fail(&p->place, E_DAMAGED, "it changed while it was packed")
+               : e;
+}
+
 static int compare(struct pack *p)
 {
+    const char *fault;
     struct source source = {&p->place, p->place.out};
     struct packed *packed;
     struct stat now;
     int e = open_packed(&packed, &source);
     if (e != 0)
         return e;
+    for (int i = 0; i < PACKED_PARTS && e == 0; i++)
+        e = packed_check_part(packed, (enum packed_part)i, &fault);
+    if (e == 0 && packed_end(packed))
+        e = E_DAMAGED;
     for (uint64_t i = 0; i < p->groups && e == 0; i++) {
         const unsigned char *bytes;
         size_t n;
         e = tell(p, i, 800, 1000);
         if (e == 0)
             e = packed_check(packed, i, &bytes, &n);
-        if (e == E_NOMEM)
-            nomem(p);
-        if (e == E_DAMAGED)
-            pack_place_fail(&p->place, e, "what was written cannot be read again");
         if (e == 0)
-            e = pack_place_read(&p->place, p->place.in, p->plain, n, i * p->header.group_size);
-        if (e == 0 && memcmp(bytes, p->plain, n) != 0)
-            e = pack_place_fail(&p->place, E_DAMAGED, "it changed while it was packed");
+            e = compare_group(p, bytes, n, i);
     }
     packed_close(packed);
+    if (e == E_NOMEM)
+        pack_place_nomem(&p->place);
+    if (e == E_DAMAGED && p->place.why[0] == '\0')
+        pack_place_fail(&p->place, e, "what was written cannot be read again");
     if (e == 0 && (fstat(p->place.in, &now) != 0 || now.st_size != p->place.was.st_size ||
                    !clock_same(&now.st_mtim, &p->place.was.st_mtim)))
         e = pack_place_fail(&p->place, E_DAMAGED, "it changed while it was packed");
@@ -386,8 +404,27 @@ static struct pack *begin(const char *from, const char *to, pack_progress *progr
     return p;
 }
 
-int pack_file(const char *from, const char *to, pack_progress *progress, void *arg,
-              char why[WHY_MAX])
+static int put_all(struct pack *p)
+{
+    int e = put_groups(p);
+    return e == 0 ? put_rest(p) : e;
+}
+
+// Once more, and each group once.
+static int store_all(struct pack *p)
+{
+    p->stores = true;
+    p->header.dictionary = p->header.twice = 0;
+    p->header.dictionary_sum = 0;
+    p->first = 0;
+    XXH3_64bits_reset(p->plain_sum);
+    XXH3_64bits_reset(p->index_sum);
+    int e = put_all(p);
+    return e == 0 ? pack_place_cut(&p->place, p->header.packed_size) : e;
+}
+
+static int make(const char *from, const char *to, bool always, pack_progress *progress, void *arg,
+                char why[WHY_MAX])
 {
     int e;
     struct pack *p = begin(from, to, progress, arg, why, &e);
@@ -400,11 +437,10 @@ int pack_file(const char *from, const char *to, pack_progress *progress, void *a
     if (e == 0)
         e = make_dictionary(p);
     if (e == 0)
-        e = put_groups(p);
-    if (e == 0)
-        e = put_rest(p);
+        e = put_all(p);
     if (e == 0 && p->header.packed_size >= p->header.plain_size)
-        e = pack_place_fail(&p->place, E_LIMIT, "packing would not make it smaller");
+        e = always ? store_all(p)
+                   : pack_place_fail(&p->place, E_LIMIT, "packing would not make it smaller");
     if (e == 0)
         e = pack_place_sync(&p->place);
     if (e == 0)
@@ -415,6 +451,17 @@ int pack_file(const char *from, const char *to, pack_progress *progress, void *a
     return e;
 }
 
+int pack_file(const char *from, const char *to, pack_progress *progress, void *arg,
+              char why[WHY_MAX])
+{
+    return make(from, to, false, progress, arg, why);
+}
+
+int pack_sealed(const char *path, pack_progress *progress, void *arg, char why[WHY_MAX])
+{
+    return make(path, NULL, true, progress, arg, why);
+}
+
 static int put_plain(struct pack *p, struct packed *packed)
 {
     int e = 0;
@@ -423,10 +470,10 @@ static int put_plain(struct pack *p, struct packed *packed)
     p->plain = malloc(p->header.group_size);
     p->plain_sum = XXH3_createState();
     if (!p->plain || !p->plain_sum)
-        return nomem(p);
+        return pack_place_nomem(&p->place);
     XXH3_64bits_reset(p->plain_sum);
     for (uint64_t i = 0; i < p->groups && e == 0; i++) {
-        size_t n = length_of(p, i);
+        size_t n = packed_length(&p->header, i);
         e = tell(p, i, 0, 1000);
         if (e == 0)
             e = packed_read(packed, p->plain, n, i * p->header.group_size);
@@ -435,7 +482,7 @@ static int put_plain(struct pack *p, struct packed *packed)
                 &p->place, e, "damaged at page %llu; the tools read what can be read of it",
                 (unsigned long long)(i * p->header.group_size / p->header.page_size) + 1);
         if (e == E_NOMEM)
-            nomem(p);
+            pack_place_nomem(&p->place);
         if (e == 0)
             e = pack_place_write(&p->place, p->plain, n, i * p->header.group_size);
         XXH3_64bits_update(p->plain_sum, p->plain, n);
@@ -465,15 +512,4 @@ int pack_unpack(const char *from, const char *to, pack_progress *progress, void 
     packed_close(packed);
     clear(p);
     return e;
-}
-
-bool pack_is(const char *path)
-{
-    char first[sizeof PACKED_MAGIC];
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    bool is = fd >= 0 && pread(fd, first, sizeof first, 0) == (ssize_t)sizeof first &&
-              memcmp(first, PACKED_MAGIC, sizeof first) == 0;
-    if (fd >= 0)
-        close(fd);
-    return is;
 }

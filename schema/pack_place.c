@@ -3,11 +3,20 @@
 // In place, the two files change their names in one step, which fails when from was removed
 // meanwhile (as retention does): so a file that was deleted does not come back. Where the file
 // system cannot do that, from is looked at, and then replaced.
+//
+// What has the name that a file is made under is taken over, and removed, only when it is ours: it
+// is locked by nobody, and
+//   empty                                         killed as it was made
+//   begins with the mark                          killed before it was whole
+//   the same capture as the file that it stands beside, one of the two packed and the other plain,
+//   of the same time                              killed as the two changed their names
 #include "schema/pack_place.h"
 
 #include "schema/folder.h"
 
 #include "schema/pack.h"
+#include "schema/packed.h"
+#include "schema/sqlite_head.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,10 +46,32 @@ static int failed(struct pack_place *p, const char *path, const char *doing)
     return e == E_AGAIN || e == 0 ? E_IO : e;
 }
 
-static int nomem(struct pack_place *p)
+int pack_place_nomem(struct pack_place *p)
 {
     snprintf(p->why, WHY_MAX, "out of memory");
     return E_NOMEM;
+}
+
+static int put(struct pack_place *p, const void *bytes, size_t n, uint64_t at)
+{
+    for (const unsigned char *from = bytes; n > 0;) {
+        ssize_t some = pwrite(p->out, from, n, (off_t)at);
+        if (some < 0 && errno == EINTR)
+            continue;
+        if (some < 0)
+            return failed(p, p->beside, "cannot write");
+        from += some;
+        at += (uint64_t)some;
+        n -= (size_t)some;
+    }
+    return 0;
+}
+
+// How many of n bytes from there on are among the first ones of the file.
+static size_t in_first(size_t n, uint64_t at)
+{
+    size_t left = at < PACK_PLACE_FIRST ? PACK_PLACE_FIRST - (size_t)at : 0;
+    return n < left ? n : left;
 }
 
 static bool is_named(int fd, const char *path)
@@ -48,6 +79,48 @@ static bool is_named(int fd, const char *path)
     struct stat mine, named;
     return fstat(fd, &mine) == 0 && lstat(path, &named) == 0 && mine.st_ino == named.st_ino &&
            mine.st_dev == named.st_dev;
+}
+
+struct content {
+    bool packed;
+    uint64_t plain_size;
+};
+
+static bool content_of(int fd, struct content *c, struct stat *st)
+{
+    unsigned char head[PACKED_HEADER];
+    struct packed_header h;
+    const char *fault;
+    if (fstat(fd, st) != 0 || pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head)
+        return false;
+    bool packed = packed_header_get(head, &h, &fault) == 0;
+    *c = (struct content){packed, packed ? h.plain_size : (uint64_t)st->st_size};
+    return packed ? h.packed_size == (uint64_t)st->st_size
+                  : sqlite_head_is(head) && sqlite_head_application(head) == STORE_APPLICATION;
+}
+
+static bool is_counterpart(int fd, const char *path)
+{
+    struct content mine, its;
+    struct stat st, its_st;
+    int other = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool is = other >= 0 && content_of(fd, &mine, &st) && content_of(other, &its, &its_st) &&
+              mine.packed != its.packed && mine.plain_size == its.plain_size &&
+              st.st_mtim.tv_sec == its_st.st_mtim.tv_sec &&
+              st.st_mtim.tv_nsec == its_st.st_mtim.tv_nsec;
+    if (other >= 0)
+        close(other);
+    return is;
+}
+
+// Whether what is open there was left behind by one that was killed as it made path.
+static bool is_remains(int fd, const char *path)
+{
+    char first[PACK_PLACE_FIRST];
+    ssize_t n = pread(fd, first, sizeof first, 0);
+    return n == 0 ||
+           (n == (ssize_t)sizeof first && memcmp(first, PACK_PLACE_MARK, sizeof first) == 0) ||
+           is_counterpart(fd, path);
 }
 
 // The lock tells what somebody else is making from what was left behind.
@@ -64,7 +137,16 @@ static int make_beside(struct pack_place *p)
         p->out = -1;
         return pack_place_fail(p, E_BUSY, "%s is being made by another process", p->beside);
     }
-    return ftruncate(p->out, 0) == 0 ? 0 : failed(p, p->beside, "cannot make it");
+    if (!is_remains(p->out, p->to)) {
+        close(p->out);
+        p->out = -1;
+        return pack_place_fail(
+            p, E_REFUSED, "%s stands beside it, which is nothing of ours; give it another name",
+            p->beside);
+    }
+    if (ftruncate(p->out, 0) != 0)
+        return failed(p, p->beside, "cannot make it");
+    return put(p, PACK_PLACE_MARK, PACK_PLACE_FIRST, 0);
 }
 
 void pack_clean(const char *path)
@@ -75,7 +157,7 @@ void pack_clean(const char *path)
     int fd = open(name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, name))
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, name) && is_remains(fd, path))
         unlink(name);
     close(fd);
 }
@@ -91,7 +173,7 @@ int pack_place_open(struct pack_place *p, const char *from, const char *to, char
     size_t n = p->to ? strlen(p->to) + sizeof PACK_BESIDE : 0;
     p->beside = p->to ? malloc(n) : NULL;
     if (!p->beside)
-        return nomem(p);
+        return pack_place_nomem(p);
     snprintf(p->beside, n, "%s" PACK_BESIDE, p->to);
     p->in = open(p->from, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (p->in < 0 || fstat(p->in, &p->was) != 0)
@@ -111,12 +193,11 @@ int pack_place_open(struct pack_place *p, const char *from, const char *to, char
 
 int pack_place_sync(struct pack_place *p)
 {
-    const struct timespec times[2] = {p->was.st_atim, p->was.st_mtim};
     // Who is not root keeps what is his own.
     if (fchown(p->out, p->was.st_uid, p->was.st_gid) != 0 && errno != EPERM)
         return failed(p, p->beside, "cannot set its owner");
-    if (fchmod(p->out, p->was.st_mode & 0777) != 0 || futimens(p->out, times) != 0)
-        return failed(p, p->beside, "cannot set its mode and time");
+    if (fchmod(p->out, p->was.st_mode & 0777) != 0)
+        return failed(p, p->beside, "cannot set its mode");
     return fsync(p->out) == 0 ? 0 : failed(p, p->beside, "cannot write");
 }
 
@@ -151,9 +232,22 @@ static int take_new(struct pack_place *p)
     return rc == 0 ? 0 : failed(p, p->to, "cannot make it");
 }
 
+static int complete(struct pack_place *p)
+{
+    const struct timespec times[2] = {p->was.st_atim, p->was.st_mtim};
+    int e = put(p, p->first, sizeof p->first, 0);
+    if (e != 0)
+        return e;
+    if (futimens(p->out, times) != 0)
+        return failed(p, p->beside, "cannot set its time");
+    return fsync(p->out) == 0 ? 0 : failed(p, p->beside, "cannot write");
+}
+
 int pack_place_take(struct pack_place *p)
 {
-    int e = strcmp(p->from, p->to) == 0 ? take_over(p) : take_new(p);
+    int e = complete(p);
+    if (e == 0)
+        e = strcmp(p->from, p->to) == 0 ? take_over(p) : take_new(p);
     if (e != 0)
         return e;
     folder_sync(p->to);
@@ -178,12 +272,16 @@ void pack_place_close(struct pack_place *p)
 
 int pack_place_read(struct pack_place *p, int fd, void *out, size_t n, uint64_t at)
 {
+    const size_t all = n;
+    const uint64_t from = at;
     for (unsigned char *to = out; n > 0;) {
         ssize_t some = pread(fd, to, n, (off_t)at);
         if (some < 0 && errno == EINTR)
             continue;
-        if (some < 0)
-            return failed(p, fd == p->out ? p->beside : p->from, "cannot read it");
+        if (some < 0) {
+            int e = failed(p, fd == p->out ? p->beside : p->from, "cannot read it");
+            return fd == p->in && e == E_IO ? E_DAMAGED : e;
+        }
         if (some == 0)
             return pack_place_fail(p, E_DAMAGED, "it ends before byte %llu",
                                    (unsigned long long)at + n);
@@ -191,20 +289,21 @@ int pack_place_read(struct pack_place *p, int fd, void *out, size_t n, uint64_t 
         at += (uint64_t)some;
         n -= (size_t)some;
     }
+    if (fd == p->out && from < PACK_PLACE_FIRST)
+        memcpy(out, p->first + from, in_first(all, from));
     return 0;
 }
 
 int pack_place_write(struct pack_place *p, const void *bytes, size_t n, uint64_t at)
 {
-    for (const unsigned char *from = bytes; n > 0;) {
-        ssize_t some = pwrite(p->out, from, n, (off_t)at);
-        if (some < 0 && errno == EINTR)
-            continue;
-        if (some < 0)
-            return failed(p, p->beside, "cannot write");
-        from += some;
-        at += (uint64_t)some;
-        n -= (size_t)some;
-    }
-    return 0;
+    const unsigned char *from = bytes;
+    size_t first = in_first(n, at);
+    if (first > 0)
+        memcpy(p->first + at, from, first);
+    return put(p, from + first, n - first, at + first);
+}
+
+int pack_place_cut(struct pack_place *p, uint64_t size)
+{
+    return ftruncate(p->out, (off_t)size) == 0 ? 0 : failed(p, p->beside, "cannot write");
 }

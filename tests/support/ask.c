@@ -1,11 +1,13 @@
 #include "tests/support/ask.h"
 
+#include "schema/packed.h"
 #include "schema/store.h"
 
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -64,4 +66,15 @@ void ask_sound(const char *file)
     assert_int_equal(sums.holes, 0);
     assert_int_equal(sums.unbalanced, 0);
     store_close(s);
+}
+
+bool ask_is_packed(const char *file)
+{
+    char first[sizeof PACKED_MAGIC];
+    FILE *f = fopen(file, "re");
+    bool is = f && fread(first, sizeof first, 1, f) == 1 &&
+              memcmp(first, PACKED_MAGIC, sizeof first) == 0;
+    if (f)
+        fclose(f);
+    return is;
 }

@@ -74,7 +74,7 @@ static void assert_untouched(void)
 {
     assert_true(is_plain(path));
     assert_false(there(beside));
-    assert_false(pack_is(path));
+    assert_false(ask_is_packed(path));
 }
 
 // ---- the whole way
@@ -89,7 +89,7 @@ static void test_there_and_back(void **state)
     assert_int_equal(stat(path, &was), 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pack_file(path, NULL, NULL, NULL, why), 0);
-        assert_true(pack_is(path) && store_is_capture(path));
+        assert_true(ask_is_packed(path) && store_is_capture(path));
         assert_false(there(beside));
         assert_int_equal(stat(path, &now), 0);
         assert_true(now.st_size < was.st_size / 4 && now.st_mode == was.st_mode);
@@ -114,7 +114,7 @@ static void test_to(void **state)
     assert_untouched();
     assert_int_equal(pack_file(path, to, NULL, NULL, why), E_EXISTS);
     assert_int_equal(pack_unpack(to, back, NULL, NULL, why), 0);
-    assert_true(is_plain(back) && pack_is(to));
+    assert_true(is_plain(back) && ask_is_packed(to));
     assert_int_equal(pack_unpack(to, back, NULL, NULL, why), E_EXISTS);
     unlink(to);
     unlink(back);
@@ -165,7 +165,7 @@ static void test_live(void **state)
     struct store *store;
     (void)state;
     // Its recorder ended, and will go on with it.
-    refused(E_BUSY, "capture.db", "a live file");
+    refused(E_BUSY, "capture.db", "a live file, which a recorder may go on with; give --to");
     assert_int_equal(store_open(&store, tmp_path(live, s.dir, "capture.db"), STORE_WRITE, why), 0);
     refused(E_BUSY, "capture.db", "a recorder writes to it");
     store_close(store);
@@ -260,11 +260,11 @@ static void test_stopped(void **state)
         if (e)
             assert_untouched();
     }
-    assert_true(i > 8 && pack_is(path)); // once a group at least
+    assert_true(i > 8 && ask_is_packed(path)); // once a group at least
     plan.at = 3;
     plan.calls = 0;
     assert_int_equal(pack_unpack(path, NULL, happen, NULL, why), E_AGAIN);
-    assert_true(pack_is(path) && !there(beside));
+    assert_true(ask_is_packed(path) && !there(beside));
     put_plain();
 }
 
@@ -286,7 +286,7 @@ static void test_killed(void **state)
         assert_true(is_plain(path) && there(beside));
         ask_sound(path);
     }
-    assert_true(pack_is(path) && !there(beside));
+    assert_true(ask_is_packed(path) && !there(beside));
     put_plain();
 }
 
@@ -314,7 +314,7 @@ static void test_changed(void **state)
         put_plain();
         assert_int_equal(pack_with(CHANGE, i), E_DAMAGED);
         assert_non_null(strstr(why, "it changed while it was packed"));
-        assert_true(!pack_is(path) && !there(beside));
+        assert_true(!ask_is_packed(path) && !there(beside));
         put_plain();
         assert_int_equal(pack_with(REPLACE, i), E_BUSY);
         assert_non_null(strstr(why, "another file took its place"));
@@ -356,7 +356,7 @@ static void test_nomem(void **state)
             // What only makes the rename durable can do without.
             assert_true(e == 0 || (failed && e == E_NOMEM));
             assert_false(there(beside));
-            assert_int_equal(pack_is(path), (e == 0) != unpacking);
+            assert_int_equal(ask_is_packed(path), (e == 0) != unpacking);
             if (e == 0 && failed)
                 e = unpacking ? pack_file(path, NULL, NULL, NULL, why)
                               : pack_unpack(path, NULL, NULL, NULL, why);
@@ -425,7 +425,7 @@ static void test_damaged(void **state)
     assert_true(f.damages > 1);
     store_close(store);
     assert_int_equal(pack_unpack(path, NULL, NULL, NULL, why), E_DAMAGED);
-    assert_true(pack_is(path) && !there(beside));
+    assert_true(ask_is_packed(path) && !there(beside));
     // Nothing of it but its beginning.
     tmp_write(path, bytes, 1000);
     assert_int_equal(store_open(&store, path, STORE_READ, why), E_DAMAGED);

@@ -2,6 +2,7 @@
 #include "proto/base/log.h"
 #include "recorder/packer.h"
 #include "schema/pack.h"
+#include "tests/support/ask.h"
 #include "tests/support/sample.h"
 
 #include <setjmp.h>
@@ -47,7 +48,7 @@ static bool becomes_packed(const char *path)
 {
     const struct timespec pause = {0, 5 * 1000 * 1000};
     for (int i = 0; i < 6000; i++) {
-        if (pack_is(path))
+        if (ask_is_packed(path))
             return true;
         nanosleep(&pause, NULL);
     }
@@ -104,7 +105,7 @@ static void test_ended(void **state)
         for (int k = 0; k < FILES; k++) {
             snprintf(beside, sizeof beside, "%s" PACK_BESIDE, files[k]);
             assert_int_not_equal(access(beside, F_OK), 0);
-            if (pack_is(files[k]))
+            if (ask_is_packed(files[k]))
                 assert_int_equal(pack_unpack(files[k], NULL, NULL, NULL, why), 0);
         }
     }
@@ -119,7 +120,7 @@ static void test_tried_again(void **state)
     assert_int_equal(link(files[0], tmp_path(other, s.dir, "other")), 0);
     give(p, files[0], files[1], NULL);
     assert_true(becomes_packed(files[1]));
-    assert_false(pack_is(files[0]));
+    assert_false(ask_is_packed(files[0]));
     assert_int_equal(unlink(other), 0);
     give(p, files[0], NULL, NULL);
     assert_true(becomes_packed(files[0]));
