@@ -256,8 +256,8 @@ const struct option_def settings_table[] = {
      .type = OPT_FLAG,
      .flags = LIVE,
      .programs = R | X,
-     .sentence = "Make numbered files small, at low priority; the tools read them as before "
-                 "(tapedeck pack)."},
+     .sentence = "Make numbered files small, at low priority: the tools read them as before, "
+                 "sqlite3 with an extension only (tapedeck pack)."},
 
     // limits
     {.name = "workers",

@@ -85,9 +85,14 @@ static int all(struct work *w, struct options *o, int argc, char **argv)
     w->quiet = options_flag(o, "quiet");
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    for (int i = 0; i < argc && !stopped; i++)
+    int i = 0;
+    for (; i < argc && !stopped; i++)
         if (one(w, argv[i], to) != CLI_OK)
             code = CLI_FAILED;
+    if (i < argc) {
+        cli_error("interrupted; %s and what follows it are as they were", argv[i]);
+        code = CLI_FAILED;
+    }
     return code;
 }
 
@@ -110,12 +115,15 @@ const struct command command_pack = {
     .example = "tapedeck pack archive/capture-000001.db --to packed.db\n"
                "tapedeck pack archive/capture-0*.db",
     .text =
-        "A packed capture is a fraction of its size. All commands read it as before, and the "
-        "sqlite3 program with the extension tapedeck-sqlite.so; nothing writes to it. `tapedeck "
-        "unpack` makes it what it was, byte for byte.\n"
-        "Only a sealed capture is packed, which no recorder goes on with: one with a number in "
-        "its name. In place, the old file is there until the new one was written and compared "
-        "with it. A run that is cut short changes nothing.",
+        "A packed capture is a fraction of its size. All commands read it as before; the sqlite3 "
+        "program needs the extension tapedeck-sqlite.so for it, and says \"file is not a "
+        "database\" without. Nothing writes to it. `tapedeck unpack` makes it what it was, byte "
+        "for byte.\n"
+        "A sealed capture is packed in place, which no recorder goes on with: one with a number "
+        "in its name. The old file is there until the new one was written and compared with it. "
+        "The last file of a recorder that ended is packed with --to, since the next recorder goes "
+        "on with it. A run that is cut short changes nothing but that the files before were "
+        "packed.",
     .options = options,
     .run = run_pack,
 };

@@ -3,6 +3,7 @@
 #include "tests/support/sample.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,10 @@ static void test_refused(void **state)
     (void)state;
     fails("tapedeck pack capture.db", "capture.db: a live file");
     fails("tapedeck pack nothing.db", "nothing.db: ");
+    // Too large for it, as no file is that can be made small.
+    fails("cp capture-000001.db large.db; truncate -s 1025G large.db && tapedeck pack large.db ||"
+          " { rm -f large.db; exit 1; }",
+          "large.db: it is too large");
     fails("tapedeck pack .", "not a file");
     fails("echo text > text.db; tapedeck pack text.db", "text.db: not a capture");
     fails("tapedeck unpack capture-000001.db", "capture-000001.db: not a packed capture");
@@ -153,6 +158,59 @@ static void test_refused(void **state)
     says(p.out, "one.db: ");
     program_clear(&p);
     runs("rm one.db");
+}
+
+// The last file of a recorder that ended says the same when it is packed, and stays what the next
+// recorder goes on with.
+static void test_last_file(void **state)
+{
+    static const char *const asked[] = {
+        "tapedeck ls $F --json",
+        "tapedeck query $F 'SELECT * FROM endpoints'",
+        "tapedeck query $F 'SELECT txn, side, hex(bytes) FROM content' --json",
+        "tapedeck stats $F",
+        "tapedeck verify $F",
+        "tapedeck export jsonl $F",
+        "tapedeck export har $F",
+    };
+    (void)state;
+    fails("tapedeck pack capture.db", "give --to, to pack it into another file");
+    runs("cp capture.db was.db && mkdir packed && "
+         "tapedeck pack capture.db --to packed/last.db && cmp capture.db was.db");
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        char plain[256], packed[256];
+        snprintf(plain, sizeof plain, "F=capture.db; %s", asked[i]);
+        snprintf(packed, sizeof packed, "F=packed/last.db; %s", asked[i]);
+        char *before = output(plain, 0), *now = output(packed, 0);
+        assert_string_equal(before, now);
+        free(before);
+        free(now);
+    }
+    runs("test \"$(ls packed)\" = last.db && tapedeck unpack packed/last.db &&"
+         " cmp packed/last.db was.db && rm -r packed was.db");
+}
+
+// A signal between two files ends it, and what was not done is no success.
+static void test_interrupted(void **state)
+{
+    enum { FILES = 4000 }; // more lines than a pipe takes
+    struct program p;
+    const char **words = calloc(FILES + 3, sizeof *words);
+    (void)state;
+    assert_non_null(words);
+    runs("tapedeck pack capture-000001.db");
+    words[0] = "tapedeck";
+    words[1] = "pack";
+    for (int i = 0; i < FILES; i++)
+        words[2 + i] = path;
+    program_start(&p, words, NULL);
+    assert_true(program_wait_for(&p, "packed already"));
+    program_end(&p, SIGTERM);
+    assert_int_equal(p.code, 1);
+    says(p.err, "interrupted; ");
+    program_clear(&p);
+    free(words);
+    runs("tapedeck unpack capture-000001.db");
 }
 
 // What a recorder says that is to write to a packed file.
@@ -245,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_answers), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_written),      cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_last_file),    cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_sqlite3),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
