@@ -2,9 +2,11 @@
 #include "proto/base/write_signals.h"
 #include "proto/config.h"
 #include "proto/settings.h"
+#include "recorder/packer.h"
 #include "recorder/server.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define HELP_WIDTH 100
@@ -89,6 +91,8 @@ int main(int argc, char **argv)
     char why[WHY_MAX] = "";
     int code = 0;
     write_signals_ignore();
+    if (argc > 1 && strcmp(argv[1], PACKER_MODE) == 0)
+        return packer_main(argc, argv);
     log_init("tapedeck-recorder");
     p.options = load(&p, why);
     if (!p.options)

@@ -39,7 +39,9 @@ struct retain_file {
     int64_t row;           // its number as it has it itself
     int32_t number, after; // of its name, of the name of the file before
     unsigned char look;
+    unsigned char stays; // times in a row that packing it failed
     bool told, ours, packed, gone;
+    int64_t again_us; // not tried before
 };
 
 struct sweep {
@@ -158,6 +160,8 @@ static void remember(struct sweep *s, const struct retain *r)
             f->row = was->row;
             f->after = was->after;
             f->packed = was->packed;
+            f->stays = was->stays;
+            f->again_us = was->again_us;
         }
     }
 }
@@ -258,9 +262,10 @@ static const char *reason(const struct retain_conf *c, const struct retain_file 
 
 static bool drop(const struct sweep *s, const struct retain_file *f, const char *why)
 {
-    static const char *const ends[] = {"-wal", "-shm", "-journal", PACK_BESIDE};
+    static const char *const ends[] = {"-wal", "-shm", "-journal"};
     char path[PATH_MAX + CAPTURE_NAME_MORE], beside[NAME_MAX + 16], size[UNITS_TEXT];
     const char *name = path_of(s, f, path);
+    pack_clean(path);
     if (unlinkat(s->folder, name, 0) != 0) {
         log_error("cannot delete a sealed file file=\"%s\" error=\"%s\"", name, strerror(errno));
         return false;
@@ -331,15 +336,23 @@ int retain_sweep(struct retain *r, const struct retain_conf *c, const struct ret
     return result;
 }
 
-int retain_plain(const struct retain *r, const struct retain_live *live, char **paths, int max)
+// ---- packing
+
+// A clock that was set back does not make it wait for longer.
+static bool may_be_packed(const struct retain_file *f, int64_t now_us)
 {
-    struct capture_name name = capture_name_live(live->path);
+    return f->ours && !f->gone && !f->packed &&
+           (now_us >= f->again_us || f->again_us - now_us > RETAIN_AGAIN_MAX_US);
+}
+
+int retain_plain(const struct retain *r, const char *live, int64_t now_us, char **paths, int max)
+{
+    struct capture_name name = capture_name_live(live);
     int n = 0;
     for (size_t i = 0; i < r->n && n < max; i++) {
-        const struct retain_file *f = &r->files[i];
         char path[PATH_MAX + CAPTURE_NAME_MORE];
-        if (!f->ours || f->gone || f->packed ||
-            !capture_name_sealed(path, sizeof path, &name, f->number))
+        if (!may_be_packed(&r->files[i], now_us) ||
+            !capture_name_sealed(path, sizeof path, &name, r->files[i].number))
             continue;
         paths[n] = strdup(path);
         if (!paths[n]) {
@@ -350,4 +363,39 @@ int retain_plain(const struct retain *r, const struct retain_live *live, char **
         n++;
     }
     return n;
+}
+
+static struct retain_file *find(const struct retain *r, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const struct retain_file key = {.number =
+                                        (int32_t)capture_name_of(slash ? slash + 1 : path).number};
+    return r->n > 0 ? bsearch(&key, r->files, r->n, sizeof key, by_number) : NULL;
+}
+
+void retain_packed(struct retain *r, const char *path)
+{
+    struct retain_file *f = find(r, path);
+    if (f)
+        f->packed = true;
+}
+
+bool retain_stays(struct retain *r, const char *path, int64_t now_us)
+{
+    struct retain_file *f = find(r, path);
+    if (!f)
+        return true;
+    int64_t wait = RETAIN_AGAIN_MIN_US;
+    for (int i = 0; i < f->stays && wait < RETAIN_AGAIN_MAX_US; i++)
+        wait *= 2;
+    f->again_us = now_us + (wait < RETAIN_AGAIN_MAX_US ? wait : RETAIN_AGAIN_MAX_US);
+    if (f->stays < UCHAR_MAX)
+        f->stays++;
+    return f->stays == 1;
+}
+
+bool retain_has(const struct retain *r, const char *path)
+{
+    const struct retain_file *f = find(r, path);
+    return f && f->ours && !f->gone;
 }

@@ -5,6 +5,7 @@
 #ifndef TAPEDECK_RECORDER_RETAIN_H
 #define TAPEDECK_RECORDER_RETAIN_H
 
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "schema/identity.h"
 
@@ -52,9 +53,20 @@ struct retain_live {
 int retain_sweep(struct retain *r, const struct retain_conf *c, const struct retain_live *live,
                  int64_t now_us) MUST_CHECK;
 
-// Sealed files of the capture that the last sweep found and left, and that are not packed, the
-// oldest first: their whole paths, at most max, to be freed by the caller. How many; E_NOMEM.
-int retain_plain(const struct retain *r, const struct retain_live *live, char **paths,
+// Sealed files of the capture whose live file that is, that the last sweep found and left, that are
+// not packed, and that may be tried now, the oldest first: their whole paths, at most max, to be
+// freed by the caller. How many; E_NOMEM.
+int retain_plain(const struct retain *r, const char *live, int64_t now_us, char **paths,
                  int max) MUST_CHECK;
+// That file, whose number is in its name, needs no packing any more.
+void retain_packed(struct retain *r, const char *path);
+// It cannot be packed as it is. Until something about it changes it is tried again after
+// RETAIN_AGAIN_MIN_US, and then after twice as long each time. Whether that is the first time.
+bool retain_stays(struct retain *r, const char *path, int64_t now_us);
+// Whether the last sweep found and left it.
+bool retain_has(const struct retain *r, const char *path);
+
+#define RETAIN_AGAIN_MIN_US (60 * US_PER_S)
+#define RETAIN_AGAIN_MAX_US (24 * 3600 * US_PER_S)
 
 #endif

@@ -37,7 +37,7 @@ struct sink_sqlite {
     struct unpack *unpack;
     struct retain_conf retain;
     struct retain sealed;
-    struct packer *packer;       // NULL: nothing was to be packed yet
+    struct packer *packer;       // NULL: nothing is to be packed
     int64_t made_us;             // of the live file; 0: not known
     uint64_t run;                // of this sink: of nobody else's, and none before
     uint64_t file;               // its name; 0: not known
@@ -232,14 +232,12 @@ static void rotate(struct sink_sqlite *q, int64_t now_us)
     q->rotate_us = q->sweep_us = 0;
 }
 
-static void pack(struct sink_sqlite *q, const struct retain_live *live)
+static void pack(struct sink_sqlite *q)
 {
-    char *paths[PACKER_MAX];
     if (q->retain.pack && !q->packer)
-        q->packer = packer_new();
-    int n = q->retain.pack && q->packer ? retain_plain(&q->sealed, live, paths, PACKER_MAX) : 0;
-    if (q->packer && n >= 0)
-        packer_give(q->packer, paths, n);
+        q->packer = packer_new(PACKER_PROGRAM);
+    if (q->packer)
+        packer_swept(q->packer, &q->sealed);
 }
 
 // Whether records under way may refer to content of the file before; see the head.
@@ -258,10 +256,8 @@ static bool may_refer_before(struct sink_sqlite *q, int64_t now_us)
 static void sweep(struct sink_sqlite *q, int64_t size, int64_t now_us)
 {
     struct retain_live live = {.path = store_path(q->store), .size = size};
-    if (!retain_sweeps(&q->retain)) {
-        pack(q, &live); // not any more
+    if (!retain_sweeps(&q->retain))
         return;
-    }
     live.before_stays = may_refer_before(q, now_us);
     if (live.before_stays)
         q->sweep_us = now_us + FRESH_US;
@@ -272,7 +268,7 @@ static void sweep(struct sink_sqlite *q, int64_t size, int64_t now_us)
         log_error("sealed files cannot be looked through capture=\"%s\" error=\"%s\"", live.path,
                   err_text(e));
     else
-        pack(q, &live);
+        pack(q);
 }
 
 static void sqlite_tend(struct recorder_sink *s, int64_t now_us)
@@ -289,16 +285,22 @@ static void sqlite_tend(struct recorder_sink *s, int64_t now_us)
         rotate(q, now_us);
         size = asks_size ? store_file_size(q->store) : 0;
     }
-    if (now_us < q->sweep_us)
-        return;
-    q->sweep_us = now_us + ROTATE_EVERY_US;
-    sweep(q, size, now_us);
+    if (now_us >= q->sweep_us) {
+        q->sweep_us = now_us + ROTATE_EVERY_US;
+        sweep(q, size, now_us);
+    }
+    if (q->packer)
+        packer_tend(q->packer, &q->sealed, store_path(q->store), now_us);
 }
 
 static void sqlite_set_retain(struct recorder_sink *s, const struct retain_conf *retain)
 {
     self(s)->retain = *retain;
     self(s)->rotate_us = self(s)->sweep_us = 0;
+    if (!retain->pack) {
+        packer_free(self(s)->packer);
+        self(s)->packer = NULL;
+    }
 }
 
 static const char *sqlite_why(const struct recorder_sink *s)

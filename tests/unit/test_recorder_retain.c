@@ -418,16 +418,74 @@ static void a_missing_folder_or_memory_is_told(void **state)
     assert_int_equal(sweep(&c, "capture.db", 1), 0); // nothing to do is not even looked up
 }
 
-static int waiting(const char *of, char names[8][32])
+static int waiting_at(const char *of, int64_t now_us, char names[8][32])
 {
     char path[TMP_PATH], *paths[8];
-    struct retain_live live = {.path = tmp_path(path, dir, of)};
-    int n = retain_plain(&known, &live, paths, 8);
+    int n = retain_plain(&known, tmp_path(path, dir, of), now_us, paths, 8);
     for (int i = 0; i < n; i++) {
         snprintf(names[i], sizeof names[i], "%s", strrchr(paths[i], '/') + 1);
         free(paths[i]);
     }
     return n;
+}
+
+static int waiting(const char *of, char names[8][32])
+{
+    return waiting_at(of, NOW, names);
+}
+
+// What cannot be packed does not stand before the others, is tried again ever less often, and at
+// once when it was changed.
+static void what_cannot_be_packed_waits(void **state)
+{
+    (void)state;
+    char path[TMP_PATH], names[8][32];
+    const int64_t minute = RETAIN_AGAIN_MIN_US;
+    int64_t now = NOW;
+    struct retain_conf c = {.pack = true};
+    for (int i = 1; i <= 12; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "capture-%06d.db", i);
+        make(name, 2, 100);
+    }
+    assert_int_equal(sweep(&c, "capture.db", 0), 0);
+    for (int i = 1; i <= 10; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "capture-%06d.db", i);
+        assert_true(retain_has(&known, tmp_path(path, dir, name)));
+        assert_true(retain_stays(&known, path, now));
+    }
+    assert_false(retain_has(&known, "/elsewhere/capture-000013.db"));
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(waiting_at("capture.db", now, names), 2);
+        assert_string_equal(names[0], "capture-000011.db");
+        assert_int_equal(sweep(&c, "capture.db", 0), 0);
+    }
+    retain_packed(&known, tmp_path(path, dir, "capture-000011.db"));
+    assert_int_equal(waiting_at("capture.db", now, names), 1);
+    // A minute, two, four, … a day.
+    tmp_path(path, dir, "capture-000001.db");
+    int64_t wait = minute;
+    for (int i = 0; i < 300; i++) {
+        waiting_at("capture.db", now + wait - 1, names);
+        assert_string_not_equal(names[0], "capture-000001.db");
+        waiting_at("capture.db", now + wait, names);
+        assert_string_equal(names[0], "capture-000001.db");
+        now += wait;
+        assert_false(retain_stays(&known, path, now));
+        wait = wait * 2 < RETAIN_AGAIN_MAX_US ? wait * 2 : RETAIN_AGAIN_MAX_US;
+    }
+    assert_int_equal(wait, RETAIN_AGAIN_MAX_US);
+    // A clock that was set back, and a change.
+    assert_int_equal(waiting_at("capture.db", now - 1, names), 8);
+    assert_string_equal(names[0], "capture-000001.db");
+    waiting_at("capture.db", now, names);
+    assert_string_not_equal(names[0], "capture-000001.db");
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(sweep(&c, "capture.db", 0), 0);
+    assert_int_equal(waiting_at("capture.db", now, names), 8);
+    assert_string_equal(names[0], "capture-000001.db");
+    assert_true(retain_stays(&known, path, now));
 }
 
 static void packed_files_count_as_they_are(void **state)
@@ -456,7 +514,8 @@ static void packed_files_count_as_they_are(void **state)
     c.keep_size = 2 * 16 * PAGE + st.st_size;
     assert_int_equal(sweep(&c, "capture.db", 0), 0);
     c.keep_size--;
-    put("capture-000001.db" PACK_BESIDE, "left behind", 11, 0);
+    put("capture-000001.db" PACK_BESIDE, "Tapedeck packing and more", 25, 0);
+    put("capture-000002.db" PACK_BESIDE, "somebody's own", 14, 0);
     assert_int_equal(sweep(&c, "capture.db", 0), 1);
     assert_false(there("capture-000001.db") || there("capture-000001.db" PACK_BESIDE));
     assert_true(there("capture-000002.db"));
@@ -464,7 +523,7 @@ static void packed_files_count_as_they_are(void **state)
     c = (struct retain_conf){.pack = true, .keep_age_us = 100 * US_PER_S};
     assert_int_equal(sweep(&c, "capture.db", 0), 2);
     assert_int_equal(waiting("capture.db", names), 0);
-    assert_true(there("capture-000004.db"));
+    assert_true(there("capture-000004.db") && there("capture-000002.db" PACK_BESIDE));
 }
 
 int main(void)
@@ -481,6 +540,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_of_the_store_are_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_capture_may_have_any_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_number_of_files_is_swept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_packed_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(packed_files_count_as_they_are, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_folder_or_memory_is_told, set_up, tear_down),
     };
