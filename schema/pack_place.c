@@ -14,6 +14,7 @@
 
 #include "schema/folder.h"
 
+#include "proto/base/clock.h"
 #include "schema/pack.h"
 #include "schema/packed.h"
 #include "schema/sqlite_head.h"
@@ -106,8 +107,7 @@ static bool is_counterpart(int fd, const char *path)
     int other = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     bool is = other >= 0 && content_of(fd, &mine, &st) && content_of(other, &its, &its_st) &&
               mine.packed != its.packed && mine.plain_size == its.plain_size &&
-              st.st_mtim.tv_sec == its_st.st_mtim.tv_sec &&
-              st.st_mtim.tv_nsec == its_st.st_mtim.tv_nsec;
+              clock_same(&st.st_mtim, &its_st.st_mtim);
     if (other >= 0)
         close(other);
     return is;
