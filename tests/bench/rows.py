@@ -231,11 +231,19 @@ def tables(rows, lines):
     return "\n".join(bars) + "\n", "\n".join(out) + "\n"
 
 
+ABOUT = """## What it costs
+
+Beside other proxies that are given the same work, in one run on one machine. CPU is that of all our processes, unless the row says
+"proxy"; what was not recorded whole and verified does not hold.
+
+"""
+
+
 def publish(bars):
     """Puts the bars into the README, between its two marks."""
     with open(README, encoding="utf-8") as f:
         text = f.read()
-    text, n = re.subn(r"(<!-- bench: .*? -->\n).*?(<!-- end of bench -->)", lambda m: m[1] + bars + m[2], text, count=1, flags=re.S)
+    text, n = re.subn(r"(<!-- bench: .*? -->\n).*?(<!-- end of bench -->)", lambda m: m[1] + ABOUT + bars + m[2], text, count=1, flags=re.S)
     if n != 1:
         raise SystemExit("the README has no place for it")
     with open(README, "w", encoding="utf-8") as f:
