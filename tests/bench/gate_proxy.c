@@ -17,6 +17,7 @@
 #include "proxy/flow.h"
 #include "proxy/mode.h"
 #include "tests/script/fake_io.h"
+#include "tests/support/random.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -193,14 +194,7 @@ static void set_up(struct gate *g, struct gate_upstream *upstream)
 // ---- what is said: of eight exchanges four are small, three bring JSON (one of them in chunks),
 // one posts it
 
-static uint64_t random_state = 88172645463325252ULL;
-static uint64_t random_next(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
-}
+static uint64_t random_state = RANDOM_SEED;
 
 // What one end says: bytes that no later exchange says again.
 struct words {
@@ -229,7 +223,7 @@ static void add_json(struct words *w)
     add(w, "[");
     while (w->n + 80 < end)
         add(w, "{\"id\":\"%016" PRIx64 "\",\"name\":\"a transaction\",\"tags\":[\"a\"]},",
-            random_next());
+            random_next(&random_state));
     add(w, "%*s]", (int)(end - w->n), "{}");
     add(w, "\n");
 }
@@ -241,14 +235,14 @@ static void make_ask(struct words *w, uint64_t i)
             "POST /v1/orders/%" PRIu64 "?trace=%016" PRIx64 " HTTP/1.1\r\n"
             "Host: api.example.com\r\nUser-Agent: gate/1\r\nAccept: */*\r\n"
             "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n",
-            i, random_next(), BODY);
+            i, random_next(&random_state), BODY);
         add_json(w);
     } else {
         add(w,
             "GET /v1/items/%" PRIu64 "?trace=%016" PRIx64 " HTTP/1.1\r\n"
             "Host: api.example.com\r\nUser-Agent: gate/1\r\nAccept: */*\r\n"
             "Accept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\n\r\n",
-            i % 97, random_next());
+            i % 97, random_next(&random_state));
     }
 }
 
@@ -259,13 +253,13 @@ static void make_answer(struct words *w, uint64_t i)
         add(w,
             "Content-Type: application/json\r\nContent-Length: %d\r\n"
             "X-Request-Id: %016" PRIx64 "\r\nConnection: keep-alive\r\n\r\n",
-            BODY, random_next());
+            BODY, random_next(&random_state));
         add_json(w);
     } else if (i % 8 == 6) {
         add(w,
             "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
             "X-Request-Id: %016" PRIx64 "\r\n\r\n%x\r\n",
-            random_next(), BODY);
+            random_next(&random_state), BODY);
         add_json(w);
         add(w, "\r\n0\r\n\r\n");
     } else {

@@ -8,6 +8,7 @@
 #include "proto/base/clock.h"
 #include "proto/record.pb-c.h"
 #include "tests/support/frames.h"
+#include "tests/support/random.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -46,14 +47,6 @@ static ProtobufCBinaryData bytes(const char *p, size_t n)
     return (ProtobufCBinaryData){.len = n, .data = (uint8_t *)(uintptr_t)p};
 }
 
-static uint64_t random_next(struct load *l)
-{
-    l->random ^= l->random << 13;
-    l->random ^= l->random >> 7;
-    l->random ^= l->random << 17;
-    return l->random;
-}
-
 static void make_body(struct load *l, char out[BODY])
 {
     static const char row[] =
@@ -63,7 +56,7 @@ static void make_body(struct load *l, char out[BODY])
     memset(out, ' ', BODY);
     out[0] = '[';
     for (; n + sizeof row < BODY; n += sizeof row - 1) {
-        uint64_t r = random_next(l);
+        uint64_t r = random_next(&l->random);
         memcpy(out + n, row, sizeof row - 1);
         for (size_t i = 0; i < 16; i++, r >>= 4)
             out[n + 7 + i] = digits[r & 15];
@@ -88,7 +81,7 @@ static void put_txn(struct load *l, uint64_t n)
     Tapedeck__Account account;
     tapedeck__transaction__init(&m);
     tapedeck__account__init(&account);
-    uint64_t r = random_next(l);
+    uint64_t r = random_next(&l->random);
     snprintf(path, sizeof path, "/v1/items/%u", (unsigned)(r % 1000));
     snprintf(query, sizeof query, "trace=%016" PRIx64, r);
     int asks = snprintf(ask, sizeof ask,
@@ -207,7 +200,7 @@ int main(int argc, char **argv)
     if (argc != 4)
         die("usage: recorder_load SOCKET COUNT STREAM");
     uint64_t count = strtoull(argv[2], NULL, 10), stream = strtoull(argv[3], NULL, 10);
-    l.random = 88172645463325252ULL + stream * 0x9e3779b97f4a7c15ULL;
+    l.random = RANDOM_SEED + stream * 0x9e3779b97f4a7c15ULL;
     l.at_us = clock_wall_us();
     open_link(&l, argv[1], (int)(stream & 0xff));
     int64_t begin = clock_mono_us();

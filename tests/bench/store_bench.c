@@ -6,6 +6,7 @@
 //   store_bench verify FILE
 #include "proto/base/clock.h"
 #include "schema/store.h"
+#include "tests/support/random.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,14 +21,7 @@ static void die(const char *what, const char *why)
     exit(1);
 }
 
-static uint64_t random_state = 88172645463325252ULL;
-static uint64_t random_next(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
-}
+static uint64_t random_state = RANDOM_SEED;
 
 struct load {
     struct store *s;
@@ -46,7 +40,7 @@ static void put_one(struct load *l, int64_t n)
                                "Cache-Control: no-store\r\nContent-Length: 1024\r\n"
                                "Connection: keep-alive\r\n\r\n";
     char path[64], request[512];
-    uint64_t r = random_next();
+    uint64_t r = random_next(&random_state);
     snprintf(path, sizeof path, "/v1/%s/%u/items", r % 3 ? "users" : "orders",
              (unsigned)(r >> 20) % 100000);
     int length = snprintf(request, sizeof request,

@@ -7,14 +7,6 @@
 
 #include <cmocka.h>
 
-uint64_t ring_chance(uint64_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
-}
-
 // A record's payload follows from its number and size.
 static void fill(unsigned char *p, size_t n, uint64_t seq)
 {

@@ -4,9 +4,6 @@
 
 #include "proxy/emit/journal.h"
 
-// A small random number generator; *seed is not 0.
-uint64_t ring_chance(uint64_t *seed);
-
 // Puts a record of n payload bytes: false when there is no room.
 bool ring_put(struct journal *j, size_t n, size_t from_reserve);
 bool ring_filled(struct view payload, uint64_t seq);

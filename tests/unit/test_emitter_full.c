@@ -2,6 +2,7 @@
 // exactly.
 #include "tests/support/alloc.h"
 #include "tests/support/babble.h"
+#include "tests/support/random.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmp.h"
 
@@ -405,16 +406,12 @@ static void test_babble(void **state)
 {
     static char bytes[3000];
     struct babble_result sum = {0};
-    uint64_t x = 88172645463325252u;
+    uint64_t random = RANDOM_SEED;
 
     (void)state;
     for (int round = 0; round < 400; round++) {
-        for (size_t i = 0; i < sizeof bytes; i++) {
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            bytes[i] = (char)(x >> 32);
-        }
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = (char)(random_next(&random) >> 32);
         bytes[0] = (char)round;
         struct babble_result r = babble(view_n(bytes, sizeof bytes));
         sum.ended += r.ended;

@@ -4,6 +4,7 @@
 #include "proxy/emit/filter.h"
 #include "schema/query.h"
 #include "schema/store.h"
+#include "tests/support/random.h"
 #include "tests/support/tmp.h"
 
 #include <setjmp.h>
@@ -16,14 +17,11 @@
 #define FILTERS 6000
 #define NOW     1767225600000000LL
 
-static uint64_t seed = 88172645463325252u;
+static uint64_t seed = RANDOM_SEED;
 
 static unsigned chance(unsigned n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (unsigned)(seed >> 33) % n;
+    return (unsigned)(random_next(&seed) >> 33) % n;
 }
 
 #define PICK(list) (list)[chance(sizeof(list) / sizeof *(list))]

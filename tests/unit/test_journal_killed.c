@@ -1,6 +1,7 @@
 // The journal against a plain model: what was put is given back once, in order, whatever happens;
 // also when the process is killed between any two stores.
 #include "proxy/emit/journal_file.h"
+#include "tests/support/random.h"
 #include "tests/support/ring.h"
 #include "tests/support/tmp.h"
 
@@ -65,7 +66,7 @@ static void killed_while_appending(const unsigned char *before, const unsigned c
     unsigned char *mixed = malloc(n);
     struct journal_header *h = (struct journal_header *)(void *)mixed;
     const struct journal_header *to = (const struct journal_header *)(const void *)after;
-    size_t some = JOURNAL_PAGE + ring_chance(seed) % (n - JOURNAL_PAGE);
+    size_t some = JOURNAL_PAGE + random_next(seed) % (n - JOURNAL_PAGE);
 
     memcpy(mixed, before, n);
     memcpy(mixed + JOURNAL_PAGE, after + JOURNAL_PAGE, some - JOURNAL_PAGE);
@@ -105,15 +106,15 @@ static void killed_while_forgetting(const unsigned char *before, const unsigned 
 
 static size_t some_size(uint64_t *seed)
 {
-    switch (ring_chance(seed) % 6) {
+    switch (random_next(seed) % 6) {
     case 0:
-        return ring_chance(seed) % 8;
+        return random_next(seed) % 8;
     case 1:
-        return ring_chance(seed) % 70000;
+        return random_next(seed) % 70000;
     case 2:
-        return 4000 + ring_chance(seed) % 200;
+        return 4000 + random_next(seed) % 200;
     default:
-        return ring_chance(seed) % 1500;
+        return random_next(seed) % 1500;
     }
 }
 
@@ -132,7 +133,7 @@ static void read_some(struct journal *j, struct reader *r, uint64_t *seed)
 
     for (int i = 0; i < n; i++)
         all += pieces[i].iov_len;
-    size_t take = all ? ring_chance(seed) % (all + 1) : 0, left = take;
+    size_t take = all ? random_next(seed) % (all + 1) : 0, left = take;
     for (int i = 0; i < n && left; i++) {
         size_t now = left < pieces[i].iov_len ? left : pieces[i].iov_len;
         assert_true(r->n + now <= sizeof r->part);
@@ -162,7 +163,7 @@ static void step(struct journal *j, struct model *m, struct reader *r, uint64_t 
     struct model old = *m;
     bool appended = false, forgot = false;
 
-    switch (ring_chance(seed) % 8) {
+    switch (random_next(seed) % 8) {
     case 0:
     case 1:
     case 2:
@@ -174,13 +175,13 @@ static void step(struct journal *j, struct model *m, struct reader *r, uint64_t 
         break;
     case 4:
         if (m->held) {
-            assert_true(ring_put(j, ring_chance(seed) % 284, 300));
+            assert_true(ring_put(j, random_next(seed) % 284, 300));
             m->held -= 300;
             appended = true;
         }
         break;
     case 5:
-        if (m->held && ring_chance(seed) % 2) {
+        if (m->held && random_next(seed) % 2) {
             journal_unhold(j, 300);
             m->held -= 300;
         }
@@ -189,13 +190,13 @@ static void step(struct journal *j, struct model *m, struct reader *r, uint64_t 
         read_some(j, r, seed);
         break;
     default:
-        if (ring_chance(seed) % 8 == 0) { // a new connection
+        if (random_next(seed) % 8 == 0) { // a new connection
             journal_resend(j, m->first - 1);
             r->next = m->first;
             r->n = 0;
         } else if (r->next > m->first) {
-            uint64_t seq = m->first + ring_chance(seed) % (r->next - m->first);
-            if (ring_chance(seed) % 3 == 0)
+            uint64_t seq = m->first + random_next(seed) % (r->next - m->first);
+            if (random_next(seed) % 3 == 0)
                 seq = r->next - 1;
             assert_true(journal_ack(j, seq));
             m->first = seq + 1;
@@ -276,9 +277,9 @@ static void live_until_killed(struct progress *p, uint64_t seed)
     for (;;) {
         if (ring_put(j, some_size(&seed), 0))
             __atomic_add_fetch(&p->put, 1, __ATOMIC_RELEASE);
-        if (ring_chance(&seed) % 8 == 0) {
-            uint64_t seq = p->acked + ring_chance(&seed) % (p->put - p->acked + 1);
-            if (ring_chance(&seed) % 4 == 0)
+        if (random_next(&seed) % 8 == 0) {
+            uint64_t seq = p->acked + random_next(&seed) % (p->put - p->acked + 1);
+            if (random_next(&seed) % 4 == 0)
                 seq = p->put;
             journal_resend(j, p->put);
             __atomic_store_n(&p->acked, seq, __ATOMIC_RELEASE);
@@ -298,8 +299,8 @@ static void test_kill_9(void **state)
     for (int i = 0; i < 60; i++) {
         pid_t child = fork();
         if (child == 0)
-            live_until_killed(p, ring_chance(&seed));
-        struct timespec nap = {0, (long)(ring_chance(&seed) % 3000000) + 500000};
+            live_until_killed(p, random_next(&seed));
+        struct timespec nap = {0, (long)(random_next(&seed) % 3000000) + 500000};
         nanosleep(&nap, NULL);
         kill(child, SIGKILL);
         int status;
@@ -308,7 +309,7 @@ static void test_kill_9(void **state)
 
         struct journal *j;
         struct journal_facts facts;
-        ring_chance(&seed);
+        random_next(&seed);
         assert_int_equal(journal_open(&j, path, SMALL, 0, why), 0);
         assert_string_equal(why, "");
         journal_facts(j, &facts);

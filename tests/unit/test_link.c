@@ -1,10 +1,10 @@
-// The link against a recorder that does what the test says: whatever happens to connections, each
-// record arrives, in order, and is forgotten only after its ACK.
+// The link against a recorder of the test's own: each record arrives, in order, and stays until ACK.
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proxy/emit/link.h"
 #include "tests/support/alloc.h"
 #include "tests/support/fake_recorder.h"
+#include "tests/support/random.h"
 #include "tests/support/ring.h"
 #include "tests/support/tmp.h"
 
@@ -285,13 +285,13 @@ static void test_cut_anywhere(void **state)
     connect_up(0);
     for (int round = 0; round < 12; round++) {
         for (int i = 0; i < 6; i++, count++)
-            assert_true(ring_put(journal, ring_chance(&seed) % 30000, 0));
+            assert_true(ring_put(journal, random_next(&seed) % 30000, 0));
         link_kick(lk);
         for (int i = 0; i < 20; i++) {
             event_base_loop(base, EVLOOP_NONBLOCK);
-            fake_hear(ring_chance(&seed) % 9000 + 1);
+            fake_hear(random_next(&seed) % 9000 + 1);
         }
-        committed += ring_chance(&seed) % (fake.next - committed);
+        committed += random_next(&seed) % (fake.next - committed);
         fake_hang_up();
         connect_up(committed);
     }
