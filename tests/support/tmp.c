@@ -80,6 +80,21 @@ void *tmp_read(const char *path, size_t *n)
     return bytes;
 }
 
+bool tmp_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+bool tmp_holds(const char *path, const void *bytes, size_t n)
+{
+    size_t has;
+    void *its = tmp_read(path, &has);
+    bool same = has == n && memcmp(its, bytes, n) == 0;
+    free(its);
+    return same;
+}
+
 bool tmp_disk(const char *path, unsigned mib)
 {
     static bool apart;

@@ -17,6 +17,9 @@ char *tmp_path(char out[TMP_PATH], const char *dir, const char *name);
 // Whole files; both abort on errors. The memory of tmp_read() is the caller's; *n may be NULL.
 void tmp_write(const char *path, const void *bytes, size_t n);
 void *tmp_read(const char *path, size_t *n);
+// Whether anything has that name; whether it is a file of just these bytes.
+bool tmp_there(const char *path);
+bool tmp_holds(const char *path, const void *bytes, size_t n);
 
 // Mounts an empty file system of that many MiB over a directory, out of others' sight where the
 // kernel lets it (not in a chroot). false: not allowed here.

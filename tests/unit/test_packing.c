@@ -48,19 +48,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-static bool there(const char *name)
-{
-    struct stat st;
-    return lstat(name, &st) == 0;
-}
-
 static bool is_plain(const char *name)
 {
-    size_t n;
-    unsigned char *bytes = tmp_read(name, &n);
-    bool same = n == plain_n && memcmp(bytes, plain, n) == 0;
-    free(bytes);
-    return same;
+    return tmp_holds(name, plain, plain_n);
 }
 
 // The file as it was, nothing beside it.
@@ -73,7 +63,7 @@ static void put_plain(void)
 static void assert_untouched(void)
 {
     assert_true(is_plain(path));
-    assert_false(there(beside));
+    assert_false(tmp_there(beside));
     assert_false(ask_is_packed(path));
 }
 
@@ -90,7 +80,7 @@ static void test_there_and_back(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pack_file(path, NULL, NULL, NULL, why), 0);
         assert_true(ask_is_packed(path) && store_is_capture(path));
-        assert_false(there(beside));
+        assert_false(tmp_there(beside));
         assert_int_equal(stat(path, &now), 0);
         assert_true(now.st_size < was.st_size / 4 && now.st_mode == was.st_mode);
         assert_true(now.st_mtim.tv_sec == 1700000001 && now.st_mtim.tv_nsec == 7);
@@ -186,7 +176,7 @@ static void test_live(void **state)
     fd = open(beside, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(flock(fd, LOCK_EX), 0);
     refused(E_BUSY, "capture-000001.db", "being made by another");
-    assert_true(there(beside));
+    assert_true(tmp_there(beside));
     close(fd);
     unlink(beside);
     assert_untouched();
@@ -264,7 +254,7 @@ static void test_stopped(void **state)
     plan.at = 3;
     plan.calls = 0;
     assert_int_equal(pack_unpack(path, NULL, happen, NULL, why), E_AGAIN);
-    assert_true(ask_is_packed(path) && !there(beside));
+    assert_true(ask_is_packed(path) && !tmp_there(beside));
     put_plain();
 }
 
@@ -283,10 +273,10 @@ static void test_killed(void **state)
             assert_int_equal(WEXITSTATUS(status), 0);
             break;
         }
-        assert_true(is_plain(path) && there(beside));
+        assert_true(is_plain(path) && tmp_there(beside));
         ask_sound(path);
     }
-    assert_true(ask_is_packed(path) && !there(beside));
+    assert_true(ask_is_packed(path) && !tmp_there(beside));
     put_plain();
 }
 
@@ -298,10 +288,10 @@ static void test_cleaned(void **state)
     int fd = open(beside, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(flock(fd, LOCK_EX), 0);
     pack_clean(path);
-    assert_true(there(beside));
+    assert_true(tmp_there(beside));
     close(fd);
     pack_clean(path);
-    assert_false(there(beside));
+    assert_false(tmp_there(beside));
     assert_untouched();
 }
 
@@ -310,11 +300,11 @@ static void test_changed(void **state)
     (void)state;
     for (int i = 0; i < 10; i += 3) {
         assert_int_equal(pack_with(REMOVE, i), E_NOTFOUND);
-        assert_true(!there(path) && !there(beside)); // it does not come back
+        assert_true(!tmp_there(path) && !tmp_there(beside)); // it does not come back
         put_plain();
         assert_int_equal(pack_with(CHANGE, i), E_DAMAGED);
         assert_non_null(strstr(why, "it changed while it was packed"));
-        assert_true(!ask_is_packed(path) && !there(beside));
+        assert_true(!ask_is_packed(path) && !tmp_there(beside));
         put_plain();
         assert_int_equal(pack_with(REPLACE, i), E_BUSY);
         assert_non_null(strstr(why, "another file took its place"));
@@ -355,7 +345,7 @@ static void test_nomem(void **state)
             failed = alloc_fail_end();
             // What only makes the rename durable can do without.
             assert_true(e == 0 || (failed && e == E_NOMEM));
-            assert_false(there(beside));
+            assert_false(tmp_there(beside));
             assert_int_equal(ask_is_packed(path), (e == 0) != unpacking);
             if (e == 0 && failed)
                 e = unpacking ? pack_file(path, NULL, NULL, NULL, why)
@@ -425,7 +415,7 @@ static void test_damaged(void **state)
     assert_true(f.damages > 1);
     store_close(store);
     assert_int_equal(pack_unpack(path, NULL, NULL, NULL, why), E_DAMAGED);
-    assert_true(ask_is_packed(path) && !there(beside));
+    assert_true(ask_is_packed(path) && !tmp_there(beside));
     // Nothing of it but its beginning.
     tmp_write(path, bytes, 1000);
     assert_int_equal(store_open(&store, path, STORE_READ, why), E_DAMAGED);

@@ -85,21 +85,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static bool there(const char *name)
-{
-    struct stat st;
-    return lstat(name, &st) == 0;
-}
-
-static bool holds(const char *name, const void *bytes, size_t n)
-{
-    size_t got;
-    unsigned char *its = tmp_read(name, &got);
-    bool same = got == n && memcmp(its, bytes, n) == 0;
-    free(its);
-    return same;
-}
-
 static void put_plain(void)
 {
     tmp_write(path, plain, plain_n);
@@ -108,8 +93,8 @@ static void put_plain(void)
 
 static void assert_untouched(void)
 {
-    assert_true(holds(path, plain, plain_n));
-    assert_false(there(beside));
+    assert_true(tmp_holds(path, plain, plain_n));
+    assert_false(tmp_there(beside));
 }
 
 static void says(const char *words)
@@ -175,9 +160,9 @@ static void test_name_taken(void **state)
     tmp_write(taken, own, sizeof own);
     assert_int_equal(pack_file(path, to, NULL, NULL, why), E_REFUSED);
     says("stands beside it, which is nothing of ours");
-    assert_true(holds(taken, own, sizeof own) && !there(to));
+    assert_true(tmp_holds(taken, own, sizeof own) && !tmp_there(to));
     pack_clean(to);
-    assert_true(there(taken));
+    assert_true(tmp_there(taken));
     unlink(taken);
     // In place, and a copy of a capture, of the same one or another.
     for (int i = 0; i < 3; i++) {
@@ -193,14 +178,14 @@ static void test_name_taken(void **state)
         tmp_write(beside, bytes, n);
         assert_int_equal(pack_file(path, NULL, NULL, NULL, why), E_REFUSED);
         pack_clean(path);
-        assert_true(holds(beside, bytes, n) && holds(path, plain, plain_n));
+        assert_true(tmp_holds(beside, bytes, n) && tmp_holds(path, plain, plain_n));
         free(other);
         unlink(beside);
     }
     // Shorter than anything of ours.
     tmp_write(beside, "x", 1);
     assert_int_equal(pack_file(path, NULL, NULL, NULL, why), E_REFUSED);
-    assert_true(holds(beside, "x", 1));
+    assert_true(tmp_holds(beside, "x", 1));
     put_plain();
 }
 
@@ -214,17 +199,17 @@ static void test_counterpart(void **state)
     assert_int_equal(pack_file(path, NULL, NULL, NULL, why), 0);
     tmp_write(beside, plain, plain_n);
     pack_clean(path); // of another time it may be anybody's
-    assert_true(there(beside));
+    assert_true(tmp_there(beside));
     assert_int_equal(utimensat(AT_FDCWD, beside, times, 0), 0);
     pack_clean(path);
-    assert_true(!there(beside) && ask_is_packed(path));
+    assert_true(!tmp_there(beside) && ask_is_packed(path));
     // And as they have not yet, but the packed one is whole.
     assert_int_equal(pack_file(path, beside, NULL, NULL, why), E_EXISTS);
     assert_int_equal(rename(path, beside), 0);
     tmp_write(path, plain, plain_n);
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
     assert_int_equal(pack_file(path, NULL, NULL, NULL, why), 0);
-    assert_true(!there(beside) && ask_is_packed(path));
+    assert_true(!tmp_there(beside) && ask_is_packed(path));
     put_plain();
 }
 
@@ -255,7 +240,7 @@ static void test_never_looks_whole(void **state)
         }
         if (unpacks == 0)
             assert_int_equal(pack_file(path, NULL, NULL, NULL, why), 0);
-        assert_int_equal(there(beside), unpacks);
+        assert_int_equal(tmp_there(beside), unpacks);
     }
     assert_int_equal(pack_unpack(path, NULL, NULL, NULL, why), 0);
     assert_untouched();
@@ -280,13 +265,13 @@ static void test_dense(void **state)
     make_dense(path);
     unsigned char *dense = tmp_read(path, &n);
     assert_int_equal(pack_file(path, NULL, NULL, NULL, why), E_LIMIT);
-    assert_true(holds(path, dense, n) && !there(beside));
+    assert_true(tmp_holds(path, dense, n) && !tmp_there(beside));
     assert_int_equal(pack_sealed(path, NULL, NULL, why), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_true(ask_is_packed(path) && (size_t)st.st_size > n && (size_t)st.st_size < n + n / 1000);
     assert_int_equal(pack_sealed(path, NULL, NULL, why), E_EXISTS);
     assert_int_equal(pack_unpack(path, NULL, NULL, NULL, why), 0);
-    assert_true(holds(path, dense, n) && !there(beside));
+    assert_true(tmp_holds(path, dense, n) && !tmp_there(beside));
     free(dense);
     put_plain();
     assert_int_equal(pack_sealed(path, NULL, NULL, why), 0);
@@ -301,7 +286,7 @@ static void test_too_large(void **state)
     if (truncate(path, (off_t)PACKED_GROUPS_MAX * PACKED_GROUP_MAX + 4096) == 0) {
         assert_int_equal(pack_file(path, NULL, NULL, NULL, why), E_RANGE);
         says("it is too large");
-        assert_false(there(beside));
+        assert_false(tmp_there(beside));
     }
     put_plain();
 }
@@ -337,13 +322,13 @@ static void test_last_file(void **state)
     tmp_write(tmp_path(wal, s.dir, "capture.db-wal"), "", 0);
     assert_int_equal(pack_file(live, to, NULL, NULL, why), 0);
     unlink(wal);
-    assert_true(ask_is_packed(to) && holds(live, was, n));
+    assert_true(ask_is_packed(to) && tmp_holds(live, was, n));
     // Nothing is made beside it, and in a folder that nobody may write to it is read as well.
     is_whole(to);
-    assert_false(there(tmp_path(back, s.dir, "to.db-wal")) ||
-                 there(tmp_path(back, s.dir, "to.db-shm")));
+    assert_false(tmp_there(tmp_path(back, s.dir, "to.db-wal")) ||
+                 tmp_there(tmp_path(back, s.dir, "to.db-shm")));
     assert_int_equal(pack_unpack(to, tmp_path(back, s.dir, "back.db"), NULL, NULL, why), 0);
-    assert_true(holds(back, was, n));
+    assert_true(tmp_holds(back, was, n));
     unlink(back);
     unlink(to);
     // A WAL that somebody left, and a recorder that is there.
@@ -355,7 +340,7 @@ static void test_last_file(void **state)
     assert_int_equal(pack_file(live, to, NULL, NULL, why), E_BUSY);
     says("a recorder writes to it");
     store_close(store);
-    assert_false(there(to));
+    assert_false(tmp_there(to));
     was[18] = 3;
     tmp_write(live, was, n);
     assert_int_equal(pack_file(live, to, NULL, NULL, why), E_DAMAGED);
@@ -395,11 +380,11 @@ static void test_recorder_begins(void **state)
         assert_non_null(begun);
         store_close(begun);
         assert_true(e == 0 || e == E_DAMAGED);
-        assert_int_equal(there(to), e == 0);
+        assert_int_equal(tmp_there(to), e == 0);
         if (e == 0) {
             char back[TMP_PATH];
             assert_int_equal(pack_unpack(to, tmp_path(back, s.dir, "back.db"), NULL, NULL, why), 0);
-            assert_true(holds(back, was, n));
+            assert_true(tmp_holds(back, was, n));
             unlink(back);
         }
         unlink(to);

@@ -103,8 +103,7 @@ static void make(const char *name, size_t pages, int64_t age)
 static bool there(const char *name)
 {
     char path[TMP_PATH];
-    struct stat st;
-    return lstat(tmp_path(path, dir, name), &st) == 0;
+    return tmp_there(tmp_path(path, dir, name));
 }
 
 static int sweep_at(const struct retain_conf *c, const char *path, int64_t live, int number,

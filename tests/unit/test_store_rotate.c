@@ -39,7 +39,7 @@ static int teardown(void **state)
 static bool is_there(const char *name)
 {
     char file[TMP_PATH];
-    return access(tmp_path(file, dir, name), F_OK) == 0;
+    return tmp_there(tmp_path(file, dir, name));
 }
 
 static void rotate(struct tape *t)
