@@ -19,6 +19,7 @@
 #include "proto/base/log.h"
 #include "proto/base/units.h"
 #include "schema/capture_name.h"
+#include "schema/folder.h"
 #include "schema/pack.h"
 
 #include <dirent.h>
@@ -309,7 +310,7 @@ int retain_sweep(struct retain *r, const struct retain_conf *c, const struct ret
         return 0;
     struct sweep s = {.live = live, .name = capture_name_live(live->path)};
     const char *path = live->path, *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    char *folder = folder_of(path);
     if (!folder)
         return E_NOMEM;
     s.base = view_from(s.name.stem, slash ? (size_t)(slash - path) + 1 : 0);

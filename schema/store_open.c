@@ -7,6 +7,7 @@
 // SQLite is called for a handle in store_handle.c.
 #include "schema/store_impl.h"
 
+#include "schema/folder.h"
 #include "schema/identity.h"
 #include "schema/mend.h"
 #include "schema/migrations.h"
@@ -459,7 +460,7 @@ static char *true_name(const char *path)
     if (full || errno == ENOMEM)
         return full;
     const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *folder = folder_of(path);
     char *real = folder ? realpath(folder, NULL) : NULL;
     const char *name = slash ? slash + 1 : path;
     struct stat st;
