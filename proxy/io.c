@@ -119,19 +119,14 @@ void io_want_write(struct io *io, bool wanted)
 {
     if (!io->open || io->writing == wanted)
         return;
-    if (!wanted) {
-        event_free(io->write_event);
-        io->write_event = NULL;
-        io->writing = false;
+    if (wanted)
+        io->write_event = event_new(event_get_base(&io->read_event), io->fd, EV_WRITE | EV_PERSIST,
+                                    on_writable, io);
+    io->writing = wanted && io->write_event && event_add(io->write_event, NULL) == 0;
+    if (io->writing || !io->write_event)
         return;
-    }
-    io->write_event =
-        event_new(event_get_base(&io->read_event), io->fd, EV_WRITE | EV_PERSIST, on_writable, io);
-    io->writing = io->write_event && event_add(io->write_event, NULL) == 0;
-    if (!io->writing && io->write_event) {
-        event_free(io->write_event);
-        io->write_event = NULL;
-    }
+    event_free(io->write_event);
+    io->write_event = NULL;
 }
 
 int io_read(struct io *io, void *p, size_t n, size_t *got)
