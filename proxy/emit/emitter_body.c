@@ -328,13 +328,6 @@ static void add(struct pend *p, enum dir dir, struct view content, struct view k
         gather(p, h, kept, at_us);
 }
 
-static struct view keep(const struct half *h, struct view content)
-{
-    uint64_t allowed = h->limit > h->size ? h->limit - h->size : 0;
-
-    return content.n > allowed ? view_head(content, (size_t)allowed) : content;
-}
-
 static void withhold(struct pend *p, enum dir dir, size_t n)
 {
     struct half *h = &p->half[dir];
@@ -350,7 +343,7 @@ static void withhold(struct pend *p, enum dir dir, size_t n)
 void emit_body_add(struct pend *p, enum dir dir, struct view content, uint64_t wire, int64_t at_us)
 {
     struct half *h = &p->half[dir];
-    struct view kept = keep(h, content);
+    struct view kept = emit_keep(h, content);
     uint64_t cut = content.p ? content.n - kept.n : 0;
     uint64_t left_out = cut < wire ? cut : wire;
 
@@ -368,5 +361,5 @@ void emit_body_add(struct pend *p, enum dir dir, struct view content, uint64_t w
     if (done == content.n)
         return;
     content = view_from(content, done);
-    add(p, dir, content, keep(h, content), wire < content.n ? wire : content.n, at_us);
+    add(p, dir, content, emit_keep(h, content), wire < content.n ? wire : content.n, at_us);
 }

@@ -133,6 +133,14 @@ static inline uint64_t emit_within(const struct half *h, uint64_t n)
     return n < h->limit ? n : h->limit;
 }
 
+// The same of content that comes next.
+static inline struct view emit_keep(const struct half *h, struct view content)
+{
+    uint64_t allowed = h->limit > h->size ? h->limit - h->size : 0;
+
+    return content.n > allowed ? view_head(content, (size_t)allowed) : content;
+}
+
 enum fate { PEND_KEPT, PEND_FILTERED, PEND_LOST };
 enum { TEXT_METHOD, TEXT_SCHEME, TEXT_HOST, TEXT_PATH, TEXT_QUERY, TEXTS };
 

@@ -95,8 +95,7 @@ static bool hold(struct pend *p, struct half *h, struct view content, int64_t at
     memcpy(h->data.p + h->data.n, content.p, content.n);
     h->data.n += content.n;
     h->hold_n += (uint32_t)content.n;
-    uint64_t allowed = h->limit > h->size ? h->limit - h->size : 0;
-    h->body_n += (uint32_t)(content.n < allowed ? content.n : allowed);
+    h->body_n += (uint32_t)emit_keep(h, content).n;
     h->size += content.n;
     emit_body_gathered(p);
     return true;
