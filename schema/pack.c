@@ -95,22 +95,17 @@ static bool is_held(const char *path)
     return held;
 }
 
-static int check_still(struct pack_place *place, bool in_place)
+static int check_still(struct pack_place *place)
 {
     static const char *const ends[] = {"-wal", "-journal"};
     if ((flock(place->in, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) || is_held(place->from))
         return pack_place_fail(place, E_BUSY, "a recorder writes to it%s",
-                               in_place ? "; only a sealed file is packed" : "");
+                               pack_place_is_same(place) ? "; only a sealed file is packed" : "");
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (is_beside(place->from, ends[i]))
             return pack_place_fail(place, E_BUSY, "%s%s stands beside it, which belongs to it",
                                    place->from, ends[i]);
     return 0;
-}
-
-static bool is_in_place(const struct pack_place *place)
-{
-    return strcmp(place->from, place->to) == 0;
 }
 
 static int check_write(struct pack_place *place, unsigned char how)
@@ -119,7 +114,7 @@ static int check_write(struct pack_place *place, unsigned char how)
         return 0;
     if (how != 2)
         return pack_place_fail(place, E_DAMAGED, "its header has an impossible way of writing");
-    if (is_in_place(place))
+    if (pack_place_is_same(place))
         return pack_place_fail(
             place, E_BUSY,
             "a live file, which a recorder may go on with; give --to, to pack it "
@@ -400,7 +395,7 @@ static struct pack *begin(const char *from, const char *to, pack_progress *progr
     p->arg = arg;
     *e = pack_place_open(&p->place, from, to, why);
     if (*e == 0)
-        *e = check_still(&p->place, !to);
+        *e = check_still(&p->place);
     return p;
 }
 

@@ -12,9 +12,8 @@
 //   of the same time                              killed as the two changed their names
 #include "schema/pack_place.h"
 
-#include "schema/folder.h"
-
 #include "proto/base/clock.h"
+#include "schema/folder.h"
 #include "schema/pack.h"
 #include "schema/packed.h"
 #include "schema/sqlite_head.h"
@@ -191,6 +190,11 @@ int pack_place_open(struct pack_place *p, const char *from, const char *to, char
     return make_beside(p);
 }
 
+bool pack_place_is_same(const struct pack_place *p)
+{
+    return strcmp(p->from, p->to) == 0;
+}
+
 int pack_place_sync(struct pack_place *p)
 {
     // Who is not root keeps what is his own.
@@ -247,7 +251,7 @@ int pack_place_take(struct pack_place *p)
 {
     int e = complete(p);
     if (e == 0)
-        e = strcmp(p->from, p->to) == 0 ? take_over(p) : take_new(p);
+        e = pack_place_is_same(p) ? take_over(p) : take_new(p);
     if (e != 0)
         return e;
     folder_sync(p->to);

@@ -8,6 +8,7 @@
 #include "proto/base/err.h"
 #include "proto/base/options.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -29,6 +30,8 @@ struct pack_place {
 // there; E_BUSY: another process makes the same; E_REFUSED: a file of another's has the name; …
 int pack_place_open(struct pack_place *p, const char *from, const char *to,
                     char why[WHY_MAX]) MUST_CHECK;
+// Whether what is made will stand in from's place.
+bool pack_place_is_same(const struct pack_place *p);
 // Gives it mode and owner of from, and makes what was written durable. Before it is compared.
 int pack_place_sync(struct pack_place *p) MUST_CHECK;
 // Makes it whole, durably, and puts it in its place: over from, if that is still the file that was
