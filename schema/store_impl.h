@@ -19,7 +19,6 @@
 #define STORE_BLOB_MAX      (256 * 1024) // of content that SQLite holds at once: in a statement too
 #define STORE_BEFORE_MAX    16           // files before the live one that content is looked for in
 #define STORE_BEFORE_TRIES  30           // of a batch, while one of them cannot be asked for now
-#define STORE_JOIN_MAX      (64 << 20)   // of content that is joined from parts in several files
 #define STORE_PROVED        8            // bodies known to be sound, within a batch
 #define STORE_STREAM_KEEP_S (7 * 86400)  // a stream that ended is carried over for so long
 
@@ -154,6 +153,9 @@ int store_like(struct store *s, struct view digest, int64_t at, int64_t size,
 void store_forget_before(struct store *s);
 // The row that this file has of shared content; 0: none. From WIRE_KNOWN_MIN on, or lately put.
 int store_find_body(struct store *s, struct view digest, int64_t stored, int64_t *id) MUST_CHECK;
+// The same of the index alone: STATEMENT_BODY_FIND; or STATEMENT_BODY_LIKE, any with so much of it.
+int store_ask_body(struct store *s, enum statement how, struct view digest, int64_t stored,
+                   int64_t *id) MUST_CHECK;
 // A number for a new row.
 int store_number_body(struct store *s, int64_t *id) MUST_CHECK;
 

@@ -275,7 +275,7 @@ int store_join(struct store *s, const int64_t of[3], struct view digest, int64_t
     struct source c = {.of = of, .stored = stored, .oldest = -1};
     struct store *b = s;
     *id = 0;
-    if (stored > STORE_JOIN_MAX)
+    if (stored > STORE_KNOWN_MAX)
         return 0;
     for (int e; is_carried(b, of[0]); c.oldest++) {
         e = before(s, c.oldest + 1, &b);
@@ -294,27 +294,12 @@ static int gather(void *arg, struct view piece)
     return buf_add_view(arg, piece);
 }
 
-static int find_like(struct store *in, struct view digest, int64_t end, int64_t *body)
-{
-    sqlite3_stmt *stmt = store_statement(in, STATEMENT_BODY_LIKE);
-    *body = 0;
-    if (!stmt)
-        return store_error(in->db, sqlite3_extended_errcode(in->db));
-    sqlite3_bind_blob(stmt, 1, digest.p, DIGEST_SIZE, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 2, end);
-    int rc = sqlite3_step(stmt);
-    *body = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
-    int e = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_fail(in, rc, "looking for a body");
-    sqlite3_reset(stmt);
-    return e;
-}
-
 static int like_in(struct store *s, struct store *in, struct view digest, int64_t at, int64_t size,
                    struct view *out)
 {
     int64_t body;
     buf_reset(&s->piece);
-    int e = find_like(in, digest, at + size, &body);
+    int e = store_ask_body(in, STATEMENT_BODY_LIKE, digest, at + size, &body);
     if (e == 0 && body)
         e = store_prove_body(in, body);
     if (e == 0 && body)

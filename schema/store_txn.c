@@ -45,9 +45,11 @@ struct placed {
 
 // ---- bodies
 
-static int find_indexed(struct store *s, struct view digest, int64_t stored, int64_t *id)
+int store_ask_body(struct store *s, enum statement how, struct view digest, int64_t stored,
+                   int64_t *id)
 {
-    sqlite3_stmt *stmt = store_statement(s, STATEMENT_BODY_FIND);
+    sqlite3_stmt *stmt = store_statement(s, how);
+    *id = 0;
     if (!stmt)
         return store_error(s->db, sqlite3_extended_errcode(s->db));
     sqlite3_bind_blob(stmt, 1, digest.p, DIGEST_SIZE, SQLITE_STATIC);
@@ -64,7 +66,7 @@ int store_find_body(struct store *s, struct view digest, int64_t stored, int64_t
     *id = body_cache_find(&s->bodies, (const unsigned char *)digest.p, stored);
     if (*id != 0 || stored < WIRE_KNOWN_MIN)
         return 0;
-    int e = find_indexed(s, digest, stored, id);
+    int e = store_ask_body(s, STATEMENT_BODY_FIND, digest, stored, id);
     if (e == 0 && *id != 0)
         body_cache_add(&s->bodies, (const unsigned char *)digest.p, stored, *id);
     return e;
