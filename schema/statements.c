@@ -1,6 +1,15 @@
 // statements: see statements.h.
 #include "schema/statements.h"
 
+#include "proto/wire.h"
+#include "schema/store_impl.h"
+
+#include <assert.h>
+
+// The numbers that the statements below, and the index body_digest, have in their text.
+static_assert(WIRE_KNOWN_MIN == 16384, "from which content is indexed by its digest");
+static_assert(STORE_BLOB_MAX == 262144, "up to which bytes are read with their row");
+
 // The columns of stream before sum, with the values that change given: row_sum's arguments.
 #define STREAM_SUM(software, host, pid, worker, started, pod, namespace_, workload, node, labels,  \
                    settings, last, ended)                                                          \

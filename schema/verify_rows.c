@@ -7,11 +7,13 @@
 
 #include "proto/digest.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define PROGRESS_EVERY 1000
 
-// Of the table body. (The number is STORE_BLOB_MAX.)
+// Of the table body.
+static_assert(STORE_BLOB_MAX == 262144, "up to which bytes are read with their row");
 static const char body_columns[] =
     "id, digest, size, stored, shared, flow, n, s2c, sum,"
     " iif(length(bytes) <= 262144, bytes, NULL) AS bytes, length(bytes) AS length";

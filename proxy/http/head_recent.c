@@ -4,9 +4,8 @@
 //    `at`, whose memory is somebody else's: so they are worth something only where the same bytes
 //    stand at the same place again, which is looked at each time.
 // 2. What head says hangs on these bytes and on their kind alone. How much of them was judged
-// before
-//    (`from` of http_head_parse()) is not asked: it saves work, and never changes what is said of a
-//    head that is all there. Nor is what stands behind it.
+//    before (`from` of http_head_parse()) is not asked: it saves work, and never changes what is
+//    said of a head that is all there. Nor is what stands behind it.
 // 3. Only a head that was parsed without an error is put here.
 // 4. Of the headers as many are copied as there are; the rest of that array is never looked at.
 #include "proxy/http/head_recent.h"
