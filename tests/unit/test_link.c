@@ -1,4 +1,4 @@
-// The link against a recorder of the test's own: each record arrives, in order, and stays until ACK.
+// The link against a recorder of the test's own: each record arrives, in order, and stays until then.
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proxy/emit/link.h"
