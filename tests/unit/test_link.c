@@ -1,4 +1,4 @@
-// The link against a recorder of the test's own: each record arrives, in order, and stays until then.
+// The link against a recorder of the test's own: records arrive in order, and stay until ACKed.
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proxy/emit/link.h"
