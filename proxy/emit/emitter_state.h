@@ -121,9 +121,9 @@ struct half {
     uint64_t rules;               // bits of emitter.rule: what was left out of it by name
     struct digest_state digest;   // over all content so far, if it is hashed
     struct twin *twin;            // in place of digest, or NULL
-    uint32_t hold_n; // while it holds: bytes of its chunk; the first of them are body_n
-    bool holds;      // the twin is not another one yet
-    bool known;      // the recorder has all of the content
+    uint32_t hold_at, hold_n;     // while it holds: its chunk
+    bool holds;                   // the twin is not another one yet
+    bool known;                   // the recorder has all of the content
     struct rhythm rhythm;
 };
 

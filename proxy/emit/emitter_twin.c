@@ -6,12 +6,30 @@
 //                                       like: Parts say so, once there is room for all of them
 //
 // 1. What is held stands where gathered content stands. Its first body_n bytes are within the limit
-//    of what is kept, the others are needed for the digest alone.
+//    of what is kept, the others are needed for the digest alone. Where the limit is below what is
+//    referred to (WIRE_KNOWN_MIN), gathered content stays and goes within the Transaction; chunks
+//    after the first are held behind it, and all that the twin is asked for is its digest.
 // 2. A full chunk is compared when more comes, or at the end: only then it is known to be the last.
 // 3. What is like goes out before all that is gathered, which it stands in front of.
 #include "proxy/emit/emitter_state.h"
 
 #include <assert.h>
+
+#define DIGEST_MIN 4096 // content of fewer bytes is summed up as soon as compared
+
+// The content itself comes with the Transaction, in any case.
+static bool stays(const struct half *h)
+{
+    return h->limit < WIRE_KNOWN_MIN;
+}
+
+// Content from so many bytes on is compared.
+static uint64_t least(const struct half *h)
+{
+    if (!stays(h))
+        return WIRE_KNOWN_MIN;
+    return h->limit < DIGEST_MIN ? DIGEST_MIN : h->limit + 1; // up to it the recorder sums up
+}
 
 static bool begin(struct pend *p, struct half *h, struct view content)
 {
@@ -20,25 +38,36 @@ static bool begin(struct pend *p, struct half *h, struct view content)
 
     // What is remembered was kept up to max_body, as it is now.
     if (h->twin || h->hashed || h->in_parts || h->withheld || p->raw || !e->file ||
-        h->limit != e->conf.max_body || h->limit < WIRE_KNOWN_MIN || h->body_n != h->size ||
-        h->size + content.n < WIRE_KNOWN_MIN || e->inline_max < TWIN_CHUNK ||
-        (e->filter_fields & by_body))
+        h->limit != e->conf.max_body || h->body_n != h->size || h->size + content.n < least(h) ||
+        e->inline_max < TWIN_CHUNK || (e->filter_fields & by_body))
         return false;
     h->twin = twin_new(e->twins);
     h->holds = h->twin != NULL;
+    h->hold_at = h->body_at;
     h->hold_n = h->holds ? h->body_n : 0;
     return h->holds;
 }
 
 static struct view held(const struct half *h)
 {
-    return view_n(h->data.p + h->body_at, h->hold_n);
+    return view_n(h->data.p + h->hold_at, h->hold_n);
+}
+
+// Holds no more; of the bytes only the gathered ones are still there.
+static void let_go(struct half *h)
+{
+    h->data.n -= h->hold_at == h->body_at ? h->hold_n - h->body_n : h->hold_n;
+    h->hold_at = (uint32_t)h->data.n;
+    h->hold_n = 0;
 }
 
 static void drop_held(struct pend *p, struct half *h)
 {
-    h->data.n -= h->hold_n;
-    h->hold_n = h->body_n = 0;
+    let_go(h);
+    if (!stays(h)) {
+        h->data.n -= h->body_n;
+        h->body_n = 0;
+    }
     emit_body_gathered(p);
 }
 
@@ -66,9 +95,8 @@ static void part_ways(struct pend *p, enum dir dir)
     unsigned char digest[DIGEST_SIZE];
 
     h->holds = false;
-    h->data.n -= h->hold_n - h->body_n;
-    h->hold_n = 0;
-    h->like = emit_within(h, twin_known(h->twin, digest));
+    let_go(h);
+    h->like = stays(h) ? 0 : emit_within(h, twin_known(h->twin, digest));
     h->in_parts = h->like > 0;
     emit_body_gathered(p);
 }
@@ -87,8 +115,10 @@ static bool hold(struct pend *p, struct half *h, struct view content, int64_t at
 {
     if (!emit_body_room(p, &h->data, content.n) || !h->holds)
         return false;
-    if (h->hold_n == 0) {
-        h->body_at = (uint32_t)h->data.n;
+    if (h->hold_n == 0)
+        h->hold_at = (uint32_t)h->data.n;
+    if (h->hold_n == 0 && h->body_n == 0) {
+        h->body_at = h->hold_at;
         h->gather_first = at_us;
     }
     h->gather_last = at_us;
@@ -135,7 +165,7 @@ void emit_twin_end(struct pend *p, enum dir dir, bool whole)
     } else if (twin_chunk(h->twin, held(h), true)) {
         drop_held(p, h);
         h->holds = false;
-        h->known = true;
+        h->known = !stays(h);
     } else {
         part_ways(p, dir);
     }
