@@ -143,7 +143,8 @@ ROWS = {
         for kind in ("connect", "socks5")
         for run, mine, what in (("W7-down", SHORT, "MB/s to the client, --max-body 4k"),
                                 ("W7-up", SHORT, "MB/s from the client, --max-body 4k"),
-                                ("W7-conn", OURS, "connections/s"))]),
+                                ("W7-conn", OURS, "connections/s"))] + [
+        ("as a plain relay: connections/s ÷ haproxy tcp", ratio("W7-conn", "rate", OURS, "haproxy-tcp", "tcp"), ">=", 0.9)]),
     "latency": (["W10-2000"], [
         ("added at 2,000 requests/s, p50 ÷ haproxy http's", added("p50_us"), "<=", 1.2),
         ("added at 2,000 requests/s, p99 ÷ haproxy http's", added("p99_us"), "<=", 1.2)]),
