@@ -64,6 +64,17 @@ static void check_half(const Tapedeck__Message *m, const struct pack_half *h)
         assert_string_equal(m->redacted[i], h->rule[i]);
 }
 
+// What was written is what protobuf-c makes of the same values.
+static void check_bytes(const Tapedeck__Transaction *m, const uint8_t *out, size_t n)
+{
+    uint8_t *again = malloc(n);
+    assert_non_null(again);
+    assert_int_equal(tapedeck__transaction__get_packed_size(m), n);
+    assert_int_equal(tapedeck__transaction__pack(m, again), n);
+    assert_memory_equal(again, out, n);
+    free(again);
+}
+
 static struct pack_txn full_txn(void)
 {
     static struct view interim[PACK_INTERIMS_MAX];
@@ -113,6 +124,7 @@ static void test_txn(void **state)
     assert_true(m->account->stored_c2s == UINT64_MAX && m->account->stored_s2c == UINT64_MAX - 1);
     assert_true(m->account->omitted_c2s == UINT64_MAX - 2);
     assert_true(m->account->omitted_s2c == UINT64_MAX - 3);
+    check_bytes(m, out, n);
     tapedeck__transaction__free_unpacked(m, NULL);
     free(out);
 }
@@ -134,6 +146,7 @@ static void test_txn_with_nothing(void **state)
     assert_non_null(m);
     assert_null(m->request);
     assert_null(m->response);
+    check_bytes(m, out, n);
     tapedeck__transaction__free_unpacked(m, NULL);
     free(out);
 }
