@@ -8,14 +8,15 @@ from harness import folder, free_port, listening, need, run, spawn, until
 
 
 def _as(user, where):
-    """Options of Popen that run a server as an unprivileged user; its folder is given to it."""
+    """Options of Popen that run a server as an unprivileged user; its folder is given to it, for what is temporary, too."""
+    env = {**os.environ, "TMPDIR": where}
     if os.geteuid() != 0:
-        return {}
+        return {"env": env}
     entry = pwd.getpwnam(user)
     for root, folders, files in os.walk(where):
         for name in [root] + [os.path.join(root, n) for n in folders + files]:
             os.chown(name, entry.pw_uid, entry.pw_gid)
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "env": env}
 
 
 def _up(process, port, what):
