@@ -137,6 +137,10 @@ uint64_t journal_commit(struct journal *j, enum wire_type type, size_t n)
             memset(j->ring + j->head % j->size, 0, WIRE_HEADER);
         j->pad_at = j->head;
         j->pad_n = j->room_pad;
+        // As when what stands before a pad is sent behind it: sent never rests at one, so that
+        // journal_ack() can compare.
+        if (j->sent == j->head)
+            j->sent += j->room_pad;
     }
     wire_put_header(j->ring + at, WIRE_RECORD, type, (uint32_t)n, seq);
     j->head = j->room_at + WIRE_HEADER + n;

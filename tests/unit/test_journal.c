@@ -77,6 +77,37 @@ static void test_put_send_ack(void **state)
     journal_close(j);
 }
 
+// All was sent when a frame goes behind a pad: what is acknowledged then was sent, pad or not.
+static void test_ack_before_a_pad(void **state)
+{
+    static const size_t short_of_end[] = {20000, 5};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) { // a pad that is marked, and one too short for a mark
+        struct journal *j;
+        struct iovec pieces[2];
+
+        assert_int_equal(journal_open(&j, NULL, SMALL, 0, why), 0);
+        assert_true(ring_put(j, 100000, 0));
+        assert_true(ring_put(j, 100000, 0));
+        journal_resend(j, 2); // all is sent
+        assert_true(journal_ack(j, 1));
+        assert_true(ring_put(j, SMALL - 200000 - 3 * WIRE_HEADER - short_of_end[i], 0));
+        journal_resend(j, 3);
+        assert_true(ring_put(j, 70000, 0));
+        ring_check_unsent(j, 4, 5);
+        assert_true(journal_ack(j, 2));
+        assert_true(journal_ack(j, 3));
+        ring_check_unsent(j, 4, 5);
+        assert_int_equal(journal_unsent(j, pieces), 1);
+        assert_int_equal(pieces[0].iov_len, WIRE_HEADER + 70000);
+        journal_sent(j, pieces[0].iov_len);
+        assert_int_equal(journal_unsent(j, pieces), 0);
+        assert_true(journal_ack(j, 4));
+        journal_close(j);
+    }
+}
+
 static void test_full_and_held(void **state)
 {
     struct journal *j;
@@ -375,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_put_send_ack),
+        cmocka_unit_test(test_ack_before_a_pad),
         cmocka_unit_test(test_full_and_held),
         cmocka_unit_test(test_memory_is_given_back),
         cmocka_unit_test_setup_teardown(test_file_comes_and_goes, set_up, tear_down),

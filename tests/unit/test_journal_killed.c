@@ -133,7 +133,8 @@ static void read_some(struct journal *j, struct reader *r, uint64_t *seed)
 
     for (int i = 0; i < n; i++)
         all += pieces[i].iov_len;
-    size_t take = all ? random_next(seed) % (all + 1) : 0, left = take;
+    bool everything = random_next(seed) % 2;
+    size_t take = everything ? all : random_next(seed) % (all + 1), left = take;
     for (int i = 0; i < n && left; i++) {
         size_t now = left < pieces[i].iov_len ? left : pieces[i].iov_len;
         assert_true(r->n + now <= sizeof r->part);
@@ -191,6 +192,12 @@ static void step(struct journal *j, struct model *m, struct reader *r, uint64_t 
         break;
     default:
         if (random_next(seed) % 8 == 0) { // a new connection
+            if (r->next < m->next && random_next(seed) % 2) {
+                // Told that it has more than it was sent.
+                assert_false(journal_ack(j, r->next));
+                m->first = r->next + 1;
+                forgot = true;
+            }
             journal_resend(j, m->first - 1);
             r->next = m->first;
             r->n = 0;
