@@ -184,7 +184,8 @@ static struct rules *rules_new(struct capture *c, const char *text, char why[WHY
     return r;
 }
 
-// Judged when the settings were made; what is left to go wrong is memory.
+// Judged when the settings were made, as the rules of redaction are; what is left to go wrong is
+// memory.
 static int filter_from(const char *text, struct filter **out)
 {
     char why[WHY_MAX];
@@ -210,7 +211,8 @@ void capture_apply(struct capture *c, uint64_t max_body, const char *filter, con
     char *text = strdup(redact);
     struct rules *r = text ? rules_new(c, redact, why) : NULL;
     if (!r) {
-        log_error("the rules of redaction stay as they were worker=%u", c->conf.worker);
+        log_error("the rules of redaction stay as they were worker=%u reason=\"%s\"",
+                  c->conf.worker, text ? why : err_text(E_NOMEM));
         free(text);
         return;
     }

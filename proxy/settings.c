@@ -5,6 +5,7 @@
 #include "proto/filter.h"
 #include "proxy/emit/filter.h"
 #include "proxy/emit/journal.h"
+#include "proxy/emit/redact.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -196,6 +197,7 @@ int settings_from(const struct options *o, struct proxy_settings *out, char why[
     e = e ? e : check_labels(o, why);
     take_reloadable(o, s);
     e = e ? e : check_filter(s->filter, why);
+    e = e ? e : redact_check(s->redact, why);
     if (e == 0 && log_level_parse(options_text(o, "log-level"), &s->log_level)) {
         snprintf(why, WHY_MAX, "log-level: \"%s\"", options_text(o, "log-level"));
         e = E_RANGE;

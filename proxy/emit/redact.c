@@ -258,6 +258,19 @@ static const struct sink_factory factory = {.open = on_open};
 
 // ---- life
 
+int redact_check(const char *rules, char why[WHY_MAX])
+{
+    struct redact *r = calloc(1, sizeof *r);
+    int e = E_NOMEM;
+
+    if (r)
+        e = redact_parse(r, rules, why);
+    else
+        snprintf(why, WHY_MAX, "redact: %s", err_text(e));
+    redact_free(r);
+    return e;
+}
+
 struct redact *redact_new(const char *rules, const unsigned char key[32], struct sink *next,
                           char why[WHY_MAX])
 {

@@ -44,6 +44,8 @@ struct redact;
 // redact_sink() is next itself.
 struct redact *redact_new(const char *rules, const unsigned char key[32], struct sink *next,
                           char why[WHY_MAX]);
+// Whether redact_new() would take the rules: 0; E_SYNTAX, E_NOMEM with why in one line.
+int redact_check(const char *rules, char why[WHY_MAX]) MUST_CHECK;
 // Bodies under way draw on a budget that others draw on too: *used bytes of memory, at most max,
 // which stats->tap_bytes counts as well. To be told before the first flow; all outlive r's flows.
 void redact_bound(struct redact *r, size_t *used, size_t max, struct stats *stats);

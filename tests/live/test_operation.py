@@ -51,6 +51,17 @@ def reload(s, config):
     os.kill(s.process.pid, signal.SIGHUP)
     until("the fault in the file, with its line", lambda: re.search(r"config\.yaml:\d+", s.log_text()))
     load(s.inbound, 50, 1, 2, 990002)
+    # One wrong value, and nothing of the file is taken.
+    with open(config, "w", encoding="ascii") as f:
+        f.write("max-body: 20\nredact: default,json:password\n")
+    said = len(s.log_text())
+    os.kill(s.process.pid, signal.SIGHUP)
+    until("the refusal, and why", lambda: re.search(
+        'options stay as they were reason="redact: .{0,2}json:password.{0,3}: a path is ', s.log_text()[said:]))
+    load(s.inbound, 50, 1, 2, 1080002)
+    s.committed(before + 150)
+    equal(s.one("SELECT max(res_stored) <= 10 FROM (SELECT res_stored FROM txn ORDER BY start_us DESC LIMIT 40)"), 1,
+          "max-body after a reload that was refused")
 
 
 def drain(origin):
@@ -259,6 +270,7 @@ def bad_starts(origin):
             (["--proxy-type", "forward", "--no-such"], 2, ["no-such"]),
             (["--proxy-type", "forward", "--max-body", "12parsecs"], 2, ["max-body", "12parsecs"]),
             (["--proxy-type", "forward", "--capture-filter", "status >"], 2, ["capture-filter"]),
+            (["--proxy-type", "forward", "--redact", "default,json:password"], 2, ["redact", "json:password", "header:NAME"]),
             (["--proxy-type", "forward", "--proxy-out-port", str(taken.outbound)], 1, ["in use"])):
         r = run(TAPEDECK, "run", "--capture", folder() + "/c.db", "--admin-listen", "off", *options, check=False, timeout=20)
         text = r.stderr.decode()

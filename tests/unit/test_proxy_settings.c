@@ -96,6 +96,11 @@ static void refuses_with_one_line(void **state)
         {"--admin-listen=host.example:1", "admin-listen: \"host.example:1\" is not ADDR:PORT"},
         {"--capture-filter=status >", "capture-filter: column "},
         {"--capture-filter=id = 1", "capture-filter: id and flow are known only"},
+        {"--redact=bogus", "redact: \"bogus\": no such rule; rules are none, default, header:NAME"},
+        {"--redact=default,json:", "redact: \"json:\": a name is missing; rules are "},
+        {"--redact=json:a.b",
+         "redact: \"json:a.b\": a path is $ and at least one step; rules are "},
+        {"--redact=header:", "redact: \"header:\": a name is missing; rules are "},
         {"--label=nonsense", "label: \"nonsense\" is not NAME=VALUE"},
         {"--label==value", "label: \"=value\" is not NAME=VALUE"},
     };
