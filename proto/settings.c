@@ -444,7 +444,8 @@ const struct option_def settings_table[] = {
 };
 
 const char settings_exits_proxy[] =
-    "  0  it ended as told: every record was acknowledged, or waits in --spool-dir\n"
+    "  0  it ended as told: every record was acknowledged, or waits in --spool-dir; among them\n"
+    "     those of losses, as when the journal was full\n"
     "  1  it failed\n"
     "  2  its options are wrong\n"
     "  3  it ended as told, but records are lost: no recorder took them, and without\n"

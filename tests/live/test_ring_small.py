@@ -52,7 +52,7 @@ def main():
     time.sleep(3)
     os.kill(s.ready["recorder"], signal.SIGCONT)
     figures = load_end(p)
-    s.stop()
+    s.stop()  # with 0: the capture declares what was lost
     rows = s.one("SELECT count(*) FROM txn WHERE path = '/load'")
     lost = s.one("SELECT sum(transactions) FROM loss")
     assert lost > 0, "the ring was not too small"

@@ -201,9 +201,10 @@ const struct command command_run = {
     .example = "tapedeck run --proxy-type dual --proxy-protocol tcp:http --proxy-port 8080\n"
                "tapedeck run --proxy-type forward --proxy-protocol socks --capture day.db",
     .text = "Exit code 0: it ended as told, and every record is in the capture or waits in "
-            "--spool-dir. 1: it failed. 2: an option is wrong, or the capture's path cannot be "
-            "one. 3: it ended as told, but records "
-            "are lost: the recorder did not take them, and without --spool-dir nobody keeps them.",
+            "--spool-dir; what became no record, with the journal full, say, the capture declares "
+            "as lost (tapedeck verify). 1: it failed. 2: an option is wrong, or the capture's path "
+            "cannot be one. 3: it ended as told, but records are lost: the recorder did not take "
+            "them, and without --spool-dir nobody keeps them.",
     .options = settings_table,
     .program = FOR_RUN,
     .configured = true,
