@@ -35,9 +35,16 @@ const struct decoder_ops *decide_decoder(struct view c2s, struct view s2c, bool 
 
 bool decide_alike(struct view c2s, struct view s2c)
 {
+    const struct view first[2] = {
+        [C2S] = view_head(c2s, TAP_SNIFF_MAX), [S2C] = view_head(s2c, TAP_SNIFF_MAX)};
     for (const struct decoder_ops *const *d = decoder_table; *d; d++) {
-        if ((*d)->alike && c2s.n && (*d)->alike(view_head(c2s, TAP_SNIFF_MAX)) &&
-            (s2c.n == 0 || (*d)->sniff(S2C, s2c) != SNIFF_NO))
+        bool any = false, fits = (*d)->alike != NULL;
+        for (enum dir dir = C2S; fits && dir <= S2C; dir++) {
+            bool alike = first[dir].n && (*d)->alike(dir, first[dir]);
+            any = any || alike;
+            fits = alike || first[dir].n == 0 || (*d)->sniff(dir, first[dir]) != SNIFF_NO;
+        }
+        if (any && fits)
             return true;
     }
     return false;

@@ -9,7 +9,8 @@
 // more bytes will come.
 const struct decoder_ops *decide_decoder(struct view c2s, struct view s2c, bool final);
 
-// Whether what is taken for raw is made like a protocol of which nothing may be kept unread.
+// Whether what is taken for raw is made like a protocol of which nothing may be kept unread: one
+// direction is, and the other does not sound like another protocol.
 bool decide_alike(struct view c2s, struct view s2c);
 
 #endif

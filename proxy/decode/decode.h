@@ -42,10 +42,10 @@ struct decoder_ops {
     size_t size; // of the state, zeroed before init
     // By the first bytes of the flow in one direction, at least one. NULL: never guessed.
     enum decode_sniff (*sniff)(enum dir dir, struct view first);
-    // Whether a client's first bytes, not taken for this protocol, are made like it all the same.
-    // Only for a protocol whose messages hold what redaction replaces: such bytes, and all that the
-    // decoder gives up, are told of as unreadable.
-    bool (*alike)(struct view first);
+    // Whether the first bytes of one direction, not taken for this protocol, are made like it all
+    // the same. Only for a protocol whose messages hold what redaction replaces: such bytes, and
+    // all that the decoder gives up, are told of as unreadable.
+    bool (*alike)(enum dir dir, struct view first);
     void (*init)(void *d, struct decode_ctx *ctx);
     // in is never empty.
     enum decode_verdict (*feed)(void *d, struct decode_ctx *ctx, enum dir dir, struct view in,

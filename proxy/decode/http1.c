@@ -462,15 +462,16 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-// What stands in front of a request and does not belong there: blanks, PROXY's line of a balancer.
-static size_t preface(struct view v)
+// What stands in front of a request and does not belong there: PROXY's line of a balancer, blanks,
+// NULs, a byte order mark. partly: that one may still become one.
+static size_t preface(struct view v, bool *partly)
 {
     size_t n = 0;
     if (view_starts(v, VIEW_LIT("PROXY ")))
         n = view_find(v, '\n');
     while (n < v.n && is_blank(v.p[n]))
         n++;
-    return n;
+    return n + http1_junk_run(view_from(v, n), partly);
 }
 
 // "token SP target SP HTTP/1.d". Only a whole line says yes, unless it is too long for that: other
@@ -481,10 +482,11 @@ static enum decode_sniff sniff_request(struct view first)
     struct view v = first;
     for (int i = 0; i < 4 && v.n > 0 && (v.p[0] == '\r' || v.p[0] == '\n'); i++)
         v = view_from(v, 1);
-    size_t before = preface(v);
+    bool partly;
+    size_t before = preface(v, &partly);
     v = view_from(v, before);
-    size_t method = http_token_run(view_head(v, METHOD_MAX + 1));
-    if (method == v.n && method <= METHOD_MAX && first.n < TAP_SNIFF_MAX)
+    size_t method = http1_word_run(view_head(v, METHOD_MAX + 1));
+    if ((partly || method == v.n) && method <= METHOD_MAX && first.n < TAP_SNIFF_MAX)
         return SNIFF_MORE;
     if (method == 0 || method >= v.n || method > METHOD_MAX || !is_blank(v.p[method]))
         return SNIFF_NO;
@@ -492,7 +494,7 @@ static enum decode_sniff sniff_request(struct view first)
     size_t line = view_find(target, '\n'), end = line;
     if (end > 0 && target.p[end - 1] == '\r')
         end--;
-    bool plain = before == 0 && v.p[method] == ' ';
+    bool plain = before == 0 && v.p[method] == ' ' && http_token_run(v) == method;
     for (size_t i = 0; i < end; i++) {
         plain = plain && target.p[i] >= ' ' && target.p[i] != 0x7f;
         if (!plain && !is_blank(target.p[i]) && iscntrl((unsigned char)target.p[i]))
@@ -510,14 +512,22 @@ static enum decode_sniff sniff_request(struct view first)
     return target.p[0] == '/' || view_istarts(target, VIEW_LIT("http://")) ? SNIFF_YES : SNIFF_NO;
 }
 
+// What can only become alike says no when it is.
+static enum decode_sniff sniff_answer(struct view first)
+{
+    struct view wanted = VIEW_LIT("HTTP/1."), like = VIEW_LIT("HTTP/"), icy = VIEW_LIT("ICY ");
+    struct view v = first;
+    if (view_starts(first, view_head(wanted, first.n)))
+        return first.n >= wanted.n ? SNIFF_YES : SNIFF_MORE;
+    while (v.n > 0 && is_blank(v.p[0]))
+        v = view_from(v, 1);
+    bool more = (v.n < like.n && view_istarts(like, v)) || (v.n < icy.n && view_starts(icy, v));
+    return more && first.n < TAP_SNIFF_MAX ? SNIFF_MORE : SNIFF_NO;
+}
+
 static enum decode_sniff http1_sniff(enum dir dir, struct view first)
 {
-    if (dir == C2S)
-        return sniff_request(first);
-    struct view wanted = VIEW_LIT("HTTP/1.");
-    if (!view_starts(first, view_head(wanted, first.n)))
-        return SNIFF_NO;
-    return first.n >= wanted.n ? SNIFF_YES : SNIFF_MORE;
+    return dir == C2S ? sniff_request(first) : sniff_answer(first);
 }
 
 static void http1_init(void *d, struct decode_ctx *ctx)

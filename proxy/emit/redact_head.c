@@ -267,6 +267,31 @@ static void put_value(struct redact_edit *e, struct view name, size_t at, size_t
         redact_edit_put(e, at, end - at, rule);
 }
 
+// Where the name ends that the line at the front of v begins with, for a reader that passes over
+// all that no name may hold; 0: it begins with another.
+static size_t scattered(struct view v, struct view name)
+{
+    size_t n = 0, i = 0;
+    for (; i < v.n && n < name.n; i++) {
+        if (view_lower(v.p[i]) == name.p[n])
+            n++;
+        else if (v.p[i] == '\n' || http_token_run(view_n(v.p + i, 1)))
+            return 0;
+    }
+    return n == name.n ? i : 0;
+}
+
+// The rule whose name the line begins with, scattered; *at: behind the name.
+static unsigned find_scattered(const struct redact *r, struct view v, size_t *at)
+{
+    for (unsigned rule = 0; rule < r->rules; rule++) {
+        *at = r->rule[rule].kind == REDACT_HEADER ? scattered(v, r->rule[rule].name) : 0;
+        if (*at)
+            return rule;
+    }
+    return REDACT_NO_RULE;
+}
+
 // The rule whose name stands first in a line that is no plain header; *at: behind the name.
 static unsigned find_name(const struct redact *r, struct view line, size_t *at)
 {
@@ -279,7 +304,7 @@ static unsigned find_name(const struct redact *r, struct view line, size_t *at)
             }
         }
     }
-    return REDACT_NO_RULE;
+    return find_scattered(r, line, at);
 }
 
 // The value that begins at `at` is a secret of the rule. *next: the line behind it.
@@ -296,6 +321,15 @@ static void put_secret(struct redact_edit *e, struct view name, size_t at, unsig
         put_value(e, name, at, end, rule);
 }
 
+// So that no byte is looked at by more lines than a name has characters.
+static bool has_token(struct view line)
+{
+    size_t i = 0;
+    while (i < line.n && http_token_run(view_n(line.p + i, 1)) == 0)
+        i++;
+    return i < line.n;
+}
+
 static void put_lines(struct redact_edit *e, size_t at)
 {
     struct view in = e->in;
@@ -309,8 +343,10 @@ static void put_lines(struct redact_edit *e, size_t at)
         if (colon < line.n && rule != REDACT_NO_RULE) {
             put_secret(e, name, at + colon + 1, rule, &next);
         } else if (colon == line.n || name.n == 0 || http_token_run(name) < name.n) {
-            // Some reader may still see a header in it.
+            // Some reader may still see a header in it, and one that passes over a lone CR in more.
             rule = find_name(e->r, line, &behind);
+            if (rule == REDACT_NO_RULE && has_token(line) && in.p[next - 1] == '\r')
+                rule = find_scattered(e->r, view_from(in, at), &behind);
             if (rule != REDACT_NO_RULE)
                 put_secret(e, view_n(NULL, 0), at + behind, rule, &next);
         } else {

@@ -219,6 +219,14 @@ static void test_odd_heads(void **state)
                 "\r\nGET / HTTP/1.1\r\nHost: h\r\n X: {one}\r\nno colon\r\n\r\n");
     expect_head("header:x-key", "GET / HTTP/1.1\r\nX-Key s\r\n\vX-Key: t\r\nX-Key\r: u\r\n\r\n",
                 "GET / HTTP/1.1\r\nX-Key {s}\r\n\vX-Key{: t}\r\nX-Key\r{: u}\r\n\r\n");
+    // A reader that passes over what no name may hold sees the name.
+    expect_head("default", "GET / HTTP/1.1\r\nHost: h\r\nAuth\x01orization: s\r\nA: b\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: h\r\nAuth\x01orization{: s}\r\nA: b\r\n\r\n");
+    expect_head("header:x-key",
+                "GET / HTTP/1.1\r\nX-\rK\xff\x7f\r"
+                "ey: s\rt: u\r\nX\x01Y: t\r\n\r\n",
+                "GET / HTTP/1.1\r\nX-\rK\xff\x7f\r"
+                "ey{: s\rt: u}\r\nX\x01Y: t\r\n\r\n");
     char many[8000] = "GET / HTTP/1.1\r\nHost: h\r\n";
     for (int i = 0; i < 300; i++)
         snprintf(many + strlen(many), sizeof many - strlen(many), "A: %d\r\n", i);

@@ -20,7 +20,7 @@ static bool holds_secret(void)
 {
     for (int dir = C2S; dir <= S2C; dir++) {
         if (memmem(ear.content[dir], ear.content_n[dir], "SECRET", 6) ||
-            strstr(ear.head[dir], "SECRET"))
+            memmem(ear.head[dir], sizeof ear.head[dir], "SECRET", 6))
             return true;
     }
     return strstr(ear.query, "SECRET") || strstr(ear.path, "SECRET");
@@ -93,6 +93,72 @@ static void test_unreadable_by_rules(void **state)
     }
 }
 
+// A conversation in four pieces: some of the client's, both of the server's, the client's rest.
+static void converse_cut(struct view c2s, size_t cut, struct view s2c, size_t s2c_cut)
+{
+    struct stats stats = {0};
+    size_t used = 0;
+    struct tap_env env = {
+        .sink = redact_sink(redact), .stats = &stats, .used = &used, .max = 1 << 20};
+    static const struct flow_facts facts = {.front = "fixed", .requested = "", .target = "t:1"};
+    struct tap tap;
+
+    tap_open(&tap, &env, &facts, NULL, STAGE_BEGIN);
+    tap_feed(&tap, C2S, view_head(c2s, cut), STAGE_BEGIN);
+    tap_feed(&tap, S2C, view_head(s2c, s2c_cut), STAGE_BEGIN);
+    tap_feed(&tap, S2C, view_from(s2c, s2c_cut), STAGE_BEGIN);
+    tap_feed(&tap, C2S, view_from(c2s, cut), STAGE_BEGIN);
+    tap_close(&tap, "done", "", STAGE_BEGIN);
+}
+
+#define GET   "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+#define OK    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define ASKED "/ HTTP/1.1\r\nHost: h\r\nAuthorization: SECRET\r\n\r\n"
+#define HEAD  "GET / HTTP/1.1\r\nHost: h\r\n"
+#define GIVEN "\r\nSet-Cookie: a=SECRET\r\nContent-Length: 0\r\n\r\n"
+
+// What some reader takes for HTTP all the same, however it is cut.
+static void test_unreadable_oddities(void **state)
+{
+    static const struct {
+        struct view c2s, s2c;
+    } cases[] = {
+        {VIEW_LIT("\xef\xbb\xbfGET " ASKED), VIEW_LIT("")},
+        {VIEW_LIT("\x00\x00GET " ASKED), VIEW_LIT("")},
+        {VIEW_LIT("G@T " ASKED), VIEW_LIT("")},
+        {VIEW_LIT("G(T " ASKED), VIEW_LIT(OK)},
+        {VIEW_LIT(HEAD "Author\x00ization: SECRET\r\n\r\n"), VIEW_LIT(OK)},
+        {VIEW_LIT(HEAD "Auth\x01orization: SECRET\r\n\r\n"), VIEW_LIT(OK)},
+        {VIEW_LIT(HEAD "Auth\rorization: SECRET\r\n\r\n"), VIEW_LIT("")},
+        {VIEW_LIT(HEAD "\x7f"
+                       "Auth\x80oriza\xadtion\x01\r\n : SECRET\r\n\r\n"),
+         VIEW_LIT(OK)},
+        {VIEW_LIT(HEAD "Cook\xc2\xadie: a=SECRET\r\n\r\n"), VIEW_LIT(OK)},
+        {VIEW_LIT(GET), VIEW_LIT("HTTP/1.1 200 OK\r\nSet-Cook\x00ie: SECRET\r\n\r\n")},
+        {VIEW_LIT(GET), VIEW_LIT("HTTP/2 200 OK" GIVEN)},
+        {VIEW_LIT(GET), VIEW_LIT("http/1.1 200 OK" GIVEN)},
+        {VIEW_LIT(GET), VIEW_LIT("ICY 200 OK" GIVEN)},
+        {VIEW_LIT(GET), VIEW_LIT("\r\nHTTP/1.1 200 OK" GIVEN)},
+        {VIEW_LIT(GET), VIEW_LIT("  HTTP/1.1 200 OK" GIVEN)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t a = cases[i].c2s.n, b = cases[i].s2c.n;
+        for (size_t k = 0; k <= a + b; k++) {
+            redact = redact_new("default", key, ear_begin(&ear), why);
+            assert_non_null(redact);
+            converse_cut(cases[i].c2s, k < a ? k : a, cases[i].s2c, k < a ? k % (b + 1) : k - a);
+            if (holds_secret())
+                fail_msg("case %zu, cut at %zu", i, k);
+            assert_int_equal(ear.wire[C2S], ear.relayed[C2S]);
+            assert_int_equal(ear.wire[S2C], ear.relayed[S2C]);
+            redact_free(redact);
+            ear_end(&ear);
+        }
+    }
+}
+
 // Bodies of JSON that are gathered draw on the budget that holds are under.
 static void test_budget_is_shared(void **state)
 {
@@ -136,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_unreadable_by_rules),
+        cmocka_unit_test(test_unreadable_oddities),
         cmocka_unit_test(test_budget_is_shared),
     };
 
