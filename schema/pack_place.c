@@ -42,7 +42,7 @@ static int failed(struct pack_place *p, const char *path, const char *doing)
 {
     int was = errno, e = was == EFBIG ? E_FULL : err_from_errno(was);
     snprintf(p->why, WHY_MAX, "%s: %s: %s", path, doing,
-             e == E_FULL ? "no space left on its file system" : strerror(was));
+             e == E_FULL ? err_full_text(was) : strerror(was));
     return e == E_AGAIN || e == 0 ? E_IO : e;
 }
 

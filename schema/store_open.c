@@ -25,11 +25,15 @@
 #define OPEN_PAUSE_US 2000 // between two of them
 #define VERSION_SANE  9999 // a higher one is a damaged header, not a newer program
 
-int store_error(sqlite3 *db, int rc)
+static int system_errno(sqlite3 *db)
 {
     int os = db ? sqlite3_system_errno(db) : 0;
-    if (os == 0) // SQLite does not keep it when a commit fails
-        os = errno;
+    return os ? os : errno; // SQLite does not keep it when a commit fails
+}
+
+int store_error(sqlite3 *db, int rc)
+{
+    int os = system_errno(db);
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -76,11 +80,11 @@ int store_error(sqlite3 *db, int rc)
 
 int store_fail(struct store *s, int rc, const char *doing)
 {
-    int e = store_error(s->db, rc);
+    int os = system_errno(s->db), e = store_error(s->db, rc);
     const char *words =
         s->db && sqlite3_errcode(s->db) != SQLITE_OK ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
     if (e == E_FULL)
-        words = "no space left on its file system";
+        words = err_full_text((rc & 0xff) == SQLITE_FULL ? ENOSPC : os);
     snprintf(s->why, sizeof s->why, "%s: %s: %s", s->path, doing, words);
     return e;
 }

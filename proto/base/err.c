@@ -33,6 +33,12 @@ const char *err_text(int e)
     return e <= 0 && i < sizeof texts / sizeof texts[0] ? texts[i] : "unknown error";
 }
 
+const char *err_full_text(int errnum)
+{
+    return errnum == EFBIG ? "a limit of the size of files is met (ulimit -f)"
+                           : "no space left on its file system";
+}
+
 int err_from_errno(int errnum)
 {
     switch (errnum) {

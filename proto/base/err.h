@@ -30,6 +30,9 @@ enum {
 // A short lower-case phrase for an error number, never NULL; static memory.
 const char *err_text(int e);
 
+// What E_FULL means where a file did not take more, by the errno of that; static memory.
+const char *err_full_text(int errnum);
+
 // The E_ number that a connect(2), read(2) or write(2) errno stands for; E_IO where none fits.
 int err_from_errno(int errnum);
 

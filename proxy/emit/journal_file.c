@@ -40,7 +40,9 @@ static uint64_t header_check(const struct journal_header *h)
 static int fail(char why[WHY_MAX], const char *path, const char *what, int e)
 {
     snprintf(why, WHY_MAX, "journal %s: %s: %s", path ? path : "(memory)", what,
-             e == E_IO ? strerror(errno) : err_text(e));
+             e == E_IO     ? strerror(errno)
+             : e == E_FULL ? err_full_text(errno)
+                           : err_text(e));
     return e;
 }
 

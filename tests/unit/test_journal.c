@@ -389,6 +389,7 @@ static void test_refusals(void **state)
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
     assert_int_equal(journal_open(&j, path, SMALL, 0, why), E_FULL);
+    assert_non_null(strstr(why, "limit of the size of files"));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     assert_int_equal(access(path, F_OK), -1); // and nothing is left that would fill it more
 

@@ -456,7 +456,8 @@ static int fill_up(int (*take_room)(void), int (*give_room)(void))
         e = put_batch(&t, &p);
     }
     CHECK(e == E_FULL);
-    CHECK(strstr(store_why(t.s), "no space left"));
+    CHECK(strstr(store_why(t.s),
+                 take_room == take_room_by_limit ? "limit of the size of files" : "no space left"));
     CHECK(batches > 10);
     for (int i = 0; i < 3; i++) // still full: the same answer, and nothing breaks
         CHECK(put_batch(&t, &p) == E_FULL);
