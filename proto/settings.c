@@ -140,9 +140,10 @@ const struct option_def settings_table[] = {
      .sentence =
          "What is replaced by a keyed digest before it is kept, comma-separated: header:NAME, "
          "query:NAME, json:PATH; default stands for the headers authorization, "
-         "proxy-authorization, cookie and set-cookie; none keeps everything. HTTP/1 that cannot be "
-         "read as such is left out; what is not HTTP/1 (raw TCP, HTTP/2, tunnels, WebSocket) is "
-         "kept as it is."},
+         "proxy-authorization, cookie and set-cookie; none keeps everything. A body that json:PATH "
+         "may apply to is lost whole when it has more than 1 MiB, or is compressed, cut off or no "
+         "JSON. HTTP/1 that cannot be read as such is left out; what is not HTTP/1 (raw TCP, "
+         "HTTP/2, tunnels, WebSocket) is kept as it is."},
     {.name = "redact-key-file",
      .type = OPT_TEXT,
      .unit = "FILE",
