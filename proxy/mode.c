@@ -42,8 +42,8 @@ int mode_of(const char *type, const char *protocol, struct mode *out, char why[W
     *out = (struct mode){0};
     if (strcmp(type, "transparent") == 0) {
         snprintf(why, WHY_MAX,
-                 "proxy-type transparent needs redirection rules, which this build does not have; "
-                 "choose proxy-type reverse, forward or dual: " LEGAL);
+                 "proxy-type transparent, the default, needs redirection rules, which this version "
+                 "does not have; give --proxy-type reverse, forward or dual: " LEGAL);
         return E_UNSUPPORTED;
     }
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {

@@ -88,7 +88,8 @@ static void refuses_with_one_line(void **state)
     static const struct {
         const char *option, *words;
     } cases[] = {
-        {"--proxy-type=transparent", "proxy-type transparent needs redirection rules"},
+        {"--proxy-type=transparent",
+         "give --proxy-type reverse, forward or dual: legal pairs are reverse with"},
         {"--proxy-protocol=tcp", "proxy-type forward does not go with proxy-protocol tcp"},
         {"--out-bind=example.com", "out-bind: \"example.com\" is neither"},
         {"--proxy-host=a b", "proxy-host: \"a b\" is no host name"},
