@@ -1,5 +1,5 @@
 """A capture without our programs: the commands of README's section "Nothing but SQL", run as they stand there (but for
-the transaction's number) with the sqlite3 program alone, answer for traffic that the clients here know byte by byte."""
+the transaction's path) with the sqlite3 program alone, answer for traffic that the clients here know byte by byte."""
 import collections
 import contextlib
 import gzip
@@ -105,7 +105,7 @@ def commands():
     """README's commands, by the view that they ask."""
     with open(README, encoding="utf-8") as f:
         section = f.read().partition("\n## Nothing but SQL\n")[2].partition("\n## ")[0]
-    found = re.findall(r"^    \$ (sqlite3 capture\.db \"[^\"]* FROM (\w+)[^\"]*\")$", section, re.M)
+    found = re.findall(r"^    \$ (sqlite3 capture\.db \"[^\"]*? FROM (\w+)[^\"]*\")$", section, re.M)
     equal(section.count("$ sqlite3 "), len(found), "commands of the section that can be understood")
     equal([view for _, view in found], ["http", "endpoints", "flows", "header", "content"], "README's questions")
     return {view: command for command, view in found}
@@ -120,11 +120,11 @@ def main():
     s = Sidecar("--proxy-type", "dual", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port", port,
                 "--in-bind", "127.0.0.1").start()
 
-    def sqlite3(view, txn=None):
-        command = ask[view]
-        if txn:
-            command, n = re.subn(r"txn = \d+", f"txn = {txn}", command)
-            equal(n, 1, f"numbers of a transaction in {command}")
+    def sqlite3(view, path=None, host=None):
+        command = ask[view].replace("/tmp/answer", os.path.join(s.dir, "answer"))
+        if path:
+            command, n = re.subn("path = '/hello.json'", f"path = '{path}'" + (f" AND host = '{host}'" if host else ""), command)
+            equal(n, 1, f"paths of a transaction in {command}")
         # Bytes that are no UTF-8 may come out of it.
         out = subprocess.run(["sh", "-c", command], cwd=s.dir, check=True, capture_output=True, timeout=60)
         equal(out.stderr, b"", command)
@@ -182,11 +182,10 @@ def main():
     equal([float(r[4]) for r in rates], sorted((float(r[4]) for r in rates), reverse=True), "its order")
     equal({r[0]: (int(r[1]), int(r[2])) for r in sqlite3("flows")},
           {p.address: (p.sent, p.got) for p in (local, other, far)}, "bytes by peer")
-    check_headers(sqlite3("header", s.one("SELECT id FROM http WHERE path = '/headers'")), sent_fields, got_head)
+    check_headers(sqlite3("header", "/headers"), sent_fields, got_head)
     for path, body in BODIES.items():
         for name in names:
-            txn = s.one("SELECT id FROM http WHERE path = ? AND host LIKE ?", path, name + ":%")
-            equal(sqlite3("content", txn), [[str(len(body))]], "bytes that writefile() wrote")
+            equal(sqlite3("content", path, f"{name}:{port}"), [[str(len(body))]], "bytes that writefile() wrote")
             file = os.path.join(s.dir, "answer")
             with open(file, "rb") as f:
                 assert f.read() == body, f"{path} differs"
