@@ -126,15 +126,18 @@ static int read_parts(struct verify *v, const int64_t of[3], struct content *c)
     return rc == SQLITE_DONE ? 0 : store_fail(v->s, rc, "reading parts");
 }
 
-// Pieces of this flow may be missing: it began in an earlier file, or losses are declared.
+// Pieces of this flow may be missing: it began in an earlier file, losses are declared, or it has
+// no end here, so that the next file may declare them. The numbers of the stream tell of a row that
+// is missing in any case, and the ledger of bytes that nothing accounts for.
 static bool may_lack(struct verify *v, int64_t flow)
 {
-    char sql[160];
+    char sql[256];
     int64_t yes = 0;
     snprintf(sql, sizeof sql,
              "SELECT EXISTS (SELECT 1 FROM loss WHERE flow = %lld)"
-             " OR EXISTS (SELECT 1 FROM flow WHERE id = %lld AND carried)",
-             (long long)flow, (long long)flow);
+             " OR EXISTS (SELECT 1 FROM flow WHERE id = %lld AND carried)"
+             " OR NOT EXISTS (SELECT 1 FROM flow_end WHERE flow = %lld)",
+             (long long)flow, (long long)flow, (long long)flow);
     return store_scalar(v->s, sql, &yes) == SQLITE_OK && yes != 0;
 }
 

@@ -227,6 +227,49 @@ static void a_flow_without_end_in_a_stream_with_one(void **state)
     expect(sentence);
 }
 
+// A transaction whose pieces were lost: the loss is told behind it, and a rotation may come
+// between.
+static void a_loss_that_the_next_file_tells(void **state)
+{
+    (void)state;
+    char first[TMP_PATH];
+    struct store_txn txn = {.protocol = "http",
+                            .path = "/torn",
+                            .res = {.end = 1, .parts = 3, .body_size = 15, .body_stored = 6}};
+    int64_t flow = tape_flow(&t, "a:1");
+    tape_part(&t, flow, true, 5, VIEW_LIT("third"));
+    tape_part(&t, flow, true, 14, VIEW_LIT("!"));
+    tape_txn(&t, flow, &txn);
+    assert_int_equal(store_rotate(t.s, NULL, 0), 0);
+    tape_loss(&t, flow, 0, 0, 9);
+    tape_end(&t, flow);
+    tmp_path(first, dir, "capture-000001.db");
+    ask_sound(first);
+    ask_sound(path);
+
+    // What is taken out by hand is a hole there, too.
+    ask_change(first, "DELETE FROM part WHERE at = 5");
+    verify(first);
+    expect("hole stream 1 seq 2: 1 record is missing");
+}
+
+// A flow that ended has told all of its losses.
+static void pieces_that_no_loss_tells_of(void **state)
+{
+    (void)state;
+    struct store_txn txn = {.protocol = "http",
+                            .path = "/torn",
+                            .res = {.end = 1, .parts = 2, .body_size = 10, .body_stored = 5}};
+    int64_t flow = tape_flow(&t, "a:1");
+    tape_part(&t, flow, true, 5, VIEW_LIT("third"));
+    tape_txn(&t, flow, &txn);
+    tape_end(&t, flow);
+    verify(path);
+    assert_int_equal(found.of[VERIFY_DAMAGE], 2);
+    expect("its parts hold 5 of 5 bytes, the first 0 without a hole");
+    expect("1 parts of its answer are there, not 2");
+}
+
 static const char *const tables[] = {"capture",  "stream", "flow",    "carried",       "flow_end",
                                      "tls",      "txn",    "head",    "body",          "part",
                                      "txn_open", "loss",   "restart", "unknown_record"};
@@ -476,6 +519,8 @@ int main(void)
         TEST(bytes_that_are_not_accounted_for),
         TEST(numbers_that_never_came),
         TEST(a_flow_without_end_in_a_stream_with_one),
+        TEST(a_loss_that_the_next_file_tells),
+        TEST(pieces_that_no_loss_tells_of),
         TEST(every_row_that_is_deleted_is_missed),
         TEST(every_value_that_is_changed_is_noticed),
         TEST(references_that_lead_nowhere),
