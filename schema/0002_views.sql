@@ -101,7 +101,8 @@ FROM line
 WHERE side <> 'interim' OR text NOT LIKE 'HTTP/%';
 
 -- The whole content of a message, as it was on the wire (a content coding is not undone). Up to 1 GB; what is larger is read
--- from the parts, in the order of `at`. Where pieces are lost, or in an earlier file, length(bytes) is less than stored.
+-- from the parts, in the order of `at`. Where pieces are lost, or in an earlier file, bytes is what stands before the first of
+-- them, NULL when that is nothing: coalesce(length(bytes), 0) is less than stored. `tapedeck show` of the folder has both files.
 CREATE VIEW content AS
 WITH half(txn, side, body) AS (
     SELECT id, 'request', req_body FROM txn
@@ -112,9 +113,17 @@ SELECT h.txn AS txn,
        b.size AS size,
        b.stored AS stored,
        hex(b.digest) AS sha256,
-       coalesce(b.bytes, (SELECT CAST(group_concat(p.bytes, '') AS BLOB)
-                          FROM (SELECT bytes FROM part
-                                WHERE flow = b.flow AND n = b.n AND s2c = b.s2c ORDER BY at) p)) AS bytes
+       coalesce(b.bytes,
+                -- the parts before the first one that does not begin where those before it end (due)
+                (SELECT CAST(group_concat(p.bytes, '') AS BLOB)
+                 FROM (SELECT bytes FROM part
+                       WHERE flow = b.flow AND n = b.n AND s2c = b.s2c
+                         AND at < (SELECT coalesce(min(d.at), 9223372036854775807)
+                                   FROM (SELECT at, coalesce(sum(iif(typeof(bytes) = 'null', 0, size)) OVER before, 0) AS due
+                                         FROM part WHERE flow = b.flow AND n = b.n AND s2c = b.s2c
+                                         WINDOW before AS (ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) d
+                                   WHERE d.at <> d.due)
+                       ORDER BY at) p)) AS bytes
 FROM half h
 JOIN body b ON b.id = h.body;
 

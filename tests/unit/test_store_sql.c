@@ -202,6 +202,39 @@ static void the_body_of_an_answer(void **state)
     expect("SELECT sha256 FROM content WHERE stored = 150000", answer);
 }
 
+// Never pieces from different places as if they were one.
+static void the_body_of_an_answer_with_a_hole(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *change, *says;
+    } cases[] = {
+        {"DELETE FROM part WHERE at = 0 AND size = 7000", "150000|\n"},
+        {"DELETE FROM part WHERE at = 7000", "150000|7000\n"},
+        {"DELETE FROM part WHERE at IN (70000, 84000)", "150000|70000\n"},
+        {"UPDATE part SET size = 0, bytes = x'' WHERE at = 14000", "150000|14000\n"},
+        {"UPDATE part SET bytes = NULL WHERE at = 14000", "150000|14000\n"},
+        {"DELETE FROM part WHERE at = 147000", "150000|147000\n"},
+    };
+    char sql[256], whole[TMP_PATH];
+    size_t n;
+    void *bytes = tmp_read(path, &n);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ask_change(path, cases[i].change);
+        snprintf(sql, sizeof sql,
+                 "SELECT stored, length(bytes) FROM content WHERE txn = %lld AND side = 'answer'",
+                 (long long)large);
+        expect(sql, cases[i].says);
+        snprintf(sql, sizeof sql,
+                 "SELECT count(*) FROM content c JOIN part p ON p.at < length(c.bytes) AND p.size ="
+                 " 7000 AND substr(c.bytes, p.at + 1, 7000) <> p.bytes WHERE c.txn = %lld",
+                 (long long)large);
+        expect(sql, "0\n");
+        tmp_write(tmp_path(whole, dir, "capture.db"), bytes, n);
+    }
+    free(bytes);
+}
+
 static void conversations_losses_and_what_is_open(void **state)
 {
     (void)state;
@@ -261,6 +294,7 @@ int main(void)
         TEST(heads_that_are_hard_to_split),
         TEST(heads_that_are_wrong),
         TEST(the_body_of_an_answer),
+        TEST(the_body_of_an_answer_with_a_hole),
         TEST(conversations_losses_and_what_is_open),
         TEST(views_use_their_indexes),
     };
