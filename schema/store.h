@@ -217,11 +217,21 @@ int64_t store_skipped(const struct store_query *q);
 int store_filter_clause(const struct filter *f, struct buf *clause, int first) MUST_CHECK;
 int store_filter_bind(struct store_query *q, const struct filter *f, int first) MUST_CHECK;
 
+// The files that come before s, a reader's, in its capture, the oldest first: for what began in
+// them. Paths of other captures before these do no harm. They are opened when they are needed, one
+// at a time; paths is a loan for as long as s is open.
+void store_set_earlier(struct store *s, char *const *paths, size_t n);
+
 // The content of a body (body.id) from its first byte on, piece by piece in memory that stays
-// bounded. take answers 0 to go on. E_NOTFOUND: no such body; E_DAMAGED: a piece is missing. Only
-// what was stored is given.
+// bounded. Its first pieces may come from the files before s. take answers 0 to go on. E_NOTFOUND:
+// no such body; E_DAMAGED: a piece is missing; E_GONE: it began in a file that is none of those.
+// Only what was stored is given.
 int store_body(struct store *s, int64_t body, int (*take)(void *arg, struct view piece),
                void *arg) MUST_CHECK;
+// Each file that may have records of the flow, up to s: those before it that are there, the oldest
+// first, and s at last. take answers 0 to go on; its other answers are returned. E_NOMEM.
+int store_each_of_flow(struct store *s, int64_t flow, int (*take)(void *arg, struct store *in),
+                       void *arg) MUST_CHECK;
 
 // ---- prove
 

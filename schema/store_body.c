@@ -5,8 +5,9 @@
 //   parts                             one after the other
 //
 // A piece is at most STORE_SLICE bytes, also where SQLite holds a larger one, so that whoever takes
-// it can write it out as it comes. Parts are read in the order of their place in the content; one
-// that begins behind where the last one ended leaves a hole, and ends the reading.
+// it can write it out as it comes. Parts are read in the order of their place in the content, those
+// in earlier files first (store_earlier.c); one that begins behind where the last one ended leaves
+// a hole, and ends the reading.
 #include "schema/store_impl.h"
 
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 struct range {
     int64_t at, end;
     bool checked; // parts against their sums
+    bool hole;    // the next part does not follow
     store_take *take;
     void *arg;
 };
@@ -136,15 +138,14 @@ static int give_row(struct store *s, int64_t body, sqlite3_stmt *stmt, const str
 
 // ---- parts
 
-enum { HOLE = 1 }; // the part at hand does not follow the one before
-
 static int give_part(struct store *s, sqlite3_stmt *stmt, bool first, struct range *r)
 {
     int64_t begins = sqlite3_column_int64(stmt, 0), size = sqlite3_column_int64(stmt, 1);
     struct view bytes = blob_of(stmt, 2);
     bool follows = begins == r->at || (first && begins >= 0 && begins < r->at);
-    if (!follows || (int64_t)bytes.n != size || size < r->at - begins)
-        return HOLE;
+    r->hole = !follows || (int64_t)bytes.n != size || size < r->at - begins;
+    if (r->hole)
+        return 0;
     if (r->checked && row_bytes_sum(bytes) != sqlite3_column_int64(stmt, 3))
         return store_refuse(s, E_DAMAGED, "the content from byte %lld on is damaged",
                             (long long)begins);
@@ -153,7 +154,7 @@ static int give_part(struct store *s, sqlite3_stmt *stmt, bool first, struct ran
     return give(bytes, r->take, r->arg);
 }
 
-// From r->at on, as far as they go: HOLE when another one stands behind that.
+// From r->at on, as far as they go.
 static int walk_parts(struct store *s, const int64_t of[3], struct range *r)
 {
     sqlite3_stmt *stmt;
@@ -164,9 +165,10 @@ static int walk_parts(struct store *s, const int64_t of[3], struct range *r)
     for (int i = 0; i < 3; i++)
         sqlite3_bind_int64(stmt, i + 1, of[i]);
     sqlite3_bind_int64(stmt, 4, r->at);
-    for (; e == 0 && r->at < r->end && (rc = sqlite3_step(stmt)) == SQLITE_ROW; first = false)
+    for (; e == 0 && !r->hole && r->at < r->end && (rc = sqlite3_step(stmt)) == SQLITE_ROW;
+         first = false)
         e = give_part(s, stmt, first, r);
-    if (e == 0 && r->at < r->end && rc != SQLITE_DONE)
+    if (e == 0 && !r->hole && r->at < r->end && rc != SQLITE_DONE)
         e = store_fail(s, rc, "reading a body");
     sqlite3_finalize(stmt);
     return e;
@@ -174,12 +176,13 @@ static int walk_parts(struct store *s, const int64_t of[3], struct range *r)
 
 static int give_parts(struct store *s, const int64_t of[3], struct range *r)
 {
-    int e = walk_parts(s, of, r);
-    if (e == HOLE || (e == 0 && r->at < r->end))
-        return store_refuse(
-            s, E_DAMAGED, "the content from byte %lld on is not in this file: lost%s",
-            (long long)r->at,
-            e == HOLE ? ", damaged, or in an earlier file of the capture" : " or damaged");
+    int e =
+        r->at == 0 && r->end > 0 ? store_parts_before(s, of, &r->at, r->end, r->take, r->arg) : 0;
+    if (e == 0)
+        e = walk_parts(s, of, r);
+    if (e == 0 && r->at < r->end)
+        return store_refuse(s, E_DAMAGED, "the content from byte %lld on is lost or damaged",
+                            (long long)r->at);
     return e;
 }
 
@@ -189,7 +192,7 @@ int store_parts(struct store *s, const int64_t of[3], int64_t *at, int64_t end, 
     struct range r = {.at = *at, .end = end, .checked = true, .take = take, .arg = arg};
     int e = walk_parts(s, of, &r);
     *at = r.at;
-    return e == HOLE ? 0 : e;
+    return e;
 }
 
 // ---- either

@@ -40,6 +40,8 @@ struct store {
     struct body_cache bodies;
     struct store *before[STORE_BEFORE_MAX]; // the files before it, as far as this batch needs them
     int before_count;
+    char *const *earlier; // a reader's: the files before it, the oldest first
+    size_t earlier_count;
     bool before_ends;             // there is none behind them, or none that can be read
     int64_t failing;              // number of a file before that could not be asked for a while
     int failures;                 // batches that failed for it
@@ -62,6 +64,14 @@ typedef int store_take(void *arg, struct view piece);
 // far they went. One that was changed is E_DAMAGED.
 int store_parts(struct store *s, const int64_t of[3], int64_t *at, int64_t end, store_take *take,
                 void *arg) MUST_CHECK;
+// A reader's: those of the files before s (store_set_earlier()), where the content begins in one of
+// them. E_GONE: it began in a file that is none of them.
+int store_parts_before(struct store *s, const int64_t of[3], int64_t *at, int64_t end,
+                       store_take *take, void *arg) MUST_CHECK;
+// The i-th of these files: E_GONE when it is none of the capture's, or has another place in it.
+int store_open_earlier(struct store *s, size_t i, struct store **out) MUST_CHECK;
+// Whether s has the flow from the file before it.
+bool store_is_carried(struct store *s, int64_t flow);
 // n bytes of the table body's bytes from there on, in memory of one slice.
 int store_blob(struct store *s, int64_t body, int64_t from, int64_t n, store_take *take,
                void *arg) MUST_CHECK;

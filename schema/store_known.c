@@ -260,15 +260,6 @@ int store_known(struct store *s, struct view digest, int64_t size, int64_t store
     return e;
 }
 
-// Whether the file has the flow from the one before it.
-static bool is_carried(struct store *s, int64_t flow)
-{
-    char sql[80];
-    int64_t carried = 0;
-    snprintf(sql, sizeof sql, "SELECT carried FROM flow WHERE id = %lld", (long long)flow);
-    return store_scalar(s, sql, &carried) == SQLITE_OK && carried != 0;
-}
-
 int store_join(struct store *s, const int64_t of[3], struct view digest, int64_t size,
                int64_t stored, int64_t *id)
 {
@@ -277,7 +268,7 @@ int store_join(struct store *s, const int64_t of[3], struct view digest, int64_t
     *id = 0;
     if (stored > STORE_KNOWN_MAX)
         return 0;
-    for (int e; is_carried(b, of[0]); c.oldest++) {
+    for (int e; store_is_carried(b, of[0]); c.oldest++) {
         e = before(s, c.oldest + 1, &b);
         if (e != 0)
             return e;

@@ -131,7 +131,9 @@ void body_look(struct body *b, bool decode, uint64_t limit)
     b->damaged = damage != 0;
     if (damage) {
         cli_damage("%s", store_why(b->store));
-        snprintf(b->note, sizeof b->note, "damaged: only a part can be read");
+        snprintf(b->note, sizeof b->note, "%s",
+                 damage == E_GONE ? "its beginning is in none of the files that were read"
+                                  : "damaged: only a part can be read");
     } else if (b->stored < b->size) {
         snprintf(b->note, sizeof b->note, "%" PRId64 " of %" PRId64 " bytes were kept", b->stored,
                  b->size);

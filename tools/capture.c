@@ -291,3 +291,11 @@ struct store *capture_open(const char *path)
     }
     return s;
 }
+
+struct store *capture_open_file(const struct capture *c, size_t i)
+{
+    struct store *s = capture_open(c->paths[i]);
+    if (s)
+        store_set_earlier(s, c->paths, i);
+    return s;
+}

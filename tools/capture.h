@@ -39,5 +39,7 @@ bool capture_names(const char *operand);
 
 // Opens one file for reading. Errors are told with cli_damage(); NULL.
 struct store *capture_open(const char *path);
+// The same of file i, which knows the files before it (store_set_earlier()).
+struct store *capture_open_file(const struct capture *c, size_t i);
 
 #endif

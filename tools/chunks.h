@@ -11,10 +11,10 @@ struct chunk {
     struct view bytes;
 };
 
-// Gives each piece of the flow's transaction number n that s, one file of a capture, has. take
-// answers 0 to go on; its other answers are returned. What cannot be read is told with
-// cli_damage(). *missing: pieces that the transaction had and s has not (lost, or in an earlier
-// file after a rotation).
+// Gives each piece of the flow's transaction number n that s, one file of a capture, has, and the
+// files before it (store_set_earlier()). take answers 0 to go on; its other answers are returned.
+// What cannot be read is told with cli_damage(). *missing: pieces that the transaction had and
+// these files have not (lost, or in a file that is not here).
 int chunks_each(struct store *s, int64_t flow, int64_t n, int64_t *missing,
                 int (*take)(void *arg, const struct chunk *c), void *arg);
 

@@ -44,7 +44,7 @@ static const struct cli_rule rules[] = {
 static int list_open(const struct selection *s, struct listing *l, int64_t limit, int64_t *count)
 {
     for (size_t i = 0; i < s->capture.n && (!limit || *count < limit); i++) {
-        struct store *store = capture_open(s->capture.paths[i]);
+        struct store *store = capture_open_file(&s->capture, i);
         struct store_query *q = NULL;
         if (!store)
             continue;

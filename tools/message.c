@@ -54,7 +54,7 @@ void message_write(FILE *out, struct rows *r, const struct heads *heads, bool s2
     struct view trailers = s2c ? heads->res_trailers : heads->req_trailers;
     int64_t body = store_int(q, s2c ? STORE_RES_BODY : STORE_REQ_BODY);
     bool cut = rows_cut(r, s2c);
-    bool torn = false;
+    int torn = 0;
     struct writer w = {.out = out, .chunked = is_chunked(q, head, s2c)};
     *note = "";
     if (s2c && heads->interim.n > 0)
@@ -63,7 +63,7 @@ void message_write(FILE *out, struct rows *r, const struct heads *heads, bool s2
         fwrite_unlocked(head.p, 1, head.n, out);
     if (body) {
         int e = store_body(rows_store(r), body, put, &w);
-        torn = e && !w.stopped;
+        torn = w.stopped ? 0 : e;
         if (torn)
             cli_damage("%s", store_why(rows_store(r)));
     }
@@ -73,7 +73,9 @@ void message_write(FILE *out, struct rows *r, const struct heads *heads, bool s2
             fwrite_unlocked(trailers.p, 1, trailers.n, out);
         fputs_unlocked("\r\n", out);
     }
-    if (torn)
+    if (torn == E_GONE)
+        *note = "the beginning of the content is in none of the files that were read";
+    else if (torn)
         *note = "a part of the content cannot be read";
     else if (store_int(q, s2c ? STORE_RES_STORED : STORE_REQ_STORED) <
              store_int(q, s2c ? FIELD_RES_SIZE : FIELD_REQ_SIZE))

@@ -211,7 +211,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     }
     code = code ? code : capture_find(&capture, argc == 2 ? argv[0] : NULL);
     for (size_t i = 0; i < capture.n && !code; i++) {
-        struct store *s = capture_open(capture.paths[i]);
+        struct store *s = capture_open_file(&capture, i);
         if (s)
             code = ask(&p, s, buf_view(&sql).p);
         store_close(s);

@@ -74,10 +74,10 @@ static void close_cursor(struct cursor *c)
     *c = (struct cursor){0};
 }
 
-static bool open_cursor(struct rows *r, struct cursor *c, const char *path)
+static bool open_cursor(struct rows *r, struct cursor *c, size_t i)
 {
-    c->path = path;
-    c->store = capture_open(path);
+    c->path = r->spec.capture->paths[i];
+    c->store = capture_open_file(r->spec.capture, i);
     if (!c->store)
         return false;
     if (store_transactions(c->store, r->spec.filter, r->spec.order, r->spec.limit, 0, &c->query)) {
@@ -99,7 +99,7 @@ int rows_open(struct rows **out, const struct rows_spec *spec)
     }
     r->spec = *spec;
     for (size_t i = 0; i < spec->capture->n; i++)
-        if (open_cursor(r, &r->cursors[r->n], spec->capture->paths[i]))
+        if (open_cursor(r, &r->cursors[r->n], i))
             r->n++;
     return r->n > 0 ? CLI_OK : CLI_FAILED;
 }

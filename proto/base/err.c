@@ -25,6 +25,7 @@ static const char *const texts[] = {
     [-E_LOOP] = "leads back to ourselves",
     [-E_UNSUPPORTED] = "not supported",
     [-E_IO] = "input/output error",
+    [-E_GONE] = "gone",
 };
 
 const char *err_text(int e)

@@ -25,6 +25,7 @@ enum {
     E_LOOP = -17,        // would lead back to ourselves
     E_UNSUPPORTED = -18, // known, but not offered
     E_IO = -19,          // the operating system failed; errno tells
+    E_GONE = -20,        // was there, and is not any more
 };
 
 // A short lower-case phrase for an error number, never NULL; static memory.

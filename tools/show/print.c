@@ -231,7 +231,7 @@ static void print_talk(const struct term *t, struct rows *r, const struct print_
     if (talk.full)
         fputs("… and more (--limit 0 shows all)\n", t->out);
     if (missing > 0)
-        fprintf(t->out, "%lld pieces are not in this file: lost, or in an earlier one\n",
+        fprintf(t->out, "%lld pieces are not here: lost, or in an earlier file\n",
                 (long long)missing);
     term_off(t, STYLE_DIM);
 }

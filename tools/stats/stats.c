@@ -189,7 +189,7 @@ static int gather(struct stats *s, const struct selection *selection)
     size_t read = 0;
     progress_init(&s->progress, "transactions", NULL);
     for (size_t i = 0; i < selection->capture.n && !code; i++) {
-        struct store *store = capture_open(selection->capture.paths[i]);
+        struct store *store = capture_open_file(&selection->capture, i);
         int64_t last = 0;
         if (!store)
             continue;
