@@ -247,8 +247,7 @@ enum verify_finding {
 
 struct verify_sums {
     int64_t streams, flows, flows_open, flows_cut, transactions, parts, bodies;
-    int64_t flows_carried; // of flows: open at the end of the file before, and counted there too
-    int64_t streams_cut;   // that never said their end although nobody writes the file any more
+    int64_t streams_cut; // that never said their end although nobody writes the file any more
     int64_t relayed[2], stored[2], omitted[2], lost[2]; // wire bytes of ended flows, C2S and S2C
     int64_t lost_transactions, lost_flows, filtered;
     int64_t holes, damages, unbalanced; // missing numbers; findings of damage; flows
@@ -268,9 +267,10 @@ int store_verify(struct store *s, struct verify_sums *sums, verify_found *found,
                  void (*progress)(void *arg, int permille), void *arg) MUST_CHECK;
 
 // The seam between two files of a capture that follow each other: the same capture, no file between
-// them, streams that go on at the next number, no open flow left behind. Of an error, of whichever
-// of the two, the earlier one knows why.
-int store_verify_seam(struct store *earlier, struct store *later, verify_found *found,
-                      void *arg) MUST_CHECK;
+// them, streams that go on at the next number, no open flow left behind. *flows: those that are
+// open in the earlier file and carried into the later one, also where there is one between them. Of
+// an error, of whichever of the two, the earlier one knows why.
+int store_verify_seam(struct store *earlier, struct store *later, int64_t *flows,
+                      verify_found *found, void *arg) MUST_CHECK;
 
 #endif

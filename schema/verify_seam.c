@@ -49,9 +49,9 @@ static int next_flow(struct store *s, sqlite3_stmt *stmt, int64_t *flow)
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_fail(s, rc, "reading flows");
 }
 
-// Both lists come in the order of their ids.
+// Both lists come in the order of their ids. *both: how many are in both.
 static int compare_flows(struct verify *v, struct store *later, sqlite3_stmt *open,
-                         sqlite3_stmt *carried)
+                         sqlite3_stmt *carried, int64_t *both)
 {
     int64_t a, b;
     int e = next_flow(v->s, open, &a);
@@ -65,6 +65,7 @@ static int compare_flows(struct verify *v, struct store *later, sqlite3_stmt *op
             verify_say_row(v, VERIFY_LEDGER, "flow", b,
                            "%s goes on with it, but it is not open here", store_path(later));
         bool move_a = a <= b, move_b = b <= a;
+        *both += a == b;
         if (move_a)
             e = next_flow(v->s, open, &a);
         if (e == 0 && move_b)
@@ -73,7 +74,7 @@ static int compare_flows(struct verify *v, struct store *later, sqlite3_stmt *op
     return e;
 }
 
-static int check_flows(struct verify *v, struct store *later)
+static int check_flows(struct verify *v, struct store *later, int64_t *both)
 {
     sqlite3_stmt *open, *carried = NULL;
     char sql[512];
@@ -82,14 +83,14 @@ static int check_flows(struct verify *v, struct store *later)
     if (rc != SQLITE_OK)
         return store_fail(v->s, rc, "reading flows");
     rc = store_prepare(later, "SELECT id FROM flow WHERE carried ORDER BY id", &carried);
-    int e = rc == SQLITE_OK ? compare_flows(v, later, open, carried)
+    int e = rc == SQLITE_OK ? compare_flows(v, later, open, carried, both)
                             : store_fail(later, rc, "reading flows");
     sqlite3_finalize(open);
     sqlite3_finalize(carried);
     return e;
 }
 
-static int check_seam(struct verify *v, struct store *earlier, struct store *later)
+static int check_seam(struct verify *v, struct store *earlier, struct store *later, int64_t *flows)
 {
     struct store_identity a, b;
     int e = store_identity(earlier, &a);
@@ -98,28 +99,29 @@ static int check_seam(struct verify *v, struct store *earlier, struct store *lat
     if (e != 0)
         return e;
     if (memcmp(a.name, b.name, sizeof a.name) != 0) {
-        verify_say(v, VERIFY_NOTE, store_path(later), "is of another capture than %s",
-                   store_path(earlier));
+        verify_say(v, VERIFY_NOTE, "", "it is of another capture than %s", store_path(earlier));
         return 0;
     }
     int64_t number = a.number;
     verify_add(&number, 1);
     if (b.number != number || number == a.number) {
-        verify_say(v, VERIFY_HOLE, store_path(later),
-                   "is file %lld of its capture, and %s file %lld", (long long)b.number,
-                   store_path(earlier), (long long)a.number);
-        return 0;
+        struct verify silent = {.s = earlier, .sums = v->sums};
+        verify_say(v, VERIFY_HOLE, "", "it is file %lld of its capture, and %s file %lld",
+                   (long long)b.number, store_path(earlier), (long long)a.number);
+        return check_flows(&silent, later, flows);
     }
     e = check_streams(v, later);
-    return e == 0 ? check_flows(v, later) : e;
+    return e == 0 ? check_flows(v, later, flows) : e;
 }
 
-int store_verify_seam(struct store *earlier, struct store *later, verify_found *found, void *arg)
+int store_verify_seam(struct store *earlier, struct store *later, int64_t *flows,
+                      verify_found *found, void *arg)
 {
     struct verify_sums sums = {0};
     struct verify v = {.s = earlier, .sums = &sums, .found = found, .arg = arg};
     earlier->why[0] = later->why[0] = '\0';
-    int e = check_seam(&v, earlier, later);
+    *flows = 0;
+    int e = check_seam(&v, earlier, later, flows);
     if (e != 0 && !earlier->why[0])
         memcpy(earlier->why, later->why, sizeof earlier->why);
     return e;

@@ -157,21 +157,20 @@ static void verify_file(struct verify *v, const char *path, struct store *s, boo
                         struct store **before)
 {
     struct verify_sums sums = {0};
+    int64_t flows = 0;
     v->path = path;
     if (s && store_verify(s, &sums, found, progress, v))
         tell(v, VERIFY_DAMAGE, "", store_why(s));
-    if (*before && follows) {
-        sums.flows -= sums.flows_carried;
-        sums.flows_open -= sums.flows_carried;
-    }
+    progress_hide();
+    if (*before && s && follows && store_verify_seam(*before, s, &flows, found, v))
+        tell(v, VERIFY_DAMAGE, "", store_why(*before));
+    sums.flows -= flows; // they are counted in the file before
+    sums.flows_open -= flows;
     // All files of a capture have its streams; another capture has others.
     if (!follows)
         v->streams_before = v->sums.streams;
     sums.streams += v->streams_before;
     add(&v->sums, &sums);
-    progress_hide();
-    if (*before && s && follows && store_verify_seam(*before, s, found, v))
-        tell(v, VERIFY_DAMAGE, "", store_why(*before));
     store_close(*before);
     *before = s;
 }

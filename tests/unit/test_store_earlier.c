@@ -190,6 +190,27 @@ static void a_file_of_another_capture_is_none_of_it(void **state)
     program_clear(&p);
 }
 
+// ---- verify
+
+// No flow is counted twice, and none less than once.
+static void verify_of_a_folder_with_a_hole(void **state)
+{
+    (void)state;
+    struct program p;
+    take_away("capture-000003.db");
+    runs(&p, 2, "verify .");
+    says(p.out,
+         "hole: ./capture.db: it is file 4 of its capture, and ./capture-000002.db file 2\n");
+    says(p.out, "flows             3 ended\n");
+    says(p.out, "verdict           holes or damage\n");
+    program_clear(&p);
+    take_away("capture-000002.db");
+    runs(&p, 2, "verify .");
+    says(p.out, "it is file 4 of its capture, and ./capture-000001.db file 1\n");
+    says(p.out, "flows             3 ended\n");
+    program_clear(&p);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -198,6 +219,7 @@ int main(void)
         TEST(one_file_says_where_the_rest_is),
         TEST(what_began_in_a_file_that_is_gone),
         TEST(a_file_of_another_capture_is_none_of_it),
+        TEST(verify_of_a_folder_with_a_hole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,10 +128,11 @@ static void a_seam_of_extremes(void **state)
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         struct findings f = {0};
         struct store *a, *b;
+        int64_t flows;
         ask_change(sealed, changes[i]);
         assert_int_equal(store_open(&a, sealed, STORE_READ, why), 0);
         assert_int_equal(store_open(&b, path, STORE_READ, why), 0);
-        assert_int_equal(store_verify_seam(a, b, keep, &f), 0);
+        assert_int_equal(store_verify_seam(a, b, &flows, keep, &f), 0);
         store_close(a);
         store_close(b);
         if (strstr(changes[i], "first_seq") == NULL)
@@ -150,10 +151,11 @@ static void a_seam_without_an_end(void **state)
     for (int i = 0; i < 2; i++) {
         struct findings f = {0};
         struct store *a, *b;
+        int64_t flows;
         ask_change(files[i], "DELETE FROM capture");
         assert_int_equal(store_open(&a, sealed, STORE_READ, why), 0);
         assert_int_equal(store_open(&b, path, STORE_READ, why), 0);
-        assert_int_equal(store_verify_seam(a, b, keep, &f), E_DAMAGED);
+        assert_int_equal(store_verify_seam(a, b, &flows, keep, &f), E_DAMAGED);
         assert_non_null(strstr(store_why(a), files[i]));
         store_close(a);
         store_close(b);

@@ -64,9 +64,10 @@ static int seam(const char *earlier, const char *later)
     struct store *a, *b;
     char why[WHY_MAX];
     int n = 0;
+    int64_t flows;
     assert_int_equal(store_open(&a, earlier, STORE_READ, why), 0);
     assert_int_equal(store_open(&b, later, STORE_READ, why), 0);
-    assert_int_equal(store_verify_seam(a, b, count_finding, &n), 0);
+    assert_int_equal(store_verify_seam(a, b, &flows, count_finding, &n), 0);
     store_close(a);
     store_close(b);
     return n;
