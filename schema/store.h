@@ -249,6 +249,8 @@ struct verify_sums {
     int64_t streams, flows, flows_open, flows_cut, transactions, parts, bodies;
     int64_t streams_cut; // that never said their end although nobody writes the file any more
     int64_t relayed[2], stored[2], omitted[2], lost[2]; // wire bytes of ended flows, C2S and S2C
+    int64_t before[2]; // of stored: in files before the oldest one that is here
+    int64_t begun;     // bodies that began there
     int64_t lost_transactions, lost_flows, filtered;
     int64_t holes, damages, unbalanced; // missing numbers; findings of damage; flows
 };
@@ -260,7 +262,9 @@ struct verify_sums {
 // sees it as it was when it began.
 //
 // What earlier files of the capture hold of a flow was carried over with the flow (store_rotate),
-// so a file is judged by itself, and the sums of several files add up.
+// so a file is judged by itself, and the sums of several files add up. The files before it that are
+// here (store_set_earlier()) are asked for content that began there, and the oldest of them for
+// what it has from files that are not.
 typedef void verify_found(void *arg, enum verify_finding what, const char *place,
                           const char *sentence);
 int store_verify(struct store *s, struct verify_sums *sums, verify_found *found,

@@ -68,6 +68,17 @@ static bool begins(struct store *s, const int64_t of[3])
     return store_scalar(s, sql, &yes) == SQLITE_OK && yes != 0;
 }
 
+// The transaction was told as begun in this file.
+static bool opens(struct store *s, const int64_t of[3])
+{
+    char sql[128];
+    int64_t yes = 0;
+    snprintf(sql, sizeof sql,
+             "SELECT EXISTS (SELECT 1 FROM txn_open WHERE flow = %lld AND n = %lld)",
+             (long long)of[0], (long long)of[1]);
+    return store_scalar(s, sql, &yes) == SQLITE_OK && yes != 0;
+}
+
 // oldest: the last one that could be asked.
 static int refuse_gone(struct store *s, struct store *oldest)
 {
@@ -104,7 +115,7 @@ static int find_first(struct store *s, int64_t flow, const int64_t *of, size_t *
         --*first;
     }
     if (e == E_GONE)
-        e = refuse_gone(s, at);
+        e = of && opens(at, of) ? 0 : refuse_gone(s, at); // its first parts were lost
     if (at != s)
         store_close(at);
     return e;

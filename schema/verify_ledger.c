@@ -33,8 +33,9 @@ struct cursor {
 struct ledger {
     struct verify *v;
     struct cursor parts[4];
-    int64_t stream, cut; // flows cut in the stream at hand
-    bool broken;         // a cursor broke off: what follows cannot be judged
+    int64_t stream, cut;  // flows cut in the stream at hand
+    struct store *oldest; // of the files that are here: v's own, or opened at the first need
+    bool broken;          // a cursor broke off: what follows cannot be judged
 };
 
 // The columns stand in the order of the tally.
@@ -60,7 +61,8 @@ static const struct cursor cursors[] = {
 
 static const char flows_sql[] =
     "SELECT f.id, e.id, e.relayed_c2s, e.relayed_s2c, e.stored_c2s, e.stored_s2c, e.omitted_c2s,"
-    " e.omitted_s2c, e.transactions, e.filtered FROM flow f LEFT JOIN flow_end e ON e.flow = f.id"
+    " e.omitted_s2c, e.transactions, e.filtered, f.carried FROM flow f LEFT JOIN flow_end e ON "
+    "e.flow = f.id"
     " ORDER BY f.id";
 
 static int step(struct ledger *l, struct cursor *c)
@@ -114,6 +116,31 @@ static void judge_open(struct ledger *l, int64_t flow)
                        "its stream ended in good order, but the flow has no end");
     else
         l->v->sums->flows_open++;
+}
+
+// Adds what the files before the oldest one that is here hold of a flow.
+static int add_before(struct ledger *l, int64_t flow)
+{
+    struct store *s = l->v->s;
+    sqlite3_stmt *stmt;
+    int e = 0;
+    // One that cannot be opened was deleted, or proves damaged where it is verified itself.
+    for (size_t i = 0; !l->oldest && i < s->earlier_count && e != E_NOMEM; i++)
+        e = store_open_earlier(s, i, &l->oldest);
+    if (e == E_NOMEM)
+        return e;
+    if (!l->oldest)
+        l->oldest = s;
+    int rc = store_prepare(l->oldest, "SELECT stored_c2s, stored_s2c FROM carried WHERE flow = ?1",
+                           &stmt);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 1, flow);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    for (int dir = 0; rc == SQLITE_ROW && dir < 2; dir++)
+        verify_add(&l->v->sums->before[dir], sqlite3_column_int64(stmt, dir));
+    sqlite3_finalize(stmt);
+    return (rc & 0xff) == SQLITE_NOMEM ? store_refuse(s, E_NOMEM, "out of memory") : 0;
 }
 
 static void judge_direction(struct ledger *l, int64_t flow, sqlite3_stmt *stmt, const tally sum,
@@ -177,11 +204,12 @@ static int judge_flow(struct ledger *l, sqlite3_stmt *stmt)
         e = take(l, &l->parts[i], flow, sum);
     if (e != 0 || l->broken)
         return e;
-    if (sqlite3_column_type(stmt, 1) == SQLITE_NULL)
+    if (sqlite3_column_type(stmt, 1) == SQLITE_NULL) {
         judge_open(l, flow);
-    else
-        judge_ended(l, flow, stmt, sum);
-    return 0;
+        return 0;
+    }
+    judge_ended(l, flow, stmt, sum);
+    return sqlite3_column_int64(stmt, 10) != 0 ? add_before(l, flow) : 0;
 }
 
 static int judge_flows(struct ledger *l)
@@ -254,6 +282,8 @@ int verify_ledger(struct verify *v)
         e = judge_flows(&l);
     for (size_t i = 0; i < CURSORS; i++)
         sqlite3_finalize(l.parts[i].stmt);
+    if (l.oldest != v->s)
+        store_close(l.oldest);
     if (l.broken)
         verify_say(v, VERIFY_NOTE, "ledger", "not all flows could be judged");
     return e;

@@ -141,6 +141,36 @@ static bool may_lack(struct verify *v, int64_t flow)
     return store_scalar(v->s, sql, &yes) == SQLITE_OK && yes != 0;
 }
 
+static int add_to_digest(void *arg, struct view piece)
+{
+    digest_more(arg, piece);
+    return 0;
+}
+
+// Content whose first parts are in earlier files: with those that are here it has its digest.
+static int check_across(struct verify *v, const int64_t of[3], sqlite3_stmt *body)
+{
+    struct digest_state d;
+    unsigned char made[DIGEST_SIZE];
+    int64_t id = sqlite3_column_int64(body, 0), at = 0;
+    int64_t stored = sqlite3_column_int64(body, 4), size = sqlite3_column_int64(body, 5);
+    digest_begin(&d);
+    int e = store_parts_before(v->s, of, &at, stored, add_to_digest, &d);
+    if (e == E_GONE) {
+        v->sums->begun++;
+        verify_say_row(v, VERIFY_NOTE, "body", id,
+                       "it began in an earlier file, which is not here");
+    }
+    if (e == 0 && at > 0 && at < stored)
+        e = store_parts(v->s, of, &at, stored, add_to_digest, &d);
+    digest_end(&d, made);
+    if (e == 0 && at == size && sqlite3_column_bytes(body, 7) == DIGEST_SIZE &&
+        memcmp(sqlite3_column_blob(body, 7), made, DIGEST_SIZE) != 0)
+        verify_say_row(v, VERIFY_DAMAGE, "body", id,
+                       "its parts, with those in earlier files, do not fit its digest");
+    return e == E_NOMEM ? e : 0; // damage is told of the file that has it
+}
+
 // ?: id, flow, n, s2c, stored, size, shared, digest
 static int check_body(struct verify *v, sqlite3_stmt *body)
 {
@@ -169,7 +199,7 @@ static int check_body(struct verify *v, sqlite3_stmt *body)
         if (sqlite3_column_bytes(body, 7) != DIGEST_SIZE || memcmp(is, c.digest, DIGEST_SIZE) != 0)
             verify_say_row(v, VERIFY_DAMAGE, "body", id, "its parts do not fit its digest");
     }
-    return 0;
+    return whole || shared || stored == 0 ? 0 : check_across(v, of, body);
 }
 
 static int check_bodies(struct verify *v)

@@ -55,11 +55,12 @@ static const struct {
 
 struct verify {
     struct term term;
-    bool json, quiet, several; // several files
+    bool json, quiet, several, folder; // several files; a folder of them
     int64_t limit, printed, found[KINDS];
     int64_t unread; // files that another version made
     struct verify_sums sums;
     int64_t streams_before; // of the captures before the one at hand
+    size_t run;             // files before the one at hand, with none missing between them
     const char *path;
     struct progress progress;
     struct jsonw w;
@@ -128,6 +129,9 @@ static void add(struct verify_sums *to, const struct verify_sums *s)
     to->lost_transactions = clamp_add(to->lost_transactions, s->lost_transactions);
     to->lost_flows = clamp_add(to->lost_flows, s->lost_flows);
     to->unbalanced += s->unbalanced;
+    for (int d = 0; d < 2; d++)
+        to->before[d] = clamp_add(to->before[d], s->before[d]);
+    to->begun += s->begun;
     to->filtered = clamp_add(to->filtered, s->filtered);
     to->holes = clamp_add(to->holes, s->holes);
     to->damages += s->damages;
@@ -152,13 +156,27 @@ static struct store *open_file(struct verify *v, const char *path)
     return s;
 }
 
-// One file and its seam with the one before, which is closed: s comes in its place.
-static void verify_file(struct verify *v, const char *path, struct store *s, bool follows,
-                        struct store **before)
+// Whether later is the next file of earlier's capture.
+static bool is_next(struct store *earlier, struct store *later)
+{
+    struct store_identity a, b;
+    return store_identity(earlier, &a) == 0 && store_identity(later, &b) == 0 &&
+           memcmp(a.name, b.name, sizeof a.name) == 0 && a.number < INT64_MAX &&
+           b.number == a.number + 1;
+}
+
+// File i of a list, and its seam with the one before, which is closed: s comes in its place.
+static void verify_file(struct verify *v, const struct capture *c, size_t i, struct store *s,
+                        bool follows, struct store **before)
 {
     struct verify_sums sums = {0};
     int64_t flows = 0;
-    v->path = path;
+    v->path = c->paths[i];
+    v->run = s && *before && is_next(*before, s) ? v->run + 1 : 0;
+    if (v->run > i) // the list is younger: some are gone
+        v->run = i;
+    if (s)
+        store_set_earlier(s, c->paths + i - v->run, v->run);
     if (s && store_verify(s, &sums, found, progress, v))
         tell(v, VERIFY_DAMAGE, "", store_why(s));
     progress_hide();
@@ -189,32 +207,41 @@ static bool stands_at(struct store *s, const char *path)
 }
 
 // Those that were sealed since the folder was listed: between the file listed before number i, and
-// live, which stood under i's name when it was opened.
+// live, which stood under i's name when it was opened. now: all files of its capture, none where
+// they cannot be listed; live is number *at of them.
 static void verify_sealed_since(struct verify *v, const struct capture *c, size_t i,
-                                struct store *live, struct store **before)
+                                struct store *live, struct store **before, struct capture *now,
+                                size_t *at)
 {
-    struct capture now;
-    size_t from = 0;
-    if (capture_siblings(&now, c->paths[i]) != CLI_OK)
+    size_t from = 0, k;
+    if (capture_siblings(now, c->paths[i]) != CLI_OK)
         return;
-    for (size_t k = 0; i > 0 && k < now.n; k++)
-        if (strcmp(now.paths[k], c->paths[i - 1]) == 0)
+    for (k = 0; i > 0 && k < now->n; k++)
+        if (strcmp(now->paths[k], c->paths[i - 1]) == 0)
             from = k + 1;
-    for (size_t k = from; k + 1 < now.n && !stands_at(live, now.paths[k]); k++)
-        verify_file(v, now.paths[k], open_file(v, now.paths[k]), capture_follows(&now, k), before);
-    capture_clear(&now);
+    for (k = from; k + 1 < now->n && !stands_at(live, now->paths[k]); k++)
+        verify_file(v, now, k, open_file(v, now->paths[k]), capture_follows(now, k), before);
+    *at = k;
 }
 
 static void verify_all(struct verify *v, const struct capture *c)
 {
     struct store *before = NULL;
     for (size_t i = 0; i < c->n; i++) {
+        struct capture now = {0};
+        size_t at = 0;
         struct store *s = open_file(v, c->paths[i]);
         bool last = i + 1 == c->n || !capture_follows(c, i + 1), alone = !before;
         if (s && c->folder && last)
-            verify_sealed_since(v, c, i, s, &before);
+            verify_sealed_since(v, c, i, s, &before, &now, &at);
         bool follows = capture_follows(c, i) || (alone && before);
-        verify_file(v, c->paths[i], s, follows, &before);
+        if (at < now.n)
+            verify_file(v, &now, at, s, follows, &before);
+        else
+            verify_file(v, c, i, s, follows, &before);
+        if (s)
+            store_set_earlier(s, NULL, 0);
+        capture_clear(&now);
     }
     store_close(before);
 }
@@ -241,15 +268,35 @@ static void line(const char *name)
     printf("%-18s", name);
 }
 
+// Where that is which the files at hand do not have.
+static const char *elsewhere(const struct verify *v)
+{
+    return v->folder ? "files that are gone" : "earlier files";
+}
+
 static void print_direction(const struct verify *v, const char *name, int d)
 {
     char a[FIELDS_COUNT], b[FIELDS_COUNT], c[FIELDS_COUNT], e[FIELDS_COUNT];
     const struct verify_sums *s = &v->sums;
     bool even = s->relayed[d] == clamp_add(clamp_add(s->stored[d], s->omitted[d]), s->lost[d]);
     line(name);
-    printf("%s bytes relayed %s %s stored + %s left out + %s lost\n",
-           fields_count(s->relayed[d], a), even ? "=" : "!=", fields_count(s->stored[d], b),
+    printf("%s bytes relayed %s %s stored + %s left out + %s lost", fields_count(s->relayed[d], a),
+           even ? "=" : "!=", fields_count(clamp_sub(s->stored[d], s->before[d]), b),
            fields_count(s->omitted[d], c), fields_count(s->lost[d], e));
+    if (s->before[d])
+        printf(" + %s in %s", fields_count(s->before[d], a), elsewhere(v));
+    putchar('\n');
+}
+
+static void print_begun(const struct verify *v)
+{
+    char a[FIELDS_COUNT];
+    if (!v->sums.begun)
+        return;
+    line("content");
+    printf("%s %s in %s\n", fields_count(v->sums.begun, a),
+           v->sums.begun == 1 ? "body that ends here began" : "bodies that end here began",
+           elsewhere(v));
 }
 
 static void print(const struct verify *v, int code)
@@ -282,11 +329,14 @@ static void print(const struct verify *v, int code)
     putchar('\n');
     print_direction(v, "client to server", 0);
     print_direction(v, "server to client", 1);
+    print_begun(v);
     line("verdict");
     term_on(&v->term, styles[code]);
     fputs(code == BROKEN && !is_broken(v) ? "not known: made by another version" : words[code],
           stdout);
     term_off(&v->term, styles[code]);
+    if (code != BROKEN && (s->begun || s->before[0] || s->before[1]))
+        printf(", but for what is in %s", elsewhere(v));
     putchar('\n');
 }
 
@@ -304,13 +354,15 @@ static void json_sums(struct jsonw *w, const struct verify_sums *s)
     jsonw_int(w, "flows_cut", s->flows_cut);
     jsonw_int(w, "parts", s->parts);
     jsonw_int(w, "bodies", s->bodies);
+    jsonw_int(w, "bodies_begun_earlier", s->begun);
     jsonw_int(w, "holes", s->holes);
     jsonw_int(w, "damages", s->damages);
     jsonw_int(w, "unbalanced", s->unbalanced);
     for (int d = 0; d < 2; d++) {
         jsonw_object(w, sides[d]);
         jsonw_int(w, "relayed", s->relayed[d]);
-        jsonw_int(w, "stored", s->stored[d]);
+        jsonw_int(w, "stored", clamp_sub(s->stored[d], s->before[d]));
+        jsonw_int(w, "in_earlier_files", s->before[d]);
         jsonw_int(w, "left_out", s->omitted[d]);
         jsonw_int(w, "lost", s->lost[d]);
         jsonw_object_end(w);
@@ -346,6 +398,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
         return BROKEN;
     }
     v.several = capture.n > 1;
+    v.folder = capture.folder;
     jsonw_init(&v.w, stdout);
     if (v.json) {
         v.w.lines = 2;
@@ -375,7 +428,9 @@ const struct command command_verify = {
             "Exit code 0: complete. 1: losses are declared. 2: there are holes or damage, or the "
             "capture cannot be read, for damage or because another version made it. Connections "
             "that were cut by the death of the proxy are told; "
-            "they are no loss by themselves.",
+            "they are no loss by themselves. Nor is what was in files that are gone from the front "
+            "of the capture, as keep-files and the like delete them: it is told, and not counted "
+            "as stored.",
     .options = options,
     .rules = rules,
     .failed = BROKEN,

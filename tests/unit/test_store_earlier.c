@@ -1,5 +1,6 @@
 // What began in one file of a capture and ended in a later one, for whoever reads it: all of it
 // from their folder, and without the first files the reason why not.
+#include "proto/digest.h"
 #include "tests/support/ask.h"
 #include "tests/support/program.h"
 #include "tests/support/tape.h"
@@ -192,6 +193,40 @@ static void a_file_of_another_capture_is_none_of_it(void **state)
 
 // ---- verify
 
+static void verify_tells_what_is_gone(void **state)
+{
+    (void)state;
+    static const char whole[] =
+        "transactions      4 of 4\n"
+        "flows             3 ended\n"
+        "client to server  160 bytes relayed = 160 stored + 0 left out + 0 lost\n"
+        "server to client  300186 bytes relayed = 300186 stored + 0 left out + 0 lost\n"
+        "verdict           complete\n";
+    struct program p;
+    runs(&p, 0, "verify . | tr -d ,");
+    assert_string_equal(p.out, whole);
+    program_clear(&p);
+    take_away("capture-000001.db");
+    take_away("capture-000002.db");
+    runs(&p, 0, "verify . | tr -d ,");
+    says(p.out, "300104 bytes relayed = 200022 stored + 0 left out + 0 lost + 100082 in files that "
+                "are gone\n");
+    says(p.out, " in files that are gone\n");
+    says(p.out, "content           2 bodies that end here began in files that are gone\n");
+    says(p.out, "verdict           complete but for what is in files that are gone\n");
+    says(p.out, "it began in an earlier file");
+    program_clear(&p);
+    runs(&p, 0, "verify . --quiet");
+    program_clear(&p);
+    runs(&p, 0, "verify . --json");
+    says(p.out, "\"bodies_begun_earlier\": 2");
+    says(p.out, "\"verdict\": \"complete\"");
+    program_clear(&p);
+    runs(&p, 0, "verify capture.db");
+    says(p.out, " in earlier files\n");
+    program_clear(&p);
+}
+
 // No flow is counted twice, and none less than once.
 static void verify_of_a_folder_with_a_hole(void **state)
 {
@@ -211,6 +246,40 @@ static void verify_of_a_folder_with_a_hole(void **state)
     program_clear(&p);
 }
 
+// What is made whole in no file is proved over all of them.
+static void add_over_files(bool wrong)
+{
+    struct program p;
+    unsigned char digest[DIGEST_SIZE];
+    tape_open(&t, path);
+    int64_t flow = tape_flow(&t, "d:4");
+    tape_part(&t, flow, false, 0, VIEW_LIT("one "));
+    rotate();
+    tape_part(&t, flow, false, 4, VIEW_LIT("two"));
+    digest_once(wrong ? VIEW_LIT("two one") : VIEW_LIT("one two"), digest);
+    struct store_txn said = {.protocol = "raw",
+                             .req = {.end = 1,
+                                     .parts = 2,
+                                     .body_size = 7,
+                                     .body_stored = 7,
+                                     .digest = view_n(digest, sizeof digest)}};
+    tape_txn(&t, flow, &said);
+    tape_end(&t, flow);
+    tape_stop(&t);
+    tape_close(&t);
+    runs(&p, wrong ? 2 : 0, "verify .");
+    if (wrong)
+        says(p.out, "its parts, with those in earlier files, do not fit its digest");
+    program_clear(&p);
+}
+
+static void verify_takes_the_digest_over_files(void **state)
+{
+    (void)state;
+    add_over_files(false);
+    add_over_files(true);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -219,7 +288,9 @@ int main(void)
         TEST(one_file_says_where_the_rest_is),
         TEST(what_began_in_a_file_that_is_gone),
         TEST(a_file_of_another_capture_is_none_of_it),
+        TEST(verify_tells_what_is_gone),
         TEST(verify_of_a_folder_with_a_hole),
+        TEST(verify_takes_the_digest_over_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
