@@ -73,6 +73,9 @@ class Postgres:
         self.process = spawn(os.path.join(programs[-1], "postgres"), "-D", data, "-p", self.port, "-h", "127.0.0.1", "-k", where,
                              "-F", stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **as_user)
         _up(self.process, self.port, "postgres")
+        # It listens before it has read its log, and turns clients away so long.
+        until("postgres takes clients", lambda: run("psql", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", "-c", "",
+                                                    check=False).returncode == 0)
 
 
 class Mariadb:
