@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -22,6 +23,7 @@
 
 #define TELL_EVERY_US (10 * US_PER_S) // a failure that lasts is told so often
 #define TEND_EVERY_S  60              // without batches
+#define YIELD_EVERY   16              // records: tens of microseconds
 
 struct writer {
     struct recorder_sink *sink;
@@ -119,6 +121,9 @@ static int commit_range(struct writer *w, struct batch *b, size_t from, size_t *
         return e;
     size_t i = from;
     for (; i < *to; i++) {
+        // A batch takes its time, and those that it records may wait for this very processor.
+        if (i % YIELD_EVERY == 0)
+            sched_yield();
         e = put_frame(w, b, &b->frames[i]);
         b->streams[b->frames[i].stream].upto = b->frames[i].seq;
         if (e)
