@@ -9,31 +9,22 @@
 // 2. put_at is the offset in the content of the first gathered byte; what the limit cuts off comes
 //    behind all that is kept.
 // 3. A digest exists from the first byte on that is not in the body of the Transaction.
+#include "proto/base/varint.h"
 #include "proxy/emit/emitter_state.h"
 
 #include <assert.h>
 
 // ---- rhythm
 
-static size_t put_varint(unsigned char *out, uint64_t v)
-{
-    size_t n = 0;
-
-    for (; v >= 0x80; v >>= 7)
-        out[n++] = (unsigned char)(v | 0x80);
-    out[n++] = (unsigned char)v;
-    return n;
-}
-
 // The piece at hand is over.
 static void rhythm_put(struct rhythm *r, struct pool *pool)
 {
-    unsigned char pair[20];
+    unsigned char pair[2 * VARINT_MAX];
     int64_t since = r->count ? r->at_us - r->before_us : 0;
-    size_t n = put_varint(pair, since > 0 ? (uint64_t)since : 0);
+    unsigned char *end = varint_put(pair, since > 0 ? (uint64_t)since : 0);
 
-    n += put_varint(pair + n, r->wire);
-    if (!pool_buf_add(pool, &r->pairs, pair, n)) {
+    end = varint_put(end, r->wire);
+    if (!pool_buf_add(pool, &r->pairs, pair, (size_t)(end - pair))) {
         r->given_up = true; // it only adorns the record
         pool_buf_free(pool, &r->pairs);
     }

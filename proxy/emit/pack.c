@@ -1,19 +1,12 @@
 // pack: the generated types are filled on the stack with borrowed pointers, and packed.
 //
 // protobuf-c wants pointers to what it may write; it only reads here, hence the casts.
-#include "proxy/emit/pack.h"
-
 #include "proto/base/utf8.h"
 #include "proto/digest.h"
 #include "proto/record.pb-c.h"
+#include "proxy/emit/pack_impl.h"
 
 #include <assert.h>
-
-// A number costs at most 10 bytes and its tag 1; tags beyond 15 cost 2. A text costs its length in
-// at most 4 bytes, and a tag.
-#define NUMBER      12
-#define LENGTH      6
-#define ACCOUNT_MAX (LENGTH + 4 * NUMBER)
 
 static char *text(const char *s)
 {

@@ -6,33 +6,21 @@
 //    instructions of a whole transaction. Here is what it makes, byte for byte.
 // 2. A message within the record has its length in front, which is known behind it: room is left
 //    for the longest that it may be, and where it turns out shorter the message moves.
-#include "proxy/emit/pack.h"
-
+#include "proto/base/varint.h"
 #include "proto/digest.h"
+#include "proxy/emit/pack_impl.h"
 
 #include <assert.h>
 
 enum { VARINT = 0, BYTES = 2 };
 
-// A number costs at most 10 bytes and its tag 2; a text its length in at most 4, and its tag.
-#define NUMBER      12
-#define LENGTH      6
-#define ACCOUNT_MAX (LENGTH + 4 * NUMBER)
-
 struct out {
     unsigned char *at;
 };
 
-static inline size_t varint_size(uint64_t v)
-{
-    return (size_t)(63 - __builtin_clzll(v | 1)) / 7 + 1;
-}
-
 static inline void put_varint(struct out *o, uint64_t v)
 {
-    for (; v >= 0x80; v >>= 7)
-        *o->at++ = (unsigned char)(v | 0x80);
-    *o->at++ = (unsigned char)v;
+    o->at = varint_put(o->at, v);
 }
 
 static inline void put_tag(struct out *o, unsigned field, unsigned type)
