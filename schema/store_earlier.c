@@ -16,7 +16,6 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 void store_set_earlier(struct store *s, char *const *paths, size_t n)
@@ -27,10 +26,7 @@ void store_set_earlier(struct store *s, char *const *paths, size_t n)
 
 bool store_is_carried(struct store *s, int64_t flow)
 {
-    char sql[80];
-    int64_t carried = 0;
-    snprintf(sql, sizeof sql, "SELECT carried FROM flow WHERE id = %lld", (long long)flow);
-    return store_scalar(s, sql, &carried) == SQLITE_OK && carried != 0;
+    return store_yes(s, "SELECT carried FROM flow WHERE id = %lld", (long long)flow);
 }
 
 int store_open_earlier(struct store *s, size_t i, struct store **out)
@@ -59,24 +55,17 @@ int store_open_earlier(struct store *s, size_t i, struct store **out)
 // The content of these parts (flow, n, s2c) begins in this file.
 static bool begins(struct store *s, const int64_t of[3])
 {
-    char sql[160];
-    int64_t yes = 0;
-    snprintf(sql, sizeof sql,
-             "SELECT EXISTS (SELECT 1 FROM part"
-             " WHERE flow = %lld AND n = %lld AND s2c = %lld AND at = 0)",
-             (long long)of[0], (long long)of[1], (long long)of[2]);
-    return store_scalar(s, sql, &yes) == SQLITE_OK && yes != 0;
+    return store_yes(s,
+                     "SELECT EXISTS (SELECT 1 FROM part"
+                     " WHERE flow = %lld AND n = %lld AND s2c = %lld AND at = 0)",
+                     (long long)of[0], (long long)of[1], (long long)of[2]);
 }
 
 // The transaction was told as begun in this file.
 static bool opens(struct store *s, const int64_t of[3])
 {
-    char sql[128];
-    int64_t yes = 0;
-    snprintf(sql, sizeof sql,
-             "SELECT EXISTS (SELECT 1 FROM txn_open WHERE flow = %lld AND n = %lld)",
-             (long long)of[0], (long long)of[1]);
-    return store_scalar(s, sql, &yes) == SQLITE_OK && yes != 0;
+    return store_yes(s, "SELECT EXISTS (SELECT 1 FROM txn_open WHERE flow = %lld AND n = %lld)",
+                     (long long)of[0], (long long)of[1]);
 }
 
 // oldest: the last one that could be asked.

@@ -94,6 +94,8 @@ int store_refuse(struct store *s, int e, const char *format, ...)
 int store_exec(struct store *s, const char *sql);
 // One integer of the first row: SQLite's code; SQLITE_DONE without a row.
 int store_scalar(struct store *s, const char *sql, int64_t *out);
+// Whether that integer, of a query of at most 255 bytes, is not 0: no where it cannot be asked for.
+bool store_yes(struct store *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // A statement of statements.h, prepared at its first use; NULL sets why.
 sqlite3_stmt *store_statement(struct store *s, enum statement which);
 void store_forget(struct store *s); // finalizes all statements, empties the caches

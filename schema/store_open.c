@@ -13,6 +13,7 @@
 #include "schema/migrations.h"
 #include "schema/query.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -123,6 +124,19 @@ int store_scalar(struct store *s, const char *sql, int64_t *out)
     }
     sqlite3_finalize(stmt);
     return rc;
+}
+
+bool store_yes(struct store *s, const char *format, ...)
+{
+    char sql[256];
+    int64_t yes = 0;
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(sql, sizeof sql, format, args);
+    va_end(args);
+    assert(n > 0 && (size_t)n < sizeof sql);
+    (void)n;
+    return store_scalar(s, sql, &yes) == SQLITE_OK && yes != 0;
 }
 
 sqlite3_stmt *store_statement(struct store *s, enum statement which)

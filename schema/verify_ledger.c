@@ -15,8 +15,6 @@
 
 #include "proto/base/clock.h"
 
-#include <stdio.h>
-
 #define PROGRESS_EVERY 1000
 
 enum { STORED, OMITTED = 2, LOST = 4, TRANSACTIONS = 6, LOST_TRANSACTIONS, TALLIES };
@@ -101,17 +99,14 @@ static void say_cut(struct ledger *l)
 
 static void judge_open(struct ledger *l, int64_t flow)
 {
-    char sql[256];
-    int64_t stream = flow >> STORE_SEQ_BITS, cut = 0, ended = 0;
-    snprintf(sql, sizeof sql, "SELECT EXISTS (SELECT 1 FROM restart WHERE id > %lld AND id < %lld)",
-             (long long)flow, (long long)store_key(stream + 1, 0));
-    if (store_scalar(l->v->s, sql, &cut) == SQLITE_OK && cut != 0) {
+    struct store *s = l->v->s;
+    int64_t stream = flow >> STORE_SEQ_BITS;
+    if (store_yes(s, "SELECT EXISTS (SELECT 1 FROM restart WHERE id > %lld AND id < %lld)",
+                  (long long)flow, (long long)store_key(stream + 1, 0))) {
         l->cut++;
         return;
     }
-    snprintf(sql, sizeof sql, "SELECT ended_us IS NOT NULL FROM stream WHERE id = %lld",
-             (long long)stream);
-    if (store_scalar(l->v->s, sql, &ended) == SQLITE_OK && ended != 0)
+    if (store_yes(s, "SELECT ended_us IS NOT NULL FROM stream WHERE id = %lld", (long long)stream))
         verify_say_row(l->v, VERIFY_DAMAGE, "flow", flow,
                        "its stream ended in good order, but the flow has no end");
     else

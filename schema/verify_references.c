@@ -131,14 +131,11 @@ static int read_parts(struct verify *v, const int64_t of[3], struct content *c)
 // is missing in any case, and the ledger of bytes that nothing accounts for.
 static bool may_lack(struct verify *v, int64_t flow)
 {
-    char sql[256];
-    int64_t yes = 0;
-    snprintf(sql, sizeof sql,
-             "SELECT EXISTS (SELECT 1 FROM loss WHERE flow = %lld)"
-             " OR EXISTS (SELECT 1 FROM flow WHERE id = %lld AND carried)"
-             " OR NOT EXISTS (SELECT 1 FROM flow_end WHERE flow = %lld)",
-             (long long)flow, (long long)flow, (long long)flow);
-    return store_scalar(v->s, sql, &yes) == SQLITE_OK && yes != 0;
+    return store_yes(v->s,
+                     "SELECT EXISTS (SELECT 1 FROM loss WHERE flow = %lld)"
+                     " OR EXISTS (SELECT 1 FROM flow WHERE id = %lld AND carried)"
+                     " OR NOT EXISTS (SELECT 1 FROM flow_end WHERE flow = %lld)",
+                     (long long)flow, (long long)flow, (long long)flow);
 }
 
 static int add_to_digest(void *arg, struct view piece)
