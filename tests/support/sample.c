@@ -85,6 +85,15 @@ void sample_close(struct sample *s)
     s->store = NULL;
 }
 
+void sample_sealed(struct sample *s, int n, int later)
+{
+    sample_begin(s, "capture.db");
+    sample_many(s, n);
+    sample_rotate(s);
+    sample_many(s, later);
+    sample_close(s);
+}
+
 void sample_finish(struct sample *s)
 {
     must(s, store_put_progress(s->store, s->stream, s->seq, s->now_us), "progress");

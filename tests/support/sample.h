@@ -53,6 +53,9 @@ void sample_many(struct sample *s, int n);
 
 void sample_commit(struct sample *s); // and begins a new batch
 void sample_rotate(struct sample *s);
+// A capture of two files, closed: the sealed one has n transactions of sample_many(), the live one
+// later ones.
+void sample_sealed(struct sample *s, int n, int later);
 // Commits and closes the store; the files stay.
 void sample_close(struct sample *s);
 // The same, and the stream says its end: all its flows must have ended.

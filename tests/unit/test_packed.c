@@ -22,10 +22,7 @@ static int set_up(void **state)
     struct sample s;
     char path[TMP_PATH], to[TMP_PATH], why[WHY_MAX];
     (void)state;
-    sample_begin(&s, "capture.db");
-    sample_many(&s, 3000);
-    sample_rotate(&s);
-    sample_close(&s);
+    sample_sealed(&s, 3000, 0);
     tmp_path(path, s.dir, "capture-000001.db");
     assert_int_equal(pack_file(path, tmp_path(to, s.dir, "packed"), NULL, NULL, why), 0);
     plain = tmp_read(path, &plain_n);

@@ -30,11 +30,7 @@ static char why[WHY_MAX];
 static int set_up(void **state)
 {
     (void)state;
-    sample_begin(&s, "capture.db");
-    sample_many(&s, 3000);
-    sample_rotate(&s);
-    sample_many(&s, 10);
-    sample_close(&s);
+    sample_sealed(&s, 3000, 10);
     plain = tmp_read(tmp_path(path, s.dir, "capture-000001.db"), &plain_n);
     tmp_path(beside, s.dir, "capture-000001.db" PACK_BESIDE);
     return 0;

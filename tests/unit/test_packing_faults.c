@@ -65,11 +65,7 @@ ssize_t __wrap_pwrite(int fd, const void *in, size_t n, off_t at)
 static int set_up(void **state)
 {
     (void)state;
-    sample_begin(&s, "capture.db");
-    sample_many(&s, 3000);
-    sample_rotate(&s);
-    sample_many(&s, 1000);
-    sample_close(&s);
+    sample_sealed(&s, 3000, 1000);
     plain = tmp_read(tmp_path(path, s.dir, "capture-000001.db"), &plain_n);
     tmp_path(live, s.dir, "capture.db");
     tmp_path(to, s.dir, "to.db");
