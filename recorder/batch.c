@@ -39,14 +39,14 @@ bool batch_is_empty(const struct batch *b)
     return b->count == 0 && b->streams_count == 0 && b->hellos_count == 0;
 }
 
-static bool is_full(const struct batch *b)
+bool batch_is_full(const struct batch *b)
 {
     return b->count >= b->records_max || b->used >= b->bytes_max;
 }
 
 bool batch_is_due(const struct batch *b)
 {
-    return is_full(b) || b->hellos_count > 0;
+    return batch_is_full(b) || b->hellos_count > 0;
 }
 
 // The entry of a stream. Frames come in runs of one stream, so the last one is tried first. NULL:
@@ -79,7 +79,7 @@ static uint32_t copy(struct batch *b, struct view payload)
 int batch_add(struct batch *b, uint64_t conn, int64_t stream, uint64_t seq, unsigned type,
               struct view payload)
 {
-    struct batch_stream *s = is_full(b) ? NULL : stream_of(b, conn, stream);
+    struct batch_stream *s = batch_is_full(b) ? NULL : stream_of(b, conn, stream);
     if (!s || payload.n > b->memory_size - b->used)
         return E_FULL;
     b->frames[b->count++] = (struct batch_frame){.seq = seq,
@@ -103,7 +103,8 @@ int batch_add_bye(struct batch *b, uint64_t conn, int64_t stream, uint64_t last_
 
 int batch_add_hello(struct batch *b, uint64_t conn, struct view payload)
 {
-    if (is_full(b) || b->hellos_count == BATCH_HELLOS_MAX || payload.n > b->memory_size - b->used)
+    if (batch_is_full(b) || b->hellos_count == BATCH_HELLOS_MAX ||
+        payload.n > b->memory_size - b->used)
         return E_FULL;
     b->hellos[b->hellos_count++] =
         (struct batch_hello){.conn = conn, .at = copy(b, payload), .n = (uint32_t)payload.n};

@@ -58,6 +58,7 @@ void batch_clear(struct batch *b);
 void batch_reset(struct batch *b); // empty, memory kept
 
 bool batch_is_empty(const struct batch *b);
+bool batch_is_full(const struct batch *b); // by records or bytes
 bool batch_is_due(const struct batch *b);
 
 // Each 0, or E_FULL: nothing was added, offer it to the next batch.
