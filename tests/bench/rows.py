@@ -174,6 +174,11 @@ def version():
     return subprocess.run([os.path.join(BIN, "tapedeck"), "version"], stdout=subprocess.PIPE, text=True).stdout.split("\n")[0]
 
 
+def bare(text):
+    """A program's version without what follows it there."""
+    return " ".join(re.split(r"\.? +Copyright| +\d{4}/\d\d/\d\d| - http", text)[0].split())
+
+
 def cpu_model():
     with open("/proc/cpuinfo", encoding="utf-8") as f:
         return next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), platform.machine())
@@ -206,7 +211,7 @@ def conditions(lines):
     days = sorted({d["time"][:10] for d in lines})
     reps = sorted({str(d["reps"]) for d in lines if d.get("reps")}, key=int)
     ours = sorted({f"{d['version']} ({d.get('commit') or '?'})" for d in lines if d["subject"].startswith("tapedeck") and d.get("version")})
-    peers = sorted({f"{d['subject']}: {d['version']}" for d in lines if d.get("version") and not d["subject"].startswith(("tapedeck", "direct"))})
+    peers = sorted({f"{d['subject']}: {bare(d['version'])}" for d in lines if d.get("version") and not d["subject"].startswith(("tapedeck", "direct"))})
     return (f"Measured {some(days)} on {cpu_model()}, {os.cpu_count()} CPUs, Linux {platform.release()}; {', '.join(ours) or version()}. "
             f"Load generator, origin and proxy share the machine; medians of {some(reps)} interleaved runs, each verified. "
             + ("Peers: " + "; ".join(peers) + "." if peers else "No peers."))
