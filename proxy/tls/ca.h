@@ -1,0 +1,39 @@
+// ca: the authority that signs what intercepted clients are shown: made at its first use, or given
+// by its files.
+#ifndef TAPEDECK_PROXY_TLS_CA_H
+#define TAPEDECK_PROXY_TLS_CA_H
+
+#include "proto/base/err.h"
+#include "proto/base/options.h"
+#include "proxy/tls/pair.h"
+
+#define CA_DAYS 3650 // that a new one is valid, from a day ago
+
+struct tls_ca;
+
+// The files of a folder. Loads; when both are missing and make is set, makes them (P-256, cert
+// 0644, key 0600, folder 0700 if it must be made; two processes at once end with the same one).
+// E_NOTFOUND: not there; E_REFUSED: others can read the key; E_SYNTAX, E_DAMAGED: unusable, also
+// one that is no CA or has expired; why says which file and what is allowed.
+int tls_ca_open(struct tls_ca **out, const char *folder, bool make, char why[WHY_MAX]) MUST_CHECK;
+// Files anywhere.
+int tls_ca_load(struct tls_ca **out, const char *cert, const char *key,
+                char why[WHY_MAX]) MUST_CHECK;
+void tls_ca_free(struct tls_ca *ca); // NULL is fine
+#define CA_CERT_NAME "tapedeck-ca.crt"
+#define CA_KEY_NAME  "tapedeck-ca.key"
+
+struct ca_facts {
+    char subject[256], key[64]; // "EC P-256", "RSA 2048"
+    char fingerprint[96];       // SHA-256, "AB:CD:…"
+    int64_t not_before_us, not_after_us;
+};
+void tls_ca_facts(const struct tls_ca *ca, struct ca_facts *out);
+
+// The certificate alone, appended to out: "pem", "der", or "p12" (PKCS#12 trust store with the
+// Java attribute, password). E_UNSUPPORTED: no such form.
+struct buf;
+int tls_ca_export(const struct tls_ca *ca, const char *form, const char *password,
+                  struct buf *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,44 @@
+// pass: which hosts are passed through without interception: by rule, or learned. One a worker.
+//
+// Learned: a client refused our certificate, the server's did not hold, or it wants a certificate
+// of the client. Then connections to that host and port pass for PASS_FIRST_US, twice as long at
+// the next time, up to PASS_LAST_US; a time that goes by without failure starts over.
+#ifndef TAPEDECK_PROXY_TLS_PASS_H
+#define TAPEDECK_PROXY_TLS_PASS_H
+
+#include "proto/base/clock.h"
+#include "proto/base/err.h"
+#include "proto/base/options.h"
+
+#define PASS_FIRST_US    (60 * US_PER_S)
+#define PASS_LAST_US     (24 * 3600 * US_PER_S)
+#define PASS_LEARNED_MAX 1024 // the one that ends first goes
+#define PASS_RULES_MAX   256
+
+enum pass_cause { PASS_RULE, PASS_REFUSED, PASS_UNTRUSTED, PASS_WANTS_CERT, PASS_PROTOCOL };
+
+struct tls_pass;
+
+// rules: "HOST[:PORT]" or ":PORT"; HOST may begin with "*."; comma-separated; "" none. E_SYNTAX
+// with why: which rule.
+int tls_pass_new(struct tls_pass **out, const char *rules, char why[WHY_MAX]) MUST_CHECK;
+void tls_pass_free(struct tls_pass *p); // NULL is fine
+
+// Whether a connection passes; *cause tells why. host: lower case, SNI or address text.
+bool tls_pass_look(struct tls_pass *p, const char *host, unsigned port, int64_t now_us,
+                   enum pass_cause *cause);
+void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
+                    int64_t now_us);
+
+// For /flows and the metrics: those that are learned and hold, one after the other; *i 0 at first.
+struct pass_entry {
+    const char *host;
+    unsigned port;
+    enum pass_cause cause;
+    int64_t until_us;
+    unsigned times;
+};
+bool tls_pass_next(const struct tls_pass *p, int64_t now_us, size_t *i, struct pass_entry *out);
+const char *tls_pass_cause_text(enum pass_cause cause); // "rule", "client-refused", …
+
+#endif
