@@ -45,13 +45,10 @@ static void report(struct tls *t, struct decode_ctx *ctx, const struct client_he
 
 static enum decode_sniff tls_sniff(enum dir dir, struct view first)
 {
-    const unsigned char *p = (const unsigned char *)first.p;
-    // A server never begins TLS.
-    if (dir == S2C || p[0] != 22 || (first.n > 1 && p[1] != 3) || (first.n > 2 && p[2] > 4))
-        return SNIFF_NO;
-    if (first.n > 5)
-        return p[5] == 1 ? SNIFF_YES : SNIFF_NO;
-    return SNIFF_MORE;
+    if (dir == S2C)
+        return SNIFF_NO; // a server never begins TLS
+    enum hello_may may = hello_may_be(first);
+    return may == HELLO_YES ? SNIFF_YES : may == HELLO_MORE ? SNIFF_MORE : SNIFF_NO;
 }
 
 static void tls_init(void *d, struct decode_ctx *ctx)

@@ -8,8 +8,10 @@
 // 3. Every length is checked against the cursor that contains it before anything behind is read.
 // 4. Names that could not stand in a capture as text (a server name that is no host name, an ALPN
 //    name with other than printable characters) are left out; the hello still counts.
+// 5. A hello of which something that matters to the server is left out is odd.
 //
-// Elsewhere: what is made of it (decode/tls.c). Nothing here is verified against anything.
+// Elsewhere: what is made of it (decode/tls.c, and who intercepts). Nothing here is verified
+// against anything.
 #include "proxy/tls/hello.h"
 
 #include "proxy/tls/cipher.h"
@@ -26,8 +28,36 @@ enum {
     RANDOM = 32,
     SESSION_ID_MAX = 32,
     EXT_SNI = 0,
+    EXT_GROUPS = 10,
+    EXT_SIGNATURES = 13,
     EXT_ALPN = 16,
+    EXT_TICKET = 35,
+    EXT_PSK = 41,
     EXT_VERSIONS = 43,
+    EXT_ECH = 0xfe0d,  // draft-ietf-tls-esni-13 and later; RFC 9849
+    EXT_ESNI = 0xffce, // its predecessor
+    TLS_1_0 = 0x0301,
+    TLS_1_2 = 0x0303,
+    TLS_1_3 = 0x0304,
+    GROUP_P256 = 23,
+    ECDSA_P256_SHA256 = 0x0403,
+};
+
+// Those that are read here; SEEN_… are bits by their order.
+static const uint16_t extensions_read[] = {
+    EXT_SNI, EXT_GROUPS,   EXT_SIGNATURES, EXT_ALPN, EXT_TICKET,
+    EXT_PSK, EXT_VERSIONS, EXT_ECH,        EXT_ESNI,
+};
+enum {
+    SEEN_GROUPS = 1 << 1,
+    SEEN_SIGNATURES = 1 << 2,
+    SEEN_VERSIONS = 1 << 6,
+};
+
+// With a key of ECDSA, of TLS 1.2 and before, in ascending order; not those without encryption or
+// with RC4.
+static const uint16_t ecdsa_suites[] = {
+    0xC008, 0xC009, 0xC00A, 0xC023, 0xC024, 0xC02B, 0xC02C, 0xC0AC, 0xC0AD, 0xC0AE, 0xC0AF, 0xCCA9,
 };
 
 // Bytes still to be read; bad once something did not fit.
@@ -176,6 +206,8 @@ static void read_sni(struct cursor ext, struct client_hello *out, bool *bad)
         if (type == 0 && out->sni[0] == '\0' && name.n > 0 &&
             hostport_set_host(&host, view_n(name.p, name.n)) == 0)
             snprintf(out->sni, sizeof out->sni, "%s", host.host);
+        else
+            out->odd = "its server name is no host name, or not the only one";
     }
     *bad = *bad || ext.bad || list.bad;
 }
@@ -205,6 +237,42 @@ static void read_alpn(struct cursor ext, char *out, size_t size, bool *bad)
     *bad = *bad || ext.bad || list.bad;
 }
 
+static void keep_alpn(struct cursor ext, struct client_hello *out)
+{
+    struct cursor list = take_vector(&ext, 2);
+    if (list.n > sizeof out->wire) {
+        out->odd = "its list of protocols is too long";
+        return;
+    }
+    if (list.n > 0)
+        memcpy(out->wire, list.p, list.n);
+    out->wire_n = list.n;
+}
+
+// Whether a list of numbers has that one.
+static bool list_has(struct cursor ext, unsigned wanted, bool *bad)
+{
+    struct cursor list = take_vector(&ext, 2);
+    bool has = false;
+    if (ext.n > 0 || ext.bad || list.n == 0 || list.n % 2)
+        *bad = true;
+    while (list.n > 1)
+        if (take_number(&list, 2) == wanted)
+            has = true;
+    return has;
+}
+
+static bool has_ecdsa_suite(struct cursor ciphers)
+{
+    while (ciphers.n > 1) {
+        unsigned suite = take_number(&ciphers, 2);
+        for (size_t i = 0; i < sizeof ecdsa_suites / sizeof *ecdsa_suites; i++)
+            if (ecdsa_suites[i] == suite)
+                return true;
+    }
+    return false;
+}
+
 static void read_versions(struct cursor ext, struct client_hello *out, bool *bad)
 {
     struct cursor list = take_vector(&ext, 1);
@@ -216,6 +284,10 @@ static void read_versions(struct cursor ext, struct client_hello *out, bool *bad
         version_text(version, text);
         if (!is_grease(version) && !list.bad)
             list_add(out->versions, sizeof out->versions, text, strlen(text));
+        if (list.bad || version < TLS_1_0 - 1 || version > TLS_1_3)
+            continue;
+        out->most = version > out->most ? (uint16_t)version : out->most;
+        out->least = out->least == 0 || version < out->least ? (uint16_t)version : out->least;
     }
     *bad = *bad || ext.bad || list.bad;
 }
@@ -224,8 +296,10 @@ static void read_versions(struct cursor ext, struct client_hello *out, bool *bad
 // second one of a kind is malformed (RFC 8446 4.2).
 static unsigned next_extension(struct cursor *all, struct cursor *ext, unsigned *seen)
 {
-    unsigned type = take_number(all, 2);
-    unsigned bit = type == EXT_SNI ? 1 : type == EXT_ALPN ? 2 : type == EXT_VERSIONS ? 4 : 0;
+    unsigned type = take_number(all, 2), bit = 0;
+    for (size_t i = 0; i < sizeof extensions_read / sizeof *extensions_read; i++)
+        if (extensions_read[i] == type)
+            bit = 1u << i;
     *ext = take_vector(all, 2);
     if (*seen & bit)
         all->bad = true;
@@ -233,14 +307,75 @@ static unsigned next_extension(struct cursor *all, struct cursor *ext, unsigned 
     return type;
 }
 
+// What a client that does not list its versions takes (RFC 8446 4.2.1: 1.2 at most).
+static void read_legacy_version(unsigned legacy, struct client_hello *out)
+{
+    version_text(legacy, out->versions);
+    out->most = legacy > TLS_1_2 ? TLS_1_2 : (uint16_t)legacy;
+    out->least = out->most < TLS_1_0 ? out->most : TLS_1_0;
+}
+
+// What the lists of a client say of ECDSA P-256.
+struct verifies {
+    bool signature, group, suite;
+};
+
+// In 1.3 the signature alone decides; before, a suite and the group of the key must be offered too,
+// and a client that lists no signatures or groups leaves them to the server (RFC 5246 7.4.1.4.1,
+// RFC 8422 4).
+static bool verifies_ecdsa_p256(const struct client_hello *hello, const struct verifies *v,
+                                unsigned seen)
+{
+    bool by_1_2 = v->suite && (v->signature || !(seen & SEEN_SIGNATURES)) &&
+                  (v->group || !(seen & SEEN_GROUPS));
+    return (hello->most < TLS_1_3 || v->signature) && (hello->least >= TLS_1_3 || by_1_2);
+}
+
+static void read_client_extension(unsigned type, struct cursor ext, struct client_hello *out,
+                                  struct verifies *v, bool *bad)
+{
+    switch (type) {
+    case EXT_SNI:
+        read_sni(ext, out, bad);
+        break;
+    case EXT_GROUPS:
+        v->group = list_has(ext, GROUP_P256, bad);
+        break;
+    case EXT_SIGNATURES:
+        v->signature = list_has(ext, ECDSA_P256_SHA256, bad);
+        break;
+    case EXT_ALPN:
+        read_alpn(ext, out->alpn, sizeof out->alpn, bad);
+        keep_alpn(ext, out);
+        break;
+    case EXT_TICKET:
+        out->ticket = ext.n > 0;
+        break;
+    case EXT_PSK:
+        out->psk = true;
+        break;
+    case EXT_VERSIONS:
+        read_versions(ext, out, bad);
+        break;
+    case EXT_ECH:
+    case EXT_ESNI:
+        out->ech = true;
+        break;
+    default:
+        break;
+    }
+}
+
 static int read_client(struct cursor c, struct client_hello *out)
 {
     unsigned legacy = take_number(&c, 2), seen = 0;
+    struct verifies verifies = {0};
     bool bad = legacy >> 8 != 3;
     cursor_take(&c, RANDOM);
     bad = take_vector(&c, 1).n > SESSION_ID_MAX || bad;
     struct cursor ciphers = take_vector(&c, 2);
     bad = ciphers.n == 0 || ciphers.n % 2 || bad;
+    verifies.suite = has_ecdsa_suite(ciphers);
     bad = take_vector(&c, 1).n == 0 || bad;
     struct cursor all = {NULL, 0, false};
     if (c.n > 0)
@@ -248,17 +383,14 @@ static int read_client(struct cursor c, struct client_hello *out)
     while (all.n > 0 && !all.bad) {
         struct cursor ext;
         unsigned type = next_extension(&all, &ext, &seen);
-        if (all.bad)
-            break;
-        if (type == EXT_SNI)
-            read_sni(ext, out, &bad);
-        else if (type == EXT_ALPN)
-            read_alpn(ext, out->alpn, sizeof out->alpn, &bad);
-        else if (type == EXT_VERSIONS)
-            read_versions(ext, out, &bad);
+        if (!all.bad)
+            read_client_extension(type, ext, out, &verifies, &bad);
     }
-    if (!(seen & 4))
-        version_text(legacy, out->versions);
+    if (!(seen & SEEN_VERSIONS))
+        read_legacy_version(legacy, out);
+    if (out->most == 0)
+        out->odd = "none of its versions is known";
+    out->ecdsa_p256 = verifies_ecdsa_p256(out, &verifies, seen);
     return bad || c.bad || c.n > 0 || all.bad ? E_SYNTAX : 0;
 }
 
@@ -292,6 +424,15 @@ static int read_server(struct cursor c, struct server_hello *out)
     else
         snprintf(out->cipher, sizeof out->cipher, "0x%04X", cipher & 0xffff);
     return bad || c.bad || c.n > 0 || all.bad ? E_SYNTAX : 0;
+}
+
+enum hello_may hello_may_be(struct view first)
+{
+    size_t length;
+    int r = record_head(first, &length);
+    if (r == 0 && first.n > RECORD_HEAD)
+        return first.p[RECORD_HEAD] == CLIENT_HELLO ? HELLO_YES : HELLO_NO;
+    return r == E_SYNTAX ? HELLO_NO : HELLO_MORE;
 }
 
 int hello_client(struct view in, struct client_hello *out)

@@ -1,5 +1,6 @@
 // fuzz_hello: both hello readers at every prefix: what is refused stays refused, what is whole
-// stays whole, and every text is short and printable.
+// stays whole, every text is short and printable, what can be offered again is well-formed, and the
+// look at the first bytes agrees with the readers.
 #include "proxy/tls/hello.h"
 
 #include <stdlib.h>
@@ -20,6 +21,26 @@ static void check_text(const char *text, size_t size)
         need(text[i] > ' ' && text[i] <= '~');
 }
 
+static void check_offer(const struct client_hello *h)
+{
+    size_t at = 0;
+    need(h->wire_n <= sizeof h->wire && h->least <= h->most && h->most <= 0x0304);
+    need(h->odd || h->most >= 0x0300);
+    if (h->wire_n == 0 && !h->odd)
+        need(h->alpn[0] == '\0');
+    while (at < h->wire_n) {
+        need(h->wire[at] > 0);
+        at += 1u + h->wire[at];
+    }
+    need(at == h->wire_n);
+}
+
+static void check_may(enum hello_may may, int r)
+{
+    need(may != HELLO_NO || r == E_SYNTAX);
+    need(may != HELLO_MORE || r == E_AGAIN);
+}
+
 static int read_one(bool client, struct view in)
 {
     int r;
@@ -30,7 +51,9 @@ static int read_one(bool client, struct view in)
             check_text(h.sni, sizeof h.sni);
             check_text(h.alpn, sizeof h.alpn);
             check_text(h.versions, sizeof h.versions);
+            check_offer(&h);
         }
+        check_may(hello_may_be(in), r);
     } else {
         struct server_hello h;
         r = hello_server(in, &h);
