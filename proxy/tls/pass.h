@@ -2,7 +2,7 @@
 //
 // Learned: a client refused our certificate, the server's did not hold, or it wants a certificate
 // of the client. Then connections to that host and port pass for PASS_FIRST_US, twice as long at
-// the next time, up to PASS_LAST_US; a time that goes by without failure starts over.
+// the next time, up to PASS_LAST_US; as long again without failure, and it starts over.
 #ifndef TAPEDECK_PROXY_TLS_PASS_H
 #define TAPEDECK_PROXY_TLS_PASS_H
 
@@ -19,18 +19,23 @@ enum pass_cause { PASS_RULE, PASS_REFUSED, PASS_UNTRUSTED, PASS_WANTS_CERT, PASS
 
 struct tls_pass;
 
-// rules: "HOST[:PORT]" or ":PORT"; HOST may begin with "*."; comma-separated; "" none. E_SYNTAX
-// with why: which rule.
+// rules: "HOST[:PORT]" or ":PORT", comma-separated; "" none. HOST is a name, "*.NAME" for all below
+// it, "*", or an address (of IPv6 with a port in brackets). Case does not matter. E_SYNTAX with
+// why: which rule, what is allowed; E_LIMIT; E_NOMEM.
 int tls_pass_new(struct tls_pass **out, const char *rules, char why[WHY_MAX]) MUST_CHECK;
 void tls_pass_free(struct tls_pass *p); // NULL is fine
 
-// Whether a connection passes; *cause tells why. host: lower case, SNI or address text.
+// Whether a connection passes; *cause tells why. host: SNI or address text. now_us: of one clock,
+// always the same.
 bool tls_pass_look(struct tls_pass *p, const char *host, unsigned port, int64_t now_us,
                    enum pass_cause *cause);
+// A failure there. One that is learned already and holds stays as it is: connections that were
+// begun together fail together. Without memory nothing is learned.
 void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
                     int64_t now_us);
 
 // For /flows and the metrics: those that are learned and hold, one after the other; *i 0 at first.
+// host is a loan until the next tls_pass_learn().
 struct pass_entry {
     const char *host;
     unsigned port;
