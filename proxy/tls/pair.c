@@ -1,0 +1,169 @@
+// pair: made of files, or of parts that the forge has made.
+//
+// What is told of a pair (its text, its end) is found out when it is made, so that reading it needs
+// no lock and no memory.
+#include "proxy/tls/pair_impl.h"
+
+#include "proto/base/addr.h"
+#include "proto/base/clock.h"
+#include "proxy/tls/pem_impl.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define NAMES_SHOWN 320 // bytes of the names in a pair's text
+
+// One name of the certificate as text, "" for a kind that is not shown.
+static const char *name_text(const GENERAL_NAME *g, char out[256])
+{
+    int type;
+    const ASN1_STRING *s = GENERAL_NAME_get0_value(g, &type);
+    struct addr a = {0};
+    char text[ADDR_TEXT];
+    *out = 0;
+    if (type == GEN_DNS) {
+        int n = ASN1_STRING_length(s);
+        snprintf(out, 256, "%.*s", n < 255 ? n : 255, (const char *)ASN1_STRING_get0_data(s));
+    } else if (type == GEN_IPADD && ASN1_STRING_length(s) == 4) {
+        a.in4.sin_family = AF_INET;
+        memcpy(&a.in4.sin_addr, ASN1_STRING_get0_data(s), 4);
+    } else if (type == GEN_IPADD && ASN1_STRING_length(s) == 16) {
+        a.in6.sin6_family = AF_INET6;
+        memcpy(&a.in6.sin6_addr, ASN1_STRING_get0_data(s), 16);
+    }
+    if (addr_is_set(&a))
+        snprintf(out, 256, "%s", addr_host_text(&a, text));
+    for (char *c = out; *c; c++) // it goes into logs
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    return out;
+}
+
+static void names_text(X509 *cert, char out[NAMES_SHOWN])
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    size_t n = 0;
+    char one[256];
+    *out = 0;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        if (!*name_text(sk_GENERAL_NAME_value(names, i), one))
+            continue;
+        if (n + strlen(one) + 6 > NAMES_SHOWN) {
+            snprintf(out + n, NAMES_SHOWN - n, ",…");
+            break;
+        }
+        n += (size_t)snprintf(out + n, NAMES_SHOWN - n, "%s%s", n ? "," : "", one);
+    }
+    GENERAL_NAMES_free(names);
+    ERR_clear_error();
+}
+
+static void describe(struct tls_pair *p)
+{
+    char subject[128], names[NAMES_SHOWN], until[CLOCK_TEXT];
+    pem_name_text(X509_get_subject_name(p->cert), subject, sizeof subject);
+    names_text(p->cert, names);
+    clock_format(p->not_after_us, until);
+    snprintf(p->text, sizeof p->text, "%s%snames=%s until=%.19sZ", subject, *subject ? " " : "",
+             names, until);
+}
+
+int tls_pair_make(struct tls_pair **out, X509 *cert, STACK_OF(X509) * chain, EVP_PKEY *key)
+{
+    struct tls_pair *p = calloc(1, sizeof *p);
+    *out = NULL;
+    if (!p)
+        return E_NOMEM;
+    p->chain = chain ? X509_chain_up_ref(chain) : sk_X509_new_null();
+    if (!p->chain) {
+        ERR_clear_error();
+        free(p);
+        return E_NOMEM;
+    }
+    X509_up_ref(cert);
+    EVP_PKEY_up_ref(key);
+    p->cert = cert;
+    p->key = key;
+    atomic_init(&p->holders, 1);
+    p->not_after_us = pem_time_us(X509_get0_notAfter(cert));
+    // OpenSSL reads the extensions at their first use, and keeps that: now, while we are alone.
+    (void)X509_check_purpose(cert, -1, 0);
+    describe(p);
+    ERR_clear_error();
+    *out = p;
+    return 0;
+}
+
+int tls_pair_load(struct tls_pair **out, const char *cert, const char *key, char why[WHY_MAX])
+{
+    X509 *x = NULL;
+    STACK_OF(X509) *chain = NULL;
+    EVP_PKEY *k = NULL;
+    *out = NULL;
+    int e = pem_certs(&x, &chain, cert, why);
+    e = e ? e : pem_key(&k, key, S_IRWXO, why);
+    if (!e && X509_check_private_key(x, k) != 1) {
+        snprintf(why, WHY_MAX, "%.200s: the key does not belong to the certificate in %.200s", key,
+                 cert);
+        e = E_SYNTAX;
+    }
+    if (!e && (e = tls_pair_make(out, x, chain, k)) != 0)
+        snprintf(why, WHY_MAX, "%.200s: %s", cert, err_text(e));
+    X509_free(x);
+    sk_X509_pop_free(chain, X509_free);
+    EVP_PKEY_free(k);
+    ERR_clear_error();
+    return e;
+}
+
+struct tls_pair *tls_pair_keep(struct tls_pair *p)
+{
+    atomic_fetch_add_explicit(&p->holders, 1, memory_order_relaxed);
+    return p;
+}
+
+void tls_pair_free(struct tls_pair *p)
+{
+    if (!p || atomic_fetch_sub_explicit(&p->holders, 1, memory_order_acq_rel) != 1)
+        return;
+    X509_free(p->cert);
+    sk_X509_pop_free(p->chain, X509_free);
+    EVP_PKEY_free(p->key); // clears it
+    free(p);
+}
+
+bool tls_pair_is_for(const struct tls_pair *p, const char *host)
+{
+    struct addr a;
+    size_t n = strlen(host);
+    if (n == 0 || host[0] == '.') // OpenSSL would take the dot for "anything below"
+        return false;
+    bool is;
+    if (addr_parse(&a, view_n(host, n), 0) == 0) {
+        bool six = a.sa.sa_family == AF_INET6;
+        is = X509_check_ip(p->cert,
+                           six ? a.in6.sin6_addr.s6_addr
+                               : (const unsigned char *)&a.in4.sin_addr.s_addr,
+                           six ? 16 : 4, 0) == 1;
+    } else {
+        if (n > 1 && host[n - 1] == '.')
+            n--;
+        is = X509_check_host(p->cert, host, n, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+    }
+    ERR_clear_error();
+    return is;
+}
+
+int64_t tls_pair_not_after_us(const struct tls_pair *p)
+{
+    return p->not_after_us;
+}
+
+const char *tls_pair_text(const struct tls_pair *p)
+{
+    return p->text;
+}
