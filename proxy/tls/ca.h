@@ -11,15 +11,20 @@
 
 struct tls_ca;
 
-// The files of a folder. Loads; when both are missing and make is set, makes them (P-256, cert
-// 0644, key 0600, folder 0700 if it must be made; two processes at once end with the same one).
-// E_NOTFOUND: not there; E_REFUSED: others can read the key; E_SYNTAX, E_DAMAGED: unusable, also
-// one that is no CA or has expired; why says which file and what is allowed.
+// The files of a folder. Loads; when the certificate is missing and make is set, makes it and its
+// key (P-256, cert 0644, key 0600, folder 0700 if it must be made; two processes at once end with
+// the same one). E_NOTFOUND: not there; E_REFUSED: group or others can read the key; E_SYNTAX,
+// E_DAMAGED, E_UNSUPPORTED: unusable, also one that is no CA, has expired, or has a passphrase; why
+// says which file and what is allowed.
 int tls_ca_open(struct tls_ca **out, const char *folder, bool make, char why[WHY_MAX]) MUST_CHECK;
-// Files anywhere.
+// Files anywhere. key NULL: the certificate alone, to show and to export; nothing can be signed.
 int tls_ca_load(struct tls_ca **out, const char *cert, const char *key,
                 char why[WHY_MAX]) MUST_CHECK;
 void tls_ca_free(struct tls_ca *ca); // NULL is fine
+
+// The folder of a user's own: "${XDG_DATA_HOME:-~/.local/share}/tapedeck/ca". E_NOTFOUND: there is
+// no home; E_LIMIT: longer than size.
+int tls_ca_home(char *out, size_t size) MUST_CHECK;
 #define CA_CERT_NAME "tapedeck-ca.crt"
 #define CA_KEY_NAME  "tapedeck-ca.key"
 
@@ -31,7 +36,8 @@ struct ca_facts {
 void tls_ca_facts(const struct tls_ca *ca, struct ca_facts *out);
 
 // The certificate alone, appended to out: "pem", "der", or "p12" (PKCS#12 trust store with the
-// Java attribute, password). E_UNSUPPORTED: no such form.
+// Java attribute, password). E_UNSUPPORTED: no such form; E_LIMIT, E_NOMEM, E_IO (OpenSSL
+// failed).
 struct buf;
 int tls_ca_export(const struct tls_ca *ca, const char *form, const char *password,
                   struct buf *out) MUST_CHECK;
