@@ -12,8 +12,10 @@ known=$(
     for command in $("$bin/tapedeck" help | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p'); do
       "$bin/tapedeck" "$command" --help
     done
-    for format in $("$bin/tapedeck" export --help | sed -n 's/^  export \([a-z]*\) .*/\1/p'); do
-      "$bin/tapedeck" export "$format" --help
+    for command in export ca; do
+      for word in $("$bin/tapedeck" "$command" --help | sed -n "s/^  $command \\([a-z-]*\\) .*/\\1/p"); do
+        "$bin/tapedeck" "$command" "$word" --help
+      done
     done
     cat deploy/up.sh tests/bench/gate.sh tests/bench/run.sh # their heads are their help
   } 2>/dev/null | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u

@@ -47,6 +47,15 @@ static void test_bash(void **state)
     offers(&p, "tapedeck export h");
     assert_true(offered(&p, "har"));
     program_clear(&p);
+    offers(&p, "tapedeck ca \"\"");
+    assert_true(offered(&p, "init") && offered(&p, "install-hints"));
+    program_clear(&p);
+    offers(&p, "tapedeck ca install-hints d");
+    assert_true(offered(&p, "debian") && offered(&p, "docker"));
+    program_clear(&p);
+    offers(&p, "tapedeck ca export --form \"\"");
+    assert_true(offered(&p, "jks-cacerts"));
+    program_clear(&p);
     offers(&p, "tapedeck export har --ord");
     assert_true(offered(&p, "--order"));
     program_clear(&p);

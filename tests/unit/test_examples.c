@@ -15,11 +15,11 @@
 
 static struct sample sample;
 
-// A capture under the default name with a transaction 1.57, a folder of captures, and stand-ins for
-// the programs behind the pipes, which may not be installed.
+// A capture under the default name with a transaction 1.57, a folder of captures, a certificate
+// authority, and stand-ins for the programs that are called, which may not be installed.
 static int set_up(void **state)
 {
-    static const char *const pipes[] = {"jq", "less", "man", "curl"};
+    static const char *const pipes[] = {"jq", "less", "man", "curl", "go", "java"};
     static const char cat[] = "#!/bin/sh\nexec cat\n";
     struct program p;
     char script[4 * TMP_PATH], name[64], path[TMP_PATH];
@@ -29,7 +29,10 @@ static int set_up(void **state)
     sample_finish(&sample);
     snprintf(script, sizeof script,
              "cd %s && mkdir -p bin captures archive share .zfunc .config/fish/completions && "
-             "cp capture.db captures/ && cp capture.db archive/capture-000001.db",
+             "cp capture.db captures/ && cp capture.db archive/capture-000001.db && "
+             "mkdir -p java/bin java/lib/security && : > java/lib/security/cacerts && "
+             "cp /bin/true java/bin/keytool && tapedeck ca init --tls-ca-dir own && "
+             "cp own/tapedeck-ca.crt my-ca.pem && cp own/tapedeck-ca.key my-ca.key",
              sample.dir);
     program_shell(&p, script);
     assert_int_equal(p.code, 0);
@@ -60,7 +63,9 @@ static void runs(const char *line, size_t n)
     bool is_tail = strncmp(line, "tapedeck tail", 13) == 0;
     bool is_run = strncmp(line, "tapedeck run", 12) == 0;
     snprintf(script, sizeof script,
-             "export HOME=%s TAPEDECK_CAPTURE=\nPATH=$HOME/bin:$PATH\ncd $HOME\nset -o pipefail\n"
+             "export HOME=%s TAPEDECK_CAPTURE= XDG_DATA_HOME=\n"
+             "export JAVA_HOME=$HOME/java SSL_CERT_FILE=$HOME/my-ca.pem\nPATH=$HOME/bin:$PATH\ncd "
+             "$HOME\nset -o pipefail\n"
              "%s%.*s%s\n",
              sample.dir, is_tail ? "timeout --preserve-status 1 " : "", (int)n, line,
              is_run ? " --dump-options" : "");

@@ -102,12 +102,26 @@ static void test_exporting(void **state)
     SURVIVES("export", "har", "--help");
 }
 
+static void test_ca(void **state)
+{
+    char folder[TMP_PATH], path[TMP_PATH];
+    (void)state;
+    tmp_path(folder, sample.dir, "ca");
+    tmp_path(path, sample.dir, "out");
+    SURVIVES("ca", "init", "--tls-ca-dir", folder);
+    SURVIVES("ca", "show", "--tls-ca-dir", folder, "--json");
+    SURVIVES("ca", "export", "--tls-ca-dir", folder, "--form=p12", "-o", path);
+    SURVIVES("ca", "export", "--tls-ca-dir", folder, "--form=bundle", "-o", path);
+    SURVIVES("ca", "install-hints", "--tls-ca-dir", folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_listing),
         cmocka_unit_test(test_showing),
         cmocka_unit_test(test_exporting),
+        cmocka_unit_test(test_ca),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

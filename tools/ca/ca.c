@@ -1,0 +1,115 @@
+// ca: where the authority is, and the command `ca` without a word, which lists what there is.
+#include "tools/ca/ca.h"
+
+#include "proto/base/clock.h"
+#include "proxy/tls/ca.h"
+#include "tools/commands.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define DAY_US (24 * 3600 * US_PER_S)
+
+int ca_folder(const struct options *o, char out[PATH_MAX])
+{
+    const char *given = options_text(o, "tls-ca-dir");
+    int e = given ? snprintf(out, PATH_MAX, "%s", given) < PATH_MAX ? 0 : E_LIMIT
+                  : tls_ca_home(out, PATH_MAX);
+    if (e == 0)
+        return CLI_OK;
+    cli_error(e == E_LIMIT ? "the name of the folder is too long"
+                           : "there is no home; --tls-ca-dir names a folder");
+    return CLI_FAILED;
+}
+
+int ca_place(const struct options *o, struct ca_place *out)
+{
+    char folder[PATH_MAX];
+    bool own = options_def(o, "tls-ca-cert") && options_is_set(o, "tls-ca-cert");
+    *out->key = 0;
+    if (own) {
+        // As it is to be written elsewhere; one that is not there is told when it is read.
+        if (!realpath(options_text(o, "tls-ca-cert"), out->cert))
+            snprintf(out->cert, PATH_MAX, "%s", options_text(o, "tls-ca-cert"));
+        if (options_def(o, "tls-ca-key") && options_is_set(o, "tls-ca-key"))
+            snprintf(out->key, PATH_MAX, "%s", options_text(o, "tls-ca-key"));
+        return CLI_OK;
+    }
+    int code = ca_folder(o, folder);
+    if (code)
+        return code;
+    char *real = realpath(folder, NULL);
+    const char *name = real ? real : folder;
+    if (snprintf(out->cert, PATH_MAX, "%s/" CA_CERT_NAME, name) >= PATH_MAX ||
+        snprintf(out->key, PATH_MAX, "%s/" CA_KEY_NAME, name) >= PATH_MAX) {
+        cli_error("the name of the folder is too long");
+        code = CLI_FAILED;
+    }
+    free(real);
+    return code;
+}
+
+int ca_read(struct tls_ca **out, const struct options *o, bool key)
+{
+    char why[WHY_MAX], folder[PATH_MAX];
+    struct ca_place at;
+    const struct rlimit no_core = {0, 0};
+    *out = NULL;
+    if (key)
+        setrlimit(RLIMIT_CORE, &no_core); // no key in a file that nobody guards
+    int e, code = ca_place(o, &at);
+    bool own = options_def(o, "tls-ca-cert") && options_is_set(o, "tls-ca-cert");
+    if (!code && !own)
+        code = ca_folder(o, folder);
+    if (code)
+        return code;
+    if (own || !key)
+        e = tls_ca_load(out, at.cert, key && *at.key ? at.key : NULL, why);
+    else
+        e = tls_ca_open(out, folder, false, why);
+    if (e)
+        cli_error("%s%s", why, e == E_NOTFOUND && !own ? "; tapedeck ca init makes one" : "");
+    return e ? CLI_FAILED : CLI_OK;
+}
+
+void ca_print(const struct tls_ca *ca, const struct ca_place *at)
+{
+    struct ca_facts f;
+    char from[CLOCK_TEXT], until[CLOCK_TEXT];
+    tls_ca_facts(ca, &f);
+    clock_format(f.not_before_us, from);
+    clock_format(f.not_after_us, until);
+    printf("subject      %s\n", f.subject);
+    printf("key          %s\n", f.key);
+    printf("SHA-256      %s\n", f.fingerprint);
+    printf("valid        %.10s until %.10s, %lld days from now\n", from, until,
+           (long long)((f.not_after_us - clock_wall_us()) / DAY_US));
+    printf("certificate  %s\n", at->cert);
+    if (*at->key)
+        printf("private key  %s\n", at->key);
+}
+
+static const struct option_def options[] = {CLI_OPTIONS_END};
+
+static int run(const struct command *c, struct options *o, int argc, char **argv)
+{
+    (void)o;
+    if (argc > 0)
+        return cli_usage(c, "there is no 'ca %s': init, show, export or install-hints", argv[0]);
+    return cli_usage(c, "what about it? init, show, export or install-hints");
+}
+
+const struct command command_ca = {
+    .name = "ca",
+    .sentence = "the certificate authority that signs what intercepted clients are shown",
+    .operands = "",
+    .example = "tapedeck ca init\n"
+               "tapedeck ca install-hints debian\n"
+               "tapedeck ca export --form p12 --out truststore.p12",
+    .text = "TLS can be recorded decrypted where clients trust this authority. It is made at its "
+            "first use, for one user and machine; its private key never leaves its folder, and "
+            "whoever has it can stand between you and any server: let it be trusted only where "
+            "traffic is to be recorded.",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,210 @@
+// java: keytool does the work, on a copy in a folder of ours:
+//
+//   cacerts ─copy─▶ /tmp/tapedeck-…/store ◀─keytool -importcert─ /tmp/tapedeck-…/ca.pem
+//                          └─▶ read into memory; the folder goes away
+//
+// keytool is run by its path, without a shell. It gets the password by the environment, where other
+// users cannot see it.
+#include "tools/ca/java.h"
+
+#include "tools/ca/roots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PASSWORD_NAME "TAPEDECK_STOREPASS"
+#define SAID_MAX      4096 // bytes of keytool's words that are looked at
+
+struct work {
+    char folder[PATH_MAX];
+    char keytool[PATH_MAX], cacerts[PATH_MAX];
+    char store[PATH_MAX], pem[PATH_MAX], said[PATH_MAX];
+};
+
+static bool put(char out[PATH_MAX], const char *folder, const char *name)
+{
+    return snprintf(out, PATH_MAX, "%s/%s", folder, name) < PATH_MAX;
+}
+
+static bool find_cacerts(struct work *w, const char *home)
+{
+    static const char *const names[] = {"lib/security/cacerts", "jre/lib/security/cacerts"};
+    for (size_t i = 0; i < 2; i++)
+        if (put(w->cacerts, home, names[i]) && access(w->cacerts, R_OK) == 0)
+            return true;
+    return false;
+}
+
+static bool find_in_path(char out[PATH_MAX])
+{
+    struct view rest = view_of(getenv("PATH"));
+    while (rest.n > 0) {
+        size_t n = view_find(rest, ':');
+        char found[PATH_MAX];
+        if (n > 0 && snprintf(found, sizeof found, "%.*s/keytool", (int)n, rest.p) < PATH_MAX &&
+            access(found, X_OK) == 0)
+            return realpath(found, out) != NULL;
+        rest = view_from(rest, n < rest.n ? n + 1 : n);
+    }
+    return false;
+}
+
+static int find(struct work *w, char why[WHY_MAX])
+{
+    const char *given = getenv("JAVA_HOME");
+    char home[PATH_MAX];
+    if (given && *given) {
+        snprintf(home, sizeof home, "%s", given);
+        if (!put(w->keytool, home, "bin/keytool") || access(w->keytool, X_OK) != 0) {
+            snprintf(why, WHY_MAX, "JAVA_HOME is %.200s, where there is no bin/keytool", home);
+            return E_NOTFOUND;
+        }
+    } else {
+        if (!find_in_path(w->keytool)) {
+            snprintf(why, WHY_MAX, "there is no keytool: neither JAVA_HOME nor PATH leads to Java");
+            return E_NOTFOUND;
+        }
+        snprintf(home, sizeof home, "%s", w->keytool);
+        for (int i = 0; i < 2; i++) { // without "/bin/keytool"
+            char *slash = strrchr(home, '/');
+            if (slash)
+                *slash = 0;
+        }
+    }
+    if (find_cacerts(w, home))
+        return 0;
+    snprintf(why, WHY_MAX, "%.200s: this Java has no lib/security/cacerts", home);
+    return E_NOTFOUND;
+}
+
+static int make_folder(struct work *w, char why[WHY_MAX])
+{
+    const char *top = getenv("TMPDIR");
+    snprintf(w->folder, sizeof w->folder, "%.1000s/tapedeck-XXXXXX", top && *top ? top : "/tmp");
+    if (!mkdtemp(w->folder)) {
+        snprintf(why, WHY_MAX, "%.300s: %s", w->folder, strerror(errno));
+        *w->folder = 0;
+        return E_IO;
+    }
+    put(w->store, w->folder, "store");
+    put(w->pem, w->folder, "ca.pem");
+    put(w->said, w->folder, "said");
+    return 0;
+}
+
+static void remove_folder(const struct work *w)
+{
+    if (!*w->folder)
+        return;
+    unlink(w->store);
+    unlink(w->pem);
+    unlink(w->said);
+    rmdir(w->folder);
+}
+
+static int write_file(const char *path, struct view v, char why[WHY_MAX])
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), bad = fd < 0 ? errno : 0;
+    while (!bad && v.n > 0) {
+        ssize_t n = write(fd, v.p, v.n);
+        if (n < 0 && errno != EINTR)
+            bad = errno;
+        else if (n > 0)
+            v = view_from(v, (size_t)n);
+    }
+    if (fd >= 0 && close(fd) != 0 && !bad)
+        bad = errno;
+    if (bad)
+        snprintf(why, WHY_MAX, "%.300s: %s", path, strerror(bad));
+    return bad ? err_from_errno(bad) : 0;
+}
+
+// In the child.
+static void become(const struct work *w, char *const *words, const char *password)
+{
+    int in = open("/dev/null", O_RDONLY), out = open(w->said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    unsetenv("JAVA_TOOL_OPTIONS"); // it would be told in front of keytool's words
+    if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
+        setenv(PASSWORD_NAME, password, 1) != 0)
+        _exit(126);
+    execv(w->keytool, words);
+    _exit(127);
+}
+
+// Whether it ended with 0.
+static bool keytool(const struct work *w, char *const *words, const char *password)
+{
+    int status = -1;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        become(w, words, password);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// The line with the error among keytool's words, else the first.
+static int complain(const struct work *w, char why[WHY_MAX])
+{
+    static const char mark[] = "keytool error: ";
+    struct buf said;
+    buf_init(&said, SAID_MAX + 1);
+    if (roots_read(w->said, SAID_MAX, &said, why) != 0 || buf_len(&said) == 0) {
+        snprintf(why, WHY_MAX, "%.300s: it could not be run", w->keytool);
+        buf_clear(&said);
+        return E_REFUSED;
+    }
+    struct view line = buf_view(&said);
+    const char *at = memmem(line.p, line.n, mark, sizeof mark - 1);
+    if (at)
+        line = view_from(line, (size_t)(at - line.p) + sizeof mark - 1);
+    line.n = view_find(line, '\n');
+    snprintf(why, WHY_MAX, "%.200s: %.*s", w->keytool, (int)(line.n < 280 ? line.n : 280), line.p);
+    buf_clear(&said);
+    return E_REFUSED;
+}
+
+static int import(struct work *w, const char *alias, const char *password, char why[WHY_MAX])
+{
+    char words[][16] = {"-importcert", "-noprompt", "-alias", "-file", "-keystore", "-list"};
+    char pass[] = "-storepass:env", name[] = PASSWORD_NAME, as[128];
+    snprintf(as, sizeof as, "%s", alias);
+    char *add[] = {w->keytool, words[0], words[1], words[2], as,   words[3],
+                   w->pem,     words[4], w->store, pass,     name, NULL};
+    if (keytool(w, add, password))
+        return 0;
+    int e = complain(w, why);
+    // Somebody has let this Java trust it already.
+    char *list[] = {w->keytool, words[5], words[2], as, words[4], w->store, pass, name, NULL};
+    return keytool(w, list, password) ? 0 : e;
+}
+
+int java_store(struct view ca, const char *alias, const char *password, struct buf *out,
+               char why[WHY_MAX])
+{
+    struct work *w = calloc(1, sizeof *w);
+    struct buf old;
+    buf_init(&old, JAVA_STORE_MAX + 65536);
+    if (!w) {
+        snprintf(why, WHY_MAX, "%s", err_text(E_NOMEM));
+        return E_NOMEM;
+    }
+    int e = find(w, why);
+    e = e ? e : roots_read(w->cacerts, JAVA_STORE_MAX, &old, why);
+    e = e ? e : make_folder(w, why);
+    e = e ? e : write_file(w->store, buf_view(&old), why);
+    e = e ? e : write_file(w->pem, ca, why);
+    e = e ? e : import(w, alias, password, why);
+    e = e ? e : roots_read(w->store, JAVA_STORE_MAX, out, why);
+    remove_folder(w);
+    buf_clear(&old);
+    free(w);
+    return e;
+}
