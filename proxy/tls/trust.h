@@ -10,11 +10,14 @@ struct tls_trust;
 
 struct tls_trust_conf {
     bool system;            // the system's store (SSL_CERT_FILE and SSL_CERT_DIR are heeded)
-    const char *const *ca;  // PEM files or hashed folders; NULL at the end; or NULL
-    const char *const *crl; // PEM files; NULL at the end; or NULL. With any, leaves are checked
+    const char *const *ca;  // PEM files or hashed folders; NULL at the end; or NULL. One that did
+                            // not sign itself is trusted as well
+    const char *const *crl; // PEM files; NULL at the end; or NULL. With any, leaves are held
+                            // against those of their issuer, where there is one
 };
 
-// E_… with why: which file, what is wrong; a file without any certificate is E_SYNTAX.
+// Reads everything; later nothing is read any more. E_… with why: which file, what is wrong; a file
+// without any certificate is E_SYNTAX; no authority at all, the system's included, is E_NOTFOUND.
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_conf *conf,
                   char why[WHY_MAX]) MUST_CHECK;
 void tls_trust_free(struct tls_trust *t); // NULL is fine
