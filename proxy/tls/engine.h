@@ -9,8 +9,7 @@
 //   TLS_HANDSHAKE ──▶ TLS_OPEN ──▶ TLS_ENDED: the peer said close_notify; say goes on
 //
 //   1. put() takes all of its bytes, and they are got to the end before the next put(): so an
-//   engine
-//      keeps no more than one unfinished record.
+//      engine keeps no more than one unfinished record.
 //   2. Renegotiation and compression are never done. TLS 1.0 and 1.1 only where the configuration
 //      says so.
 //   3. An engine that is idle keeps no buffer of OpenSSL's.
@@ -25,6 +24,7 @@
 #include <stdint.h>
 
 #define TLS_OUT_MAX  (512 * 1024) // bytes for the peer that may wait in an engine
+#define TLS_SAY_MAX  (256 * 1024) // bytes of content that an engine with empty out takes at once
 #define TLS_NAME_MAX 255          // of a host's name
 #define TLS_ALPN_MAX 256          // bytes of a list of protocols as the wire has it (RFC 7301 3.1)
 
@@ -45,7 +45,8 @@ enum tls_failure {
     TLS_FAILED_WANTS_CERT // the server wants a client's certificate, and there is none for it
 };
 
-// What there is to know of an open connection, for the capture. Loans until the next call.
+// What there is to know of an open connection, for the capture. Loans until the next call for any
+// engine of the context.
 struct tls_facts_of {
     const char *version;                  // "1.2", "1.3"
     const char *cipher;                   // IANA name
@@ -56,6 +57,8 @@ struct tls_facts_of {
     int64_t not_before_us, not_after_us;  // of it; 0 without
     unsigned char fingerprint[32];        // its SHA-256; zeros without
     bool resumed;
+    bool wants_cert;    // of a server: it asked for a client's certificate and got none. It may do
+                        // without; in TLS 1.3 its refusal comes when the state is TLS_OPEN already
     const char *verify; // "" fine; else what is wrong with the peer's certificate, although it was
                         // accepted
 };
@@ -77,7 +80,9 @@ struct tls_accept {
     const char *scope;     // sessions are resumed within it only
 };
 
-// 0, E_NOMEM or E_LIMIT. c outlives the engine. What how points to is a loan.
+// 0, E_NOMEM; E_LIMIT: a text is too long; E_SYNTAX: alpn is not as the wire has it; E_RANGE: no
+// such versions; E_REFUSED: OpenSSL will not use the pair (its key is too weak). c outlives the
+// engine. What how points to is a loan.
 int tls_engine_connect(struct tls_engine **out, struct tls_context *c,
                        const struct tls_connect *how) MUST_CHECK;
 int tls_engine_accept(struct tls_engine **out, struct tls_context *c,
@@ -90,16 +95,19 @@ const char *tls_engine_why(const struct tls_engine *e); // one line; "" while no
 void tls_engine_facts(struct tls_engine *e, struct tls_facts_of *out);
 
 // Bytes of the peer: a loan until tls_engine_get() has said E_AGAIN, E_EOF or worse. May be empty
-// (to begin the handshake of a client).
+// (to begin the handshake of a client). A handshake goes on here: state and out tell.
 void tls_engine_put(struct tls_engine *e, struct view bytes);
 // 0: *got > 0 bytes of content. E_AGAIN: more bytes of the peer are needed (of a handshake too);
 // what was left of them is kept. E_EOF: close_notify. E_DAMAGED: TLS_FAILED; E_NOMEM, E_LIMIT.
 int tls_engine_get(struct tls_engine *e, void *p, size_t n, size_t *got) MUST_CHECK;
-// Content for the peer, once the state is TLS_OPEN or TLS_ENDED. 0, E_NOMEM, E_LIMIT (out is full).
+// Content for the peer, once the state is TLS_OPEN or TLS_ENDED: whole or not at all. 0; E_NOMEM,
+// E_LIMIT (out is full): later perhaps; E_DAMAGED: TLS_FAILED.
 int tls_engine_say(struct tls_engine *e, struct view content) MUST_CHECK;
-// close_notify behind what was said. No say() afterwards.
+// close_notify behind what was said; nothing before the handshake is over. No say() afterwards;
+// get() goes on until the peer ends, too.
 void tls_engine_end(struct tls_engine *e);
-// The peer's socket ended or was reset during the handshake: FAILED, with the right reason.
+// The peer's socket ended or was reset during the handshake: FAILED, with the right reason. In any
+// other state: nothing.
 void tls_engine_cut(struct tls_engine *e, bool reset);
 
 // Bytes for the peer: a loan until the next call; took: so many of them went out.

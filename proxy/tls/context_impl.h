@@ -1,0 +1,28 @@
+// context_impl: the inside of a context, for the files of the engine.
+#ifndef TAPEDECK_PROXY_TLS_CONTEXT_IMPL_H
+#define TAPEDECK_PROXY_TLS_CONTEXT_IMPL_H
+
+#include "proxy/tls/context.h"
+#include "proxy/tls/sessions.h"
+
+#include <openssl/ssl.h>
+
+#define TEXT_NAME  512  // bytes of a subject or issuer that is shown; longer ones are cut
+#define TEXT_NAMES 2048 // of a certificate's names; those that do not fit are left off
+
+struct tls_context {
+    SSL_CTX *ssl;
+    BIO_METHOD *bio;
+    bool server;
+    int least, most;
+    enum tls_verify verify;        // of servers; clients' certificates are always verified
+    struct tls_keylog *keylog;     // a loan; NULL: none
+    struct tls_sessions *sessions; // towards servers
+    unsigned char alpn[TLS_ALPN_MAX];
+    size_t alpn_n; // wire form; towards clients
+    struct {       // what tls_engine_facts() lends
+        char alpn[256], subject[TEXT_NAME], issuer[TEXT_NAME], names[TEXT_NAMES];
+    } text;
+};
+
+#endif
