@@ -39,14 +39,16 @@ static const struct decoder_ops *hint_for(const struct flow *f, bool own_answer)
     return flow_is_exchange(f) && (own_answer || !f->blind) ? &decoder_http1 : NULL;
 }
 
-static void begin_exchange(struct flow *f, struct view opening)
+// answered: the client was told already that it may go on.
+static void begin_exchange(struct flow *f, struct view opening, bool answered)
 {
     struct flow_env *env = f->env;
     flow_set_state(f, FLOW_RELAY);
     flow_expect(f, env->limits.idle);
     f->answered = 0;
     f->timed[C2S] = f->timed[S2C] = false;
-    flow_answer(f, 0, "");
+    if (!answered)
+        flow_answer(f, 0, "");
     if (!f->blind)
         tap_since(&f->tap, f->begun_us);
     if (!flow_ended(f) && opening.n > 0)
@@ -100,6 +102,26 @@ static void dial(struct flow *f)
     env->upstream->ops->open(env->upstream, f, &env->out.target, env->limits.connect);
 }
 
+const struct hostport *flow_target_of(const struct flow *f)
+{
+    return f->target ? &f->target->to : &f->listener->front_conf.target;
+}
+
+void flow_redial(struct flow *f, enum flow_reason reason, const char *detail)
+{
+    struct flow_env *env = f->env;
+    flow_tap_close(f, reason, detail);
+    env->kept -= buf_len(&f->server.out) + buf_len(&f->heard);
+    side_clear(&f->server);
+    buf_clear(&f->heard);
+    f->facts.at_us = flow_env_wall(env);
+    f->dial_us = env->now;
+    f->facts.server = f->facts.server_local = (struct addr){0};
+    flow_set_state(f, FLOW_DIAL);
+    wheel_clear(&f->deadline);
+    env->upstream->ops->open(env->upstream, f, flow_target_of(f), env->limits.connect);
+}
+
 static bool same_target(const struct flow *f, const struct hostport *to)
 {
     if (f->listener->front_conf.fixed_target)
@@ -128,7 +150,7 @@ static void go(struct flow *f, struct view head)
     f->blind = env->out.tunnel || !flow_is_exchange(f);
     if (same_target(f, &env->out.target) && kept_is_alive(f)) {
         f->reused = true;
-        begin_exchange(f, buf_view(&env->to_server));
+        begin_exchange(f, buf_view(&env->to_server), false);
         return;
     }
     // CONNECT goes no further than here; it is kept for the record of a dial that fails.
@@ -258,7 +280,9 @@ void flow_input(struct flow *f, struct view fresh)
     }
     f->busy = false;
     keep_rest(f, stored, flow_ended(f) ? (struct view){0} : in);
-    if (f->client.eof && (buf_len(&f->held) == 0 || f->state == FLOW_FRONT))
+    if (f->state == FLOW_PEEK)
+        secure_heard(f, &f->client, (struct view){0}, 0);
+    else if (f->client.eof && (buf_len(&f->held) == 0 || f->state == FLOW_FRONT))
         input_end(f);
     flow_update(f);
 }
@@ -284,6 +308,31 @@ static void dial_failed(struct flow *f, const struct upstream_result *r)
     flow_fail(f, dial_reason(r->error), r->detail);
 }
 
+void flow_go_on(struct flow *f)
+{
+    bool answered = f->blind; // before PEEK
+    if (!f->tap.open)
+        flow_tap_open(f, hint_for(f, false));
+    begin_exchange(f, f->blind ? (struct view){0} : buf_view(&f->opening), answered);
+    buf_clear(&f->opening);
+}
+
+// The server is there: straight on, or first TLS with it, or a look at what the client says.
+static void connected(struct flow *f)
+{
+    if (f->secure) { // dialled again, to pass
+        secure_clear(f);
+        flow_go_on(f);
+    } else if (secure_follows(f)) {
+        flow_answer(f, 0, "");
+        if (!flow_ended(f) && !secure_peek(f, true))
+            flow_fail(f, FLOW_NO_MEMORY, NULL);
+    } else if (!secure_server(f)) {
+        flow_tap_open(f, hint_for(f, false));
+        begin_exchange(f, f->blind ? (struct view){0} : buf_view(&f->opening), false);
+    }
+}
+
 void flow_upstream_done(struct flow *f, const struct upstream_result *r)
 {
     struct flow_env *env = f->env;
@@ -298,10 +347,10 @@ void flow_upstream_done(struct flow *f, const struct upstream_result *r)
         io_move(&f->server.io, r->io, env->base, &relay_server_io);
         f->facts.server = r->server;
         f->facts.server_local = r->local;
-        flow_tap_open(f, hint_for(f, false));
-        begin_exchange(f, f->blind ? (struct view){0} : buf_view(&f->opening));
+        connected(f);
     }
-    buf_clear(&f->opening);
+    if (f->state != FLOW_SECURE)
+        buf_clear(&f->opening);
     if (!f->busy)
         flow_input(f, (struct view){0});
 }

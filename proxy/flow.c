@@ -45,15 +45,23 @@ static const struct reason {
     [FLOW_IDLE_TIMEOUT] = {"idle-timeout", AT_ONCE},
     [FLOW_DRAINED] = {"drain", CLIENT_LAST},
     [FLOW_NO_MEMORY] = {"no-memory", AT_ONCE},
+    [FLOW_TLS_CLIENT] = {"tls-client", CLIENT_LAST},
+    [FLOW_TLS_SERVER] = {"tls-server", CLIENT_LAST},
     [FLOW_NEXT_UPSTREAM] = {"next-upstream", AT_ONCE},
 };
 
-static const char *const states[] = {"front", "dial", "relay", "drain", "closed"};
+static const char *const states[] = {"front", "dial", "peek", "secure", "relay", "drain", "closed"};
 
 #define TO(state) (1u << (state))
 static const unsigned transitions[] = {
-    [FLOW_FRONT] = TO(FLOW_DIAL) | TO(FLOW_RELAY) | TO(FLOW_DRAIN) | TO(FLOW_CLOSED),
-    [FLOW_DIAL] = TO(FLOW_RELAY) | TO(FLOW_DRAIN) | TO(FLOW_CLOSED),
+    [FLOW_FRONT] =
+        TO(FLOW_PEEK) | TO(FLOW_DIAL) | TO(FLOW_RELAY) | TO(FLOW_DRAIN) | TO(FLOW_CLOSED),
+    [FLOW_DIAL] =
+        TO(FLOW_PEEK) | TO(FLOW_SECURE) | TO(FLOW_RELAY) | TO(FLOW_DRAIN) | TO(FLOW_CLOSED),
+    [FLOW_PEEK] =
+        TO(FLOW_FRONT) | TO(FLOW_SECURE) | TO(FLOW_RELAY) | TO(FLOW_DRAIN) | TO(FLOW_CLOSED),
+    [FLOW_SECURE] =
+        TO(FLOW_FRONT) | TO(FLOW_DIAL) | TO(FLOW_RELAY) | TO(FLOW_DRAIN) | TO(FLOW_CLOSED),
     [FLOW_RELAY] = TO(FLOW_FRONT) | TO(FLOW_DRAIN) | TO(FLOW_CLOSED),
     [FLOW_DRAIN] = TO(FLOW_CLOSED),
     [FLOW_CLOSED] = 0,
@@ -128,6 +136,13 @@ static void on_deadline(struct deadline *d)
             flow_answer(f, E_TIMEOUT, NULL);
         flow_fail(f, FLOW_IDLE_TIMEOUT, NULL);
         break;
+    case FLOW_PEEK:
+        flow_fail(f, f->server.io.open ? FLOW_IDLE_TIMEOUT : FLOW_HANDSHAKE_TIMEOUT, NULL);
+        break;
+    case FLOW_SECURE:
+        flow_fail(f, FLOW_HANDSHAKE_TIMEOUT,
+                  f->client.tls ? "the client's TLS" : "the server's TLS");
+        break;
     case FLOW_DRAIN:
         flow_bury(f);
         break;
@@ -160,6 +175,8 @@ static bool reads_client(const struct flow *f)
     case FLOW_FRONT:
         return buf_len(&f->client.out) == 0;
     case FLOW_DIAL:
+    case FLOW_PEEK:
+    case FLOW_SECURE:
         return buf_len(&f->held) < FLOW_HELD_MAX / 4;
     case FLOW_RELAY:
         return buf_len(&f->server.out) == 0 && buf_len(&f->held) == 0 && !f->server.broken;
@@ -177,7 +194,10 @@ static bool reads_server(const struct flow *f)
     switch (f->state) {
     case FLOW_FRONT:
     case FLOW_DRAIN:
+    case FLOW_PEEK:
         return true;
+    case FLOW_SECURE:
+        return buf_len(&f->heard) < CHUNK / 2;
     case FLOW_RELAY:
         return buf_len(&f->client.out) == 0 && !f->client.broken;
     default:
@@ -326,6 +346,7 @@ static void flow_free(struct flow_env *env, struct flow *f)
     free(f->target);
     free(f->requested);
     free(f->detail);
+    secure_clear(f);
     if (env->spare.count < SPARE_MAX)
         list_add(&env->spare, f);
     else
@@ -356,6 +377,8 @@ bool flow_accept(struct flow_env *env, struct listener *l, int fd, const struct 
     if (f->front)
         f->front->init(flow_front(f), &l->front_conf);
     flow_expect(f, flow_is_exchange(f) ? env->limits.idle : env->limits.handshake);
+    if (secure_begins(f) && !secure_peek(f, false))
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
     flow_input(f, (struct view){0});
     return true;
 }
@@ -377,6 +400,13 @@ int flow_env_init(struct flow_env *env, int64_t (*clock)(void), int64_t wall_us)
     env->chunk_size = CHUNK;
     env->chunk = malloc(CHUNK);
     return env->chunk ? 0 : E_NOMEM;
+}
+
+int flow_env_secure(struct flow_env *env, const struct secure_env *secure)
+{
+    env->secure = secure;
+    env->room = malloc(CHUNK);
+    return env->room ? 0 : E_NOMEM;
 }
 
 void flow_env_end_all(struct flow_env *env)
@@ -401,6 +431,8 @@ void flow_env_clear(struct flow_env *env)
     buf_clear(&env->to_server);
     free(env->chunk);
     env->chunk = NULL;
+    free(env->room);
+    env->room = NULL;
 }
 
 int64_t flow_env_touch(struct flow_env *env)

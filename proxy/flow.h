@@ -3,6 +3,7 @@
 //                ┌────── PASS_DONE: the next request of an exchange front ─────┐
 //                ▼                                                             │
 //   accept → FRONT ── target known ──→ DIAL ── flow_upstream_done() ──→ RELAY ─┤
+//                                        (PEEK and SECURE: secure.h)           │
 //              │ └── same target as before, still open ───────────────→   ↑    │
 //              │                          │                                    │
 //              └─────── flow_fail() ──────┴──────── flow_fail() ───────────────┘
@@ -24,13 +25,22 @@
 #define TAPEDECK_PROXY_FLOW_H
 
 #include "proxy/listen.h"
+#include "proxy/secure.h"
 #include "proxy/side.h"
 #include "proxy/stats.h"
 #include "proxy/tap.h"
 #include "proxy/upstream/upstream.h"
 #include "proxy/wheel.h"
 
-enum flow_state { FLOW_FRONT, FLOW_DIAL, FLOW_RELAY, FLOW_DRAIN, FLOW_CLOSED };
+enum flow_state {
+    FLOW_FRONT,
+    FLOW_DIAL,
+    FLOW_PEEK,
+    FLOW_SECURE,
+    FLOW_RELAY,
+    FLOW_DRAIN,
+    FLOW_CLOSED
+};
 
 // Why a flow ended, for the log and the capture; flow_reason_text() gives the word.
 enum flow_reason {
@@ -55,6 +65,8 @@ enum flow_reason {
     FLOW_IDLE_TIMEOUT,      // idle-timeout
     FLOW_DRAINED,           // drain: the proxy ends
     FLOW_NO_MEMORY,         // no-memory
+    FLOW_TLS_CLIENT,        // tls-client: no handshake with the client; detail says why
+    FLOW_TLS_SERVER,        // tls-server: none with the server
     FLOW_NEXT_UPSTREAM,     // next-upstream: of a captured flow only, its client goes on elsewhere
     FLOW_REASONS
 };
@@ -92,6 +104,7 @@ struct flow {
     struct tap tap;
     struct flow_facts facts;
     struct flow_sinks *sinks; // of the open tap
+    struct secure *secure;    // in PEEK and SECURE, or dialled again to pass
     uint64_t id;
     int64_t accepted_us, dial_us; // monotonic: accepted, began to dial
     int64_t rested_us;            // when the last exchange was over
@@ -144,6 +157,8 @@ struct flow_env {
     uint64_t next_id;
     size_t kept; // bytes in all flows' buffers
     char *chunk; // what a read goes to
+    char *room;  // what a socket gives, where that is not content; NULL: nowhere
+    const struct secure_env *secure;
     size_t chunk_size, front_size;
     struct view input; // client bytes in front of the flow that is busy with them
     struct buf to_client, to_server;
@@ -154,6 +169,8 @@ struct flow_env {
 // 0 or E_NOMEM. What is not set up here is the caller's: base, stats, sinks, upstream, limits,
 // blocked.
 int flow_env_init(struct flow_env *env, int64_t (*clock)(void), int64_t wall_us) MUST_CHECK;
+// Before any flow: TLS is begun here. secure outlives env. 0 or E_NOMEM.
+int flow_env_secure(struct flow_env *env, const struct secure_env *secure) MUST_CHECK;
 // Ends all flows at once, with reason drain, and frees everything.
 void flow_env_clear(struct flow_env *env);
 

@@ -44,11 +44,20 @@ bool flow_is_exchange(const struct flow *f);
 // The kept upstream of a flow that rests in FRONT is gone.
 void flow_lose_upstream(struct flow *f, enum flow_reason reason);
 
+// To where the flow was dialled last.
+const struct hostport *flow_target_of(const struct flow *f);
+// Behind PEEK and SECURE, with the dial behind it: the exchange begins.
+void flow_go_on(struct flow *f);
+// Away from this server, for that reason, and to the same target again.
+void flow_redial(struct flow *f, enum flow_reason reason, const char *detail);
+
 // relay.c
 extern const struct io_handler relay_client_io, relay_server_io;
 // One step with client bytes in RELAY: how many of them were relayed; true when there may be more
 // to do.
 bool relay_client_step(struct flow *f, struct view in, size_t *n);
+// What was read of the server, or its end, or an error.
+void relay_server_came(struct flow *f, struct view in, int error);
 void relay_client_end(struct flow *f); // no client bytes are left, and none will come
 // Bytes that are told to the tap and sent on.
 void relay_move(struct flow *f, enum dir dir, struct view bytes);

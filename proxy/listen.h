@@ -4,6 +4,7 @@
 
 #include "proto/base/options.h"
 #include "proxy/front/front.h"
+#include "proxy/secure.h"
 
 #include <stdatomic.h>
 
@@ -16,6 +17,7 @@ struct listener {
     enum direction direction;
     const struct front_ops *front; // NULL: socks, told apart by a client's first byte
     struct front_conf front_conf;
+    enum secure_way secure;
     char target[HOSTPORT_TEXT]; // where every flow goes; "" when the client names it
     struct addr bound;          // where it listens; port 0 until it does
     atomic_uint open, max;      // flows: now, and at most

@@ -26,16 +26,21 @@ static int read_side(struct flow *f, struct side *s, struct view *out)
         size = SMALLEST_READ;
     else if (env->kept > KEPT_HIGH)
         size = SMALL_READ;
-    int e = io_read(&s->io, env->chunk, size, &got);
+    int e = side_read(s, env->chunk, env->chunk_size, size, env->room, &got);
     *out = view_n(env->chunk, got);
     // A reset that a write has met already reads as an orderly end.
     return e == E_EOF && s->broken ? E_RESET : e;
 }
 
+static const char *error_text(const struct side *s, int error)
+{
+    return error == E_DAMAGED && s->tls ? tls_engine_why(s->tls) : err_text(error);
+}
+
 static void client_failed(struct flow *f, int error)
 {
     flow_fail(f, error == E_RESET ? FLOW_CLIENT_RESET : FLOW_CLIENT_LOST,
-              error == E_RESET ? NULL : err_text(error));
+              error == E_RESET ? NULL : error_text(&f->client, error));
 }
 
 // Also its orderly end, before the exchange is over. Under a kept connection's next request this is
@@ -51,7 +56,8 @@ static void server_failed(struct flow *f, int error)
         else
             flow_answer(f, error, NULL);
     }
-    flow_fail(f, reason, error == E_EOF || error == E_RESET ? NULL : err_text(error));
+    secure_broken(f, &f->server);
+    flow_fail(f, reason, error == E_EOF || error == E_RESET ? NULL : error_text(&f->server, error));
 }
 
 // It took no more bytes. When it is not read to its end any more, that is all.
@@ -150,8 +156,9 @@ void relay_client_end(struct flow *f)
 {
     if (f->server.finish)
         return;
-    tap_end(&f->tap, C2S, flow_env_wall(f->env));
-    side_finish(&f->server);
+    if (!f->client.truncated)
+        tap_end(&f->tap, C2S, flow_env_wall(f->env));
+    side_finish(&f->server, f->client.truncated);
     check_done(f);
 }
 
@@ -174,11 +181,13 @@ static void server_between(struct flow *f, struct view in, int error)
 static void server_end(struct flow *f)
 {
     f->server.eof = true;
-    bool in_order = f->blind || (f->front->server_end && f->front->server_end(flow_front(f)));
-    if (in_order)
+    bool cut = f->server.truncated;
+    bool in_order =
+        f->blind || (!cut && f->front->server_end && f->front->server_end(flow_front(f)));
+    if (in_order && !cut)
         tap_end(&f->tap, S2C, flow_env_wall(f->env));
     if (f->blind) {
-        side_finish(&f->client);
+        side_finish(&f->client, cut);
         check_done(f);
     } else if (in_order) {
         flow_fail(f, FLOW_DONE, NULL);
@@ -245,6 +254,24 @@ static void drain_read(struct flow *f, struct side *s)
         flow_update(f);
 }
 
+void relay_server_came(struct flow *f, struct view in, int error)
+{
+    if (f->state == FLOW_PEEK || f->state == FLOW_SECURE) {
+        secure_heard(f, &f->server, in, error);
+    } else if (error == E_AGAIN) {
+        return;
+    } else if (f->state == FLOW_FRONT) {
+        server_between(f, in, error);
+    } else if (error == E_EOF) {
+        server_end(f);
+    } else if (error) {
+        server_failed(f, error);
+    } else {
+        flow_expect(f, f->env->limits.idle);
+        server_bytes(f, in);
+    }
+}
+
 static void server_readable(struct io *io)
 {
     struct flow *f = flow_of_server((struct side *)(void *)io);
@@ -256,26 +283,39 @@ static void server_readable(struct io *io)
     }
     if (flow_must_pause(f))
         return;
-    int e = read_side(f, &f->server, &in);
+    do {
+        int e = read_side(f, &f->server, &in);
+        relay_server_came(f, in, e);
+    } while (!flow_ended(f) && side_has_ended(&f->server));
+    flow_update(f);
+}
+
+static void client_came(struct flow *f)
+{
+    struct view in;
+    int e = read_side(f, &f->client, &in);
+    bool secures = f->state == FLOW_PEEK || f->state == FLOW_SECURE;
+    if (e == E_EOF)
+        f->client.eof = true;
+    if (secures && (f->state == FLOW_SECURE || e == 0 || e == E_EOF)) {
+        secure_heard(f, &f->client, in, e);
+        flow_update(f);
+        return;
+    }
     if (e == E_AGAIN)
         return;
-    if (f->state == FLOW_FRONT) {
-        server_between(f, in, e);
-    } else if (e == E_EOF) {
-        server_end(f);
-    } else if (e) {
-        server_failed(f, e);
-    } else {
-        flow_expect(f, f->env->limits.idle);
-        server_bytes(f, in);
+    if (e && e != E_EOF) {
+        client_failed(f, e);
+        return;
     }
-    flow_update(f);
+    if (f->state == FLOW_RELAY)
+        flow_expect(f, f->env->limits.idle);
+    flow_input(f, in);
 }
 
 static void client_readable(struct io *io)
 {
     struct flow *f = flow_of_client((struct side *)(void *)io);
-    struct view in;
     flow_env_touch(f->env);
     if (f->state == FLOW_DRAIN) {
         drain_read(f, &f->client);
@@ -283,17 +323,9 @@ static void client_readable(struct io *io)
     }
     if (flow_must_pause(f))
         return;
-    int e = read_side(f, &f->client, &in);
-    if (e == E_AGAIN)
-        return;
-    if (e && e != E_EOF) {
-        client_failed(f, e);
-        return;
-    }
-    f->client.eof = e == E_EOF;
-    if (f->state == FLOW_RELAY)
-        flow_expect(f, f->env->limits.idle);
-    flow_input(f, in);
+    do
+        client_came(f);
+    while (!flow_ended(f) && side_has_ended(&f->client));
 }
 
 // Nobody is in the middle of a word: then the client's end need not be awaited.
@@ -315,7 +347,7 @@ static void drain_step(struct flow *f, struct side *last)
     } else if (may_close_now(f, last)) {
         part(f, last);
     } else {
-        side_finish(last);
+        side_finish(last, last->is_server ? f->client.truncated : f->server.truncated);
     }
 }
 

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#define RECORD_MAX (18 * 1024) // bytes of a TLS record, with its header
+
 void side_init(struct side *s, bool is_server)
 {
     memset(s, 0, sizeof *s);
@@ -13,7 +15,9 @@ void side_clear(struct side *s)
 {
     io_close(&s->io);
     buf_clear(&s->out);
-    s->eof = s->finish = s->shut = s->broken = false;
+    tls_engine_free(s->tls);
+    s->tls = NULL;
+    s->eof = s->finish = s->shut = s->broken = s->truncated = false;
 }
 
 static int broke(struct side *s, int error)
@@ -24,12 +28,10 @@ static int broke(struct side *s, int error)
     return error;
 }
 
-int side_send(struct side *s, struct view bytes)
+// Bytes as the socket takes them.
+static int put_out(struct side *s, struct view bytes)
 {
     size_t put = 0;
-    assert(!s->finish);
-    if (s->broken)
-        return E_RESET;
     if (buf_len(&s->out) == 0 && bytes.n > 0) {
         int e = io_write(&s->io, bytes.p, bytes.n, &put);
         if (e)
@@ -39,6 +41,26 @@ int side_send(struct side *s, struct view bytes)
         return 0;
     io_want_write(&s->io, true);
     return buf_add_view(&s->out, view_from(bytes, put));
+}
+
+// What the engine has for the peer. Once a side is broken that goes nowhere.
+static int pump(struct side *s)
+{
+    struct view bytes = tls_engine_out(s->tls);
+    int e = s->broken ? 0 : put_out(s, bytes);
+    tls_engine_took(s->tls, bytes.n);
+    return e;
+}
+
+int side_send(struct side *s, struct view bytes)
+{
+    assert(!s->finish);
+    if (s->broken)
+        return E_RESET;
+    if (!s->tls)
+        return put_out(s, bytes);
+    int e = tls_engine_say(s->tls, bytes);
+    return e ? e : pump(s);
 }
 
 static void tell_end(struct side *s)
@@ -67,8 +89,64 @@ int side_flush(struct side *s, bool *moved)
     return 0;
 }
 
-void side_finish(struct side *s)
+void side_finish(struct side *s, bool truncated)
 {
     s->finish = true;
+    if (s->tls && !truncated && !s->broken) {
+        tls_engine_end(s->tls);
+        (void)pump(s); // without memory the peer sees a truncation, which it is
+    }
     tell_end(s);
+}
+
+// ---- reading
+
+static int take(struct side *s, struct view bytes, char *p, size_t n, size_t *got)
+{
+    size_t some;
+    int e;
+    tls_engine_put(s->tls, bytes);
+    do {
+        e = tls_engine_get(s->tls, p + *got, n - *got, &some);
+        *got += e == 0 ? some : 0;
+    } while (e == 0 && *got < n);
+    int sent = pump(s);
+    if (e == E_NOMEM || e == E_LIMIT || (e == E_DAMAGED && *got == 0))
+        return e;
+    if (sent == E_NOMEM || sent == E_LIMIT)
+        return sent;
+    return *got > 0 ? 0 : e == E_EOF ? E_EOF : E_AGAIN;
+}
+
+int side_secure(struct side *s, struct tls_engine *tls, struct view first, void *p, size_t n,
+                size_t *got)
+{
+    assert(!s->tls);
+    s->tls = tls;
+    *got = 0;
+    return take(s, first, p, n, got);
+}
+
+int side_read(struct side *s, void *p, size_t size, size_t n, void *room, size_t *got)
+{
+    size_t came;
+    *got = 0;
+    if (!s->tls)
+        return io_read(&s->io, p, n, got);
+    if (side_has_ended(s))
+        return tls_engine_state(s->tls) == TLS_ENDED ? E_EOF : E_DAMAGED;
+    // What was left of a record comes on top.
+    size_t most = size - RECORD_MAX;
+    int e = io_read(&s->io, room, n < most ? n : most, &came);
+    if (e == E_EOF || e == E_RESET) {
+        s->truncated = true;
+        if (tls_engine_state(s->tls) == TLS_HANDSHAKE)
+            tls_engine_cut(s->tls, e == E_RESET);
+    }
+    return e ? e : take(s, view_n(room, came), p, size, got);
+}
+
+bool side_has_ended(const struct side *s)
+{
+    return s->tls && !s->eof && tls_engine_state(s->tls) >= TLS_ENDED;
 }

@@ -354,6 +354,12 @@ void tap_feed_own(struct tap *t, struct view answer, int64_t now_us)
     hear(t, S2C, answer, true, now_us);
 }
 
+void tap_tls(struct tap *t, const struct tls_facts *facts)
+{
+    if (t->ctx.sink)
+        t->ctx.sink->ops->tls(t->ctx.sink, facts);
+}
+
 void tap_end(struct tap *t, enum dir dir, int64_t now_us)
 {
     assert(t->open);

@@ -48,6 +48,9 @@ void tap_feed(struct tap *t, enum dir dir, struct view bytes, int64_t now_us);
 void tap_feed_own(struct tap *t, struct view answer,
                   int64_t now_us); // S2C bytes that are our own words
 
+// A handshake whose content is what is fed.
+void tap_tls(struct tap *t, const struct tls_facts *facts);
+
 void tap_end(struct tap *t, enum dir dir, int64_t now_us);
 void tap_close(struct tap *t, const char *reason, const char *detail,
                int64_t now_us); // t may be opened again

@@ -1,0 +1,372 @@
+// secure: see secure.h.
+#include "proxy/secure.h"
+
+#include "proto/base/log.h"
+#include "proxy/flow_in.h"
+#include "proxy/tls/certs.h"
+#include "proxy/tls/context.h"
+#include "proxy/tls/forge.h"
+#include "proxy/tls/hello.h"
+#include "proxy/tls/pass.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct secure {
+    bool dialled; // PEEK stands behind the dial
+    bool passes;  // dialled again, to pass
+    struct client_hello hello;
+    char host[HOST_MAX + 1]; // what the client wants to reach: SNI, or the target's host
+    unsigned port;
+};
+
+static const struct secure_env *env_of(const struct flow *f)
+{
+    return f->env->secure;
+}
+
+bool secure_begins(const struct flow *f)
+{
+    return f->listener->secure == SECURE_TERMINATE && flow_is_exchange(f);
+}
+
+bool secure_follows(const struct flow *f)
+{
+    return f->blind && f->listener->secure != SECURE_NEVER && !f->client.tls;
+}
+
+void secure_clear(struct flow *f)
+{
+    free(f->secure);
+    f->secure = NULL;
+}
+
+bool secure_peek(struct flow *f, bool dialled)
+{
+    assert(!f->secure);
+    f->secure = calloc(1, sizeof *f->secure);
+    if (!f->secure)
+        return false;
+    f->secure->dialled = dialled;
+    flow_set_state(f, FLOW_PEEK);
+    flow_expect(f, dialled ? f->env->limits.idle : f->env->limits.handshake);
+    return true;
+}
+
+// ---- what is told
+
+static void tell(struct flow *f, const char *mode)
+{
+    const struct client_hello *hello = &f->secure->hello;
+    struct tls_facts_of of = {.version = "", .cipher = "", .alpn = ""};
+    struct tls_facts facts = {.at_us = f->begun_us,
+                              .sni = hello->sni,
+                              .alpn_offered = hello->alpn,
+                              .versions_offered = hello->versions,
+                              .mode = mode};
+    if (f->server.tls || f->client.tls)
+        tls_engine_facts(f->server.tls ? f->server.tls : f->client.tls, &of);
+    facts.version = of.version;
+    facts.cipher = of.cipher;
+    facts.alpn = of.alpn;
+    if (f->tap.open)
+        tap_tls(&f->tap, &facts);
+}
+
+// ---- the ways out
+
+// All goes on as it came: there is no hello, or it is not ours to answer.
+static void go_on(struct flow *f)
+{
+    bool dialled = f->secure->dialled;
+    secure_clear(f);
+    if (dialled)
+        flow_go_on(f);
+    else
+        flow_set_state(f, FLOW_FRONT);
+    flow_input(f, (struct view){0});
+}
+
+// The handshakes are over.
+static void finish(struct flow *f)
+{
+    tell(f, f->listener->secure == SECURE_INTERCEPT ? "intercepted" : "terminated");
+    secure_clear(f);
+    if (!f->server.io.open) {
+        flow_set_state(f, FLOW_FRONT);
+        flow_expect(f, f->env->limits.head);
+        flow_input(f, (struct view){0});
+        return;
+    }
+    flow_go_on(f);
+    if (!flow_ended(f) && buf_len(&f->heard) > 0)
+        relay_server_came(f, (struct view){0}, 0);
+    flow_input(f, (struct view){0});
+}
+
+static void learn(struct flow *f, enum pass_cause cause)
+{
+    const struct secure *x = f->secure;
+    if (f->listener->secure != SECURE_INTERCEPT)
+        return;
+    tls_pass_learn(env_of(f)->pass, x->host, x->port, cause, f->env->now);
+    log_info("tls: passed through from now on host=%s port=%u cause=%s", x->host, x->port,
+             tls_pass_cause_text(cause));
+}
+
+static enum pass_cause cause_of(enum tls_failure failure)
+{
+    switch (failure) {
+    case TLS_FAILED_TRUST:
+        return PASS_UNTRUSTED;
+    case TLS_FAILED_REFUSED:
+        return PASS_REFUSED;
+    case TLS_FAILED_WANTS_CERT:
+        return PASS_WANTS_CERT;
+    default:
+        return PASS_PROTOCOL;
+    }
+}
+
+static const char *why_of(const struct side *s, int error)
+{
+    const char *why = s->tls ? tls_engine_why(s->tls) : "";
+    return *why ? why : err_text(error ? error : E_DAMAGED);
+}
+
+// With the server there is no TLS of ours. Its client finds out why by itself, where it can.
+static void server_failed(struct flow *f, int error)
+{
+    char why[WHY_MAX];
+    snprintf(why, sizeof why, "%s", why_of(&f->server, error));
+    tell(f, "failed");
+    if (f->listener->secure != SECURE_INTERCEPT) {
+        flow_fail(f, FLOW_TLS_SERVER, why);
+        return;
+    }
+    learn(f, cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER));
+    f->secure->passes = true;
+    flow_redial(f, FLOW_TLS_SERVER, why);
+}
+
+static void client_failed(struct flow *f, int error)
+{
+    char why[WHY_MAX];
+    snprintf(why, sizeof why, "%s", why_of(&f->client, error));
+    enum tls_failure failure = f->client.tls ? tls_engine_failure(f->client.tls) : TLS_FAILED_OTHER;
+    tell(f, failure == TLS_FAILED_REFUSED ? "refused" : "failed");
+    if (failure == TLS_FAILED_REFUSED || failure == TLS_FAILED_PROTOCOL)
+        learn(f, cause_of(failure));
+    flow_fail(f, FLOW_TLS_CLIENT, why);
+}
+
+void secure_broken(struct flow *f, const struct side *s)
+{
+    // In TLS 1.3 a server says that it wants a certificate when we take the handshake to be over.
+    if (!s->is_server || !s->tls || tls_engine_failure(s->tls) != TLS_FAILED_WANTS_CERT ||
+        f->listener->secure != SECURE_INTERCEPT)
+        return;
+    const struct hostport *to = flow_target_of(f);
+    struct tls_facts_of of;
+    tls_engine_facts(s->tls, &of);
+    tls_pass_learn(env_of(f)->pass, *of.sni ? of.sni : to->host, to->port, PASS_WANTS_CERT,
+                   f->env->now);
+}
+
+// ---- the client's handshake
+
+static int leaf_for(struct flow *f, const struct tls_facts_of *server, struct tls_pair **out)
+{
+    const struct secure_env *env = env_of(f);
+    const struct secure *x = f->secure;
+    if (f->listener->secure == SECURE_INTERCEPT)
+        return tls_forge_leaf(env->forge, x->host, x->hello.sni[0] != 0, server->names,
+                              !x->hello.ecdsa_p256, flow_env_wall(f->env), out);
+    *out = tls_certs_find(env->own, x->hello.sni);
+    return *out ? 0 : E_NOTFOUND;
+}
+
+// Content that waits for its turn.
+static int keep(struct flow *f, struct buf *b, struct view bytes)
+{
+    int e = buf_add_view(b, bytes);
+    if (e == 0)
+        f->env->kept += bytes.n;
+    return e;
+}
+
+static void client_heard(struct flow *f, struct view bytes, int error)
+{
+    enum tls_state state = tls_engine_state(f->client.tls);
+    if (state == TLS_FAILED || (error && error != E_AGAIN))
+        client_failed(f, error);
+    else if (keep(f, &f->held, bytes))
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+    else if (state != TLS_HANDSHAKE)
+        finish(f);
+}
+
+static void begin_client(struct flow *f)
+{
+    const struct secure_env *env = env_of(f);
+    struct tls_facts_of server = {.alpn = "", .names = ""};
+    struct tls_pair *pair = NULL;
+    struct tls_engine *engine = NULL;
+    char scope[HOSTPORT_TEXT];
+    bool intercept = f->listener->secure == SECURE_INTERCEPT;
+    size_t got = 0;
+    if (f->server.tls)
+        tls_engine_facts(f->server.tls, &server);
+    snprintf(scope, sizeof scope, "%.255s:%u", f->secure->host, f->secure->port);
+    int e = leaf_for(f, &server, &pair);
+    struct tls_accept how = {
+        .pair = pair, .alpn = f->server.tls ? server.alpn : NULL, .scope = scope};
+    if (e == 0)
+        e = tls_engine_accept(&engine, intercept ? env->to_clients : env->to_callers, &how);
+    tls_pair_free(pair);
+    if (e) {
+        flow_fail(f, e == E_NOMEM ? FLOW_NO_MEMORY : FLOW_TLS_CLIENT, err_text(e));
+        return;
+    }
+    e = side_secure(&f->client, engine, buf_view(&f->held), f->env->chunk, f->env->chunk_size,
+                    &got);
+    f->env->kept -= buf_len(&f->held);
+    buf_clear(&f->held);
+    client_heard(f, view_n(f->env->chunk, got), e);
+}
+
+// ---- the server's
+
+static void server_heard(struct flow *f, struct view bytes, int error)
+{
+    enum tls_state state = tls_engine_state(f->server.tls);
+    if (state == TLS_FAILED || (error && error != E_AGAIN))
+        server_failed(f, error);
+    else if (keep(f, &f->heard, bytes))
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+    else if (state == TLS_HANDSHAKE)
+        return;
+    else if (f->client.tls)
+        finish(f);
+    else
+        begin_client(f);
+}
+
+static void begin_server(struct flow *f, struct tls_context *context)
+{
+    const struct secure_env *env = env_of(f);
+    const struct secure *x = f->secure;
+    struct tls_engine *engine = NULL;
+    char host[HOSTPORT_TEXT];
+    size_t got = 0;
+    snprintf(host, sizeof host, "%.255s:%u", x->host, x->port);
+    struct tls_pair *pair = env->pairs ? tls_certs_find(env->pairs, x->host) : NULL;
+    struct tls_connect how = {.name = x->host,
+                              .host = host,
+                              .alpn = view_n((const char *)x->hello.wire, x->hello.wire_n),
+                              .least = x->hello.least,
+                              .most = x->hello.most,
+                              .pair = pair};
+    int e = tls_engine_connect(&engine, context, &how);
+    tls_pair_free(pair);
+    if (e) {
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+        return;
+    }
+    e = side_secure(&f->server, engine, view_n(NULL, 0), f->env->chunk, f->env->chunk_size, &got);
+    server_heard(f, view_n(f->env->chunk, got), e);
+}
+
+bool secure_server(struct flow *f)
+{
+    struct tls_facts_of client;
+    const struct hostport *to = flow_target_of(f);
+    if (!f->client.tls || !env_of(f)->to_workload)
+        return false;
+    f->secure = calloc(1, sizeof *f->secure);
+    if (!f->secure) {
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+        return true;
+    }
+    tls_engine_facts(f->client.tls, &client);
+    f->secure->dialled = true;
+    snprintf(f->secure->host, sizeof f->secure->host, "%s", *client.sni ? client.sni : to->host);
+    f->secure->port = to->port;
+    flow_set_state(f, FLOW_SECURE);
+    flow_expect(f, f->env->limits.handshake);
+    begin_server(f, env_of(f)->to_workload);
+    return true;
+}
+
+// ---- peeking
+
+static bool passes(const struct flow *f)
+{
+    const struct secure *x = f->secure;
+    enum pass_cause cause;
+    return x->hello.odd || tls_pass_look(env_of(f)->pass, x->host, x->port, f->env->now, &cause);
+}
+
+static void begin(struct flow *f)
+{
+    const struct secure_env *env = env_of(f);
+    struct secure *x = f->secure;
+    const struct hostport *to = flow_target_of(f);
+    snprintf(x->host, sizeof x->host, "%s", x->hello.sni[0] ? x->hello.sni : to->host);
+    x->port = to->port;
+    bool intercept = f->listener->secure == SECURE_INTERCEPT;
+    if (intercept && passes(f)) {
+        go_on(f);
+        return;
+    }
+    flow_set_state(f, FLOW_SECURE);
+    flow_expect(f, f->env->limits.handshake);
+    if (intercept)
+        begin_server(f, env->to_servers);
+    else if (x->dialled && env->to_workload)
+        begin_server(f, env->to_workload);
+    else
+        begin_client(f);
+}
+
+static void look(struct flow *f)
+{
+    struct view in = buf_view(&f->held);
+    enum hello_may may = hello_may_be(in);
+    int e = may == HELLO_YES ? hello_client(in, &f->secure->hello) : E_AGAIN;
+    if (may == HELLO_NO || (may == HELLO_YES && e != 0 && e != E_AGAIN) || (e && f->client.eof))
+        go_on(f);
+    else if (may == HELLO_YES && e == 0)
+        begin(f);
+}
+
+static void peek_heard(struct flow *f, struct side *s, struct view bytes, int error)
+{
+    if (s->is_server) {
+        go_on(f);
+        if (!flow_ended(f))
+            relay_server_came(f, bytes, error);
+        return;
+    }
+    if (buf_len(&f->held) == 0)
+        f->begun_us = flow_env_wall(f->env);
+    if (keep(f, &f->held, bytes))
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+    else
+        look(f);
+}
+
+void secure_heard(struct flow *f, struct side *s, struct view bytes, int error)
+{
+    if (f->state == FLOW_PEEK)
+        peek_heard(f, s, bytes, error);
+    else if (s->is_server && !f->server.tls)
+        flow_fail(f, FLOW_SERVER_CLOSED, NULL);
+    else if (s->is_server)
+        server_heard(f, bytes, error);
+    else if (f->client.tls)
+        client_heard(f, bytes, error);
+    else
+        flow_fail(f, FLOW_CLIENT_CLOSED, NULL);
+}

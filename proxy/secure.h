@@ -1,0 +1,74 @@
+// secure: PEEK and SECURE: whether TLS begins here, and its handshakes, so that what is relayed is
+// content.
+//
+//   behind the dial, when everything is to pass (a tunnel, a fixed target without a front's words):
+//
+//     PEEK ─┬─ no hello, or the server speaks first ────────────────────────────→ RELAY
+//           ├─ a hello that passes, by rule or as learned ──────────────────────→ RELAY, opaque
+//           └─ a hello → SECURE: the server's handshake, with what the client offers
+//                          ├─ done ─→ the client's, with what the server chose ─→ RELAY
+//                          │            └─ fails: learned, the flow ends
+//                          └─ fails: learned; dialled again ────────────────────→ RELAY, opaque
+//
+//   at accept, where a front reads content:
+//
+//     PEEK ─┬─ no hello ──────────────────────────→ FRONT
+//           └─ a hello → SECURE: the client's ────→ FRONT … DIAL → SECURE: the server's → RELAY
+//
+//   1. The server's certificate is verified before a client is shown one of ours. Where it does not
+//      hold, the client sees that by itself: it is passed through.
+//   2. A hello is never answered twice: what was read of it goes to exactly one of engine and
+//   relay.
+#ifndef TAPEDECK_PROXY_SECURE_H
+#define TAPEDECK_PROXY_SECURE_H
+
+#include "proto/base/err.h"
+#include "proto/base/view.h"
+
+#include <stdbool.h>
+
+struct flow;
+struct side;
+struct tls_context;
+struct tls_forge;
+struct tls_pass;
+struct tls_certs;
+
+// Of a listener.
+enum secure_way {
+    SECURE_NEVER,
+    SECURE_INTERCEPT, // with leaves of our CA
+    SECURE_TERMINATE, // with the workload's own certificates
+};
+
+// What the flows of a worker need for it. NULL where no listener asks for it.
+struct secure_env {
+    struct tls_context *to_servers;  // as a client
+    struct tls_context *to_clients;  // for INTERCEPT
+    struct tls_context *to_callers;  // for TERMINATE
+    struct tls_context *to_workload; // for TERMINATE with TLS behind it; NULL: plain
+    struct tls_forge *forge;
+    struct tls_pass *pass;
+    struct tls_certs *own;   // for TERMINATE
+    struct tls_certs *pairs; // to show to servers that ask, by host; or NULL
+};
+
+struct secure; // of a flow, from PEEK until RELAY or FRONT
+
+// Whether a flow that was accepted begins in PEEK, and one that was dialled goes on there.
+bool secure_begins(const struct flow *f);
+bool secure_follows(const struct flow *f);
+// Enters PEEK; false: out of memory.
+bool secure_peek(struct flow *f, bool dialled);
+// The dial of a flow whose content came out of TLS, and goes into it: false when it is not so, else
+// the flow is in SECURE.
+bool secure_server(struct flow *f);
+
+// Bytes that were read in PEEK, or content or a want of it in SECURE: as side_read() told. Leaves
+// the state when it is time.
+void secure_heard(struct flow *f, struct side *s, struct view bytes, int error);
+// A connection that broke behind its handshakes: what is to be learned of it.
+void secure_broken(struct flow *f, const struct side *s);
+void secure_clear(struct flow *f);
+
+#endif
