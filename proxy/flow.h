@@ -108,6 +108,7 @@ struct flow {
     uint64_t id;
     int64_t accepted_us, dial_us; // monotonic: accepted, began to dial
     int64_t rested_us;            // when the last exchange was over
+    int64_t secured_us;           // when the handshakes were over
     int64_t begun_us;             // wall clock: the first byte of the request at hand came
     uint64_t moved[2];            // relayed, by direction
     uint64_t answered;            // S2C bytes of this exchange

@@ -39,6 +39,7 @@ static const char *error_text(const struct side *s, int error)
 
 static void client_failed(struct flow *f, int error)
 {
+    secure_broken(f, &f->client);
     flow_fail(f, error == E_RESET ? FLOW_CLIENT_RESET : FLOW_CLIENT_LOST,
               error == E_RESET ? NULL : error_text(&f->client, error));
 }
@@ -158,6 +159,7 @@ void relay_client_end(struct flow *f)
         return;
     if (!f->client.truncated)
         tap_end(&f->tap, C2S, flow_env_wall(f->env));
+    secure_broken(f, &f->client);
     side_finish(&f->server, f->client.truncated);
     check_done(f);
 }

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define REFUSAL_US (1 * US_PER_S) // a client that ends sooner, without a word, refuses our leaf
+
 struct secure {
     bool dialled; // PEEK stands behind the dial
     bool passes;  // dialled again, to pass
@@ -92,6 +94,7 @@ static void go_on(struct flow *f)
 static void finish(struct flow *f)
 {
     tell(f, f->listener->secure == SECURE_INTERCEPT ? "intercepted" : "terminated");
+    f->secured_us = f->env->now;
     secure_clear(f);
     if (!f->server.io.open) {
         flow_set_state(f, FLOW_FRONT);
@@ -105,13 +108,12 @@ static void finish(struct flow *f)
     flow_input(f, (struct view){0});
 }
 
-static void learn(struct flow *f, enum pass_cause cause)
+static void learn(struct flow *f, const char *host, unsigned port, enum pass_cause cause)
 {
-    const struct secure *x = f->secure;
     if (f->listener->secure != SECURE_INTERCEPT)
         return;
-    tls_pass_learn(env_of(f)->pass, x->host, x->port, cause, f->env->now);
-    log_info("tls: passed through from now on host=%s port=%u cause=%s", x->host, x->port,
+    tls_pass_learn(env_of(f)->pass, host, port, cause, f->env->now);
+    log_info("tls: passed through from now on host=%s port=%u cause=%s", host, port,
              tls_pass_cause_text(cause));
 }
 
@@ -145,7 +147,8 @@ static void server_failed(struct flow *f, int error)
         flow_fail(f, FLOW_TLS_SERVER, why);
         return;
     }
-    learn(f, cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER));
+    learn(f, f->secure->host, f->secure->port,
+          cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER));
     f->secure->passes = true;
     flow_redial(f, FLOW_TLS_SERVER, why);
 }
@@ -157,21 +160,25 @@ static void client_failed(struct flow *f, int error)
     enum tls_failure failure = f->client.tls ? tls_engine_failure(f->client.tls) : TLS_FAILED_OTHER;
     tell(f, failure == TLS_FAILED_REFUSED ? "refused" : "failed");
     if (failure == TLS_FAILED_REFUSED || failure == TLS_FAILED_PROTOCOL)
-        learn(f, cause_of(failure));
+        learn(f, f->secure->host, f->secure->port, cause_of(failure));
     flow_fail(f, FLOW_TLS_CLIENT, why);
 }
 
 void secure_broken(struct flow *f, const struct side *s)
 {
-    // In TLS 1.3 a server says that it wants a certificate when we take the handshake to be over.
-    if (!s->is_server || !s->tls || tls_engine_failure(s->tls) != TLS_FAILED_WANTS_CERT ||
-        f->listener->secure != SECURE_INTERCEPT)
-        return;
-    const struct hostport *to = flow_target_of(f);
     struct tls_facts_of of;
+    const struct hostport *to = flow_target_of(f);
+    if (!s->tls || f->listener->secure != SECURE_INTERCEPT)
+        return;
+    // In TLS 1.3 a server says that it wants a certificate when we take the handshake to be over.
+    bool wants = s->is_server && tls_engine_failure(s->tls) == TLS_FAILED_WANTS_CERT;
+    // Some clients look at our certificate when the handshake is over, and go without a word.
+    bool refuses = !s->is_server && s->truncated && f->moved[C2S] == 0 &&
+                   f->env->now - f->secured_us < REFUSAL_US;
+    if (!wants && !refuses)
+        return;
     tls_engine_facts(s->tls, &of);
-    tls_pass_learn(env_of(f)->pass, *of.sni ? of.sni : to->host, to->port, PASS_WANTS_CERT,
-                   f->env->now);
+    learn(f, *of.sni ? of.sni : to->host, to->port, wants ? PASS_WANTS_CERT : PASS_REFUSED);
 }
 
 // ---- the client's handshake
@@ -271,7 +278,10 @@ static void begin_server(struct flow *f, struct tls_context *context)
     int e = tls_engine_connect(&engine, context, &how);
     tls_pair_free(pair);
     if (e) {
-        flow_fail(f, FLOW_NO_MEMORY, NULL);
+        if (e == E_NOMEM)
+            flow_fail(f, FLOW_NO_MEMORY, NULL);
+        else
+            server_failed(f, e); // what the client offers cannot be offered by us
         return;
     }
     e = side_secure(&f->server, engine, view_n(NULL, 0), f->env->chunk, f->env->chunk_size, &got);
