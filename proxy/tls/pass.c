@@ -7,6 +7,7 @@
 // 1. What is learned while an entry holds changes nothing: connections that were begun before it
 //    fail together, and count once.
 // 2. Entries on trial end before all that hold, so they are the first to go.
+// 3. The lock is taken once a connection, not on the path of its bytes.
 //
 // The list is looked through by a number for each host: a thousand of them are 4 KiB. Elsewhere:
 // whether a failure is one to learn from.
@@ -15,12 +16,18 @@
 #include "proxy/tls/pattern.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct rule {
     struct host_pattern host;
     uint16_t port; // 0: any
+};
+
+struct rules {
+    size_t n;
+    struct rule all[];
 };
 
 struct learned {
@@ -31,10 +38,11 @@ struct learned {
 };
 
 struct tls_pass {
-    size_t rules_n, n;
+    pthread_mutex_t lock; // of all that follows
+    struct rules *rules;
+    size_t n;
     uint32_t keys[PASS_LEARNED_MAX]; // of the hosts and ports below, in the same order
     struct learned *all[PASS_LEARNED_MAX];
-    struct rule rules[];
 };
 
 static uint32_t key_of(const char *plain, unsigned port)
@@ -96,9 +104,15 @@ static size_t rules_count(struct view rules)
     return n;
 }
 
-int tls_pass_new(struct tls_pass **out, const char *rules, char why[WHY_MAX])
+static int no_memory(char why[WHY_MAX])
 {
-    struct view rest = view_of(rules);
+    snprintf(why, WHY_MAX, "%s", err_text(E_NOMEM));
+    return E_NOMEM;
+}
+
+static int rules_parse(struct rules **out, const char *text, char why[WHY_MAX])
+{
+    struct view rest = view_of(text);
     size_t n = rules_count(rest);
     *out = NULL;
     if (n > PASS_RULES_MAX) {
@@ -106,20 +120,34 @@ int tls_pass_new(struct tls_pass **out, const char *rules, char why[WHY_MAX])
                  PASS_RULES_MAX);
         return E_LIMIT;
     }
-    struct tls_pass *p = calloc(1, sizeof *p + n * sizeof *p->rules);
-    if (!p) {
-        snprintf(why, WHY_MAX, "%s", err_text(E_NOMEM));
-        return E_NOMEM;
-    }
-    for (; p->rules_n < n; p->rules_n++) {
+    struct rules *rules = calloc(1, sizeof *rules + n * sizeof *rules->all);
+    if (!rules)
+        return no_memory(why);
+    for (; rules->n < n; rules->n++) {
         struct view one = view_head(rest, view_find(rest, ','));
-        int r = rule_parse(&p->rules[p->rules_n], view_trim(one), why);
+        int r = rule_parse(&rules->all[rules->n], view_trim(one), why);
         if (r) {
-            tls_pass_free(p);
+            free(rules);
             return r;
         }
         rest = view_from(rest, one.n < rest.n ? one.n + 1 : one.n);
     }
+    *out = rules;
+    return 0;
+}
+
+int tls_pass_new(struct tls_pass **out, const char *rules, char why[WHY_MAX])
+{
+    struct tls_pass *p = calloc(1, sizeof *p);
+    *out = NULL;
+    if (!p)
+        return no_memory(why);
+    int r = rules_parse(&p->rules, rules, why);
+    if (r) {
+        free(p);
+        return r;
+    }
+    pthread_mutex_init(&p->lock, NULL);
     *out = p;
     return 0;
 }
@@ -130,7 +158,23 @@ void tls_pass_free(struct tls_pass *p)
         return;
     for (size_t i = 0; i < p->n; i++)
         free(p->all[i]);
+    free(p->rules);
+    pthread_mutex_destroy(&p->lock);
     free(p);
+}
+
+int tls_pass_rules(struct tls_pass *p, const char *rules, char why[WHY_MAX])
+{
+    struct rules *fresh;
+    int r = rules_parse(&fresh, rules, why);
+    if (r)
+        return r;
+    pthread_mutex_lock(&p->lock);
+    struct rules *old = p->rules;
+    p->rules = fresh;
+    pthread_mutex_unlock(&p->lock);
+    free(old);
+    return 0;
 }
 
 // Its place in the list; p->n when it is not in it.
@@ -142,13 +186,11 @@ static size_t place_of(const struct tls_pass *p, uint32_t key, const char *plain
     return p->n;
 }
 
-bool tls_pass_look(struct tls_pass *p, const char *host, unsigned port, int64_t now_us,
-                   enum pass_cause *cause)
+static bool look(const struct tls_pass *p, const char *plain, unsigned port, int64_t now_us,
+                 enum pass_cause *cause)
 {
-    char plain[HOST_MAX + 1];
-    host_plain(view_of(host), plain);
-    for (size_t i = 0; i < p->rules_n; i++) {
-        const struct rule *rule = &p->rules[i];
+    for (size_t i = 0; i < p->rules->n; i++) {
+        const struct rule *rule = &p->rules->all[i];
         if ((rule->port == 0 || rule->port == port) && host_pattern_fits(&rule->host, plain)) {
             *cause = PASS_RULE;
             return true;
@@ -161,6 +203,17 @@ bool tls_pass_look(struct tls_pass *p, const char *host, unsigned port, int64_t 
         return false;
     *cause = p->all[at]->cause;
     return true;
+}
+
+bool tls_pass_look(struct tls_pass *p, const char *host, unsigned port, int64_t now_us,
+                   enum pass_cause *cause)
+{
+    char plain[HOST_MAX + 1];
+    host_plain(view_of(host), plain);
+    pthread_mutex_lock(&p->lock);
+    bool passes = look(p, plain, port, now_us, cause);
+    pthread_mutex_unlock(&p->lock);
+    return passes;
 }
 
 static size_t first_to_end(const struct tls_pass *p)
@@ -193,12 +246,9 @@ static struct learned *entry_new(struct tls_pass *p, uint32_t key, const char *p
     return e;
 }
 
-void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
-                    int64_t now_us)
+static void learn(struct tls_pass *p, const char *plain, unsigned port, enum pass_cause cause,
+                  int64_t now_us)
 {
-    char plain[HOST_MAX + 1];
-    assert(cause != PASS_RULE);
-    host_plain(view_of(host), plain);
     uint32_t key = key_of(plain, port);
     size_t at = place_of(p, key, plain, port);
     struct learned *e;
@@ -222,17 +272,32 @@ void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pa
     e->until_us = now_us + e->span_us;
 }
 
-bool tls_pass_next(const struct tls_pass *p, int64_t now_us, size_t *i, struct pass_entry *out)
+void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
+                    int64_t now_us)
 {
-    for (; *i < p->n; ++*i) {
+    char plain[HOST_MAX + 1];
+    assert(cause != PASS_RULE);
+    host_plain(view_of(host), plain);
+    pthread_mutex_lock(&p->lock);
+    learn(p, plain, port, cause, now_us);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool tls_pass_next(struct tls_pass *p, int64_t now_us, size_t *i, struct pass_entry *out)
+{
+    bool found = false;
+    pthread_mutex_lock(&p->lock);
+    for (; !found && *i < p->n; ++*i) {
         const struct learned *e = p->all[*i];
-        if (now_us >= e->until_us)
+        found = now_us < e->until_us;
+        if (!found)
             continue;
-        *out = (struct pass_entry){e->host, e->port, e->cause, e->until_us, e->times};
-        ++*i;
-        return true;
+        *out = (struct pass_entry){
+            .port = e->port, .cause = e->cause, .until_us = e->until_us, .times = e->times};
+        memcpy(out->host, e->host, strlen(e->host) + 1); // as host_plain() made it
     }
-    return false;
+    pthread_mutex_unlock(&p->lock);
+    return found;
 }
 
 const char *tls_pass_cause_text(enum pass_cause cause)

@@ -1,4 +1,5 @@
-// pass: which hosts are passed through without interception: by rule, or learned. One a worker.
+// pass: which hosts are passed through without interception: by rule, or learned. One a process:
+// what one worker learns holds for the next connection of any. Thread-safe.
 //
 // Learned: a client refused our certificate, the server's did not hold, or it wants a certificate
 // of the client. Then connections to that host and port pass for PASS_FIRST_US, twice as long at
@@ -6,6 +7,7 @@
 #ifndef TAPEDECK_PROXY_TLS_PASS_H
 #define TAPEDECK_PROXY_TLS_PASS_H
 
+#include "proto/base/addr.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/options.h"
@@ -24,6 +26,9 @@ struct tls_pass;
 // why: which rule, what is allowed; E_LIMIT; E_NOMEM.
 int tls_pass_new(struct tls_pass **out, const char *rules, char why[WHY_MAX]) MUST_CHECK;
 void tls_pass_free(struct tls_pass *p); // NULL is fine
+// Other rules in the place of these; what was learned stays. As tls_pass_new(); after an error
+// nothing has changed.
+int tls_pass_rules(struct tls_pass *p, const char *rules, char why[WHY_MAX]) MUST_CHECK;
 
 // Whether a connection passes; *cause tells why. host: SNI or address text. now_us: of one clock,
 // always the same.
@@ -34,16 +39,16 @@ bool tls_pass_look(struct tls_pass *p, const char *host, unsigned port, int64_t 
 void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
                     int64_t now_us);
 
-// For /flows and the metrics: those that are learned and hold, one after the other; *i 0 at first.
-// host is a loan until the next tls_pass_learn().
+// For /flows: those that are learned and hold, one after the other; *i 0 at first. One that is
+// learned meanwhile may be missed.
 struct pass_entry {
-    const char *host;
+    char host[HOST_MAX + 1];
     unsigned port;
     enum pass_cause cause;
     int64_t until_us;
     unsigned times;
 };
-bool tls_pass_next(const struct tls_pass *p, int64_t now_us, size_t *i, struct pass_entry *out);
+bool tls_pass_next(struct tls_pass *p, int64_t now_us, size_t *i, struct pass_entry *out);
 const char *tls_pass_cause_text(enum pass_cause cause); // "rule", "client-refused", …
 
 #endif

@@ -262,6 +262,24 @@ static void test_bounded(void **state)
     tls_pass_free(p);
 }
 
+static void test_other_rules(void **state)
+{
+    struct tls_pass *p = pass_of("old.example,:7");
+    (void)state;
+    tls_pass_learn(p, "learned.example", 443, PASS_REFUSED, NOW);
+    assert_int_equal(tls_pass_rules(p, "old.example,a b", why), E_SYNTAX);
+    assert_non_null(strstr(why, "\"a b\" is nothing to pass through"));
+    assert_int_equal(looks(p, "any", 7, NOW), PASS_RULE);
+    assert_int_equal(tls_pass_rules(p, "*.new.example", why), 0);
+    assert_int_equal(looks(p, "old.example", 443, NOW), -1);
+    assert_int_equal(looks(p, "any", 7, NOW), -1);
+    assert_int_equal(looks(p, "a.new.example", 443, NOW), PASS_RULE);
+    assert_int_equal(looks(p, "learned.example", 443, NOW), PASS_REFUSED);
+    assert_int_equal(tls_pass_rules(p, "", why), 0);
+    assert_int_equal(looks(p, "a.new.example", 443, NOW), -1);
+    tls_pass_free(p);
+}
+
 static void test_cause_texts(void **state)
 {
     (void)state;
@@ -317,11 +335,12 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),      cmocka_unit_test(test_bad_rules),
-        cmocka_unit_test(test_many_rules), cmocka_unit_test(test_learned),
-        cmocka_unit_test(test_growing),    cmocka_unit_test(test_listed),
-        cmocka_unit_test(test_bounded),    cmocka_unit_test(test_cause_texts),
-        cmocka_unit_test(test_long_hosts), cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_rules),          cmocka_unit_test(test_bad_rules),
+        cmocka_unit_test(test_many_rules),     cmocka_unit_test(test_learned),
+        cmocka_unit_test(test_growing),        cmocka_unit_test(test_listed),
+        cmocka_unit_test(test_bounded),        cmocka_unit_test(test_other_rules),
+        cmocka_unit_test(test_cause_texts),    cmocka_unit_test(test_long_hosts),
+        cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
