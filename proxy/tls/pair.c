@@ -13,7 +13,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define NAMES_SHOWN 320 // bytes of the names in a pair's text
 
@@ -105,7 +104,7 @@ int tls_pair_load(struct tls_pair **out, const char *cert, const char *key, char
     EVP_PKEY *k = NULL;
     *out = NULL;
     int e = pem_certs(&x, &chain, cert, why);
-    e = e ? e : pem_key(&k, key, S_IRWXO, why);
+    e = e ? e : pem_key(&k, key, 0, why);
     if (!e && X509_check_private_key(x, k) != 1) {
         snprintf(why, WHY_MAX, "%.200s: the key does not belong to the certificate in %.200s", key,
                  cert);

@@ -11,8 +11,8 @@
 struct tls_pair;
 
 // PEM files: the certificate with its chain behind it; its key, without a passphrase. E_… with why:
-// which file, what is wrong (no PEM, no key in it, key and certificate do not belong together, a
-// key that others may read is E_REFUSED).
+// which file, what is wrong (no PEM, no key in it, key and certificate do not belong together). Who
+// else can read the key is the caller's to look at: mounted secrets are often open to all.
 int tls_pair_load(struct tls_pair **out, const char *cert, const char *key,
                   char why[WHY_MAX]) MUST_CHECK;
 struct tls_pair *tls_pair_keep(struct tls_pair *p); // another holder of it
