@@ -141,14 +141,18 @@ static const char *why_of(const struct side *s, int error)
 static void server_failed(struct flow *f, int error)
 {
     char why[WHY_MAX];
+    bool intercept = f->listener->secure == SECURE_INTERCEPT;
+    bool answered = f->client.tls; // with a handshake of ours: too late to pass
     snprintf(why, sizeof why, "%s", why_of(&f->server, error));
     tell(f, "failed");
-    if (f->listener->secure != SECURE_INTERCEPT) {
+    enum pass_cause cause =
+        cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER);
+    if (intercept && (!answered || cause == PASS_WANTS_CERT))
+        learn(f, f->secure->host, f->secure->port, cause);
+    if (!intercept || answered) {
         flow_fail(f, FLOW_TLS_SERVER, why);
         return;
     }
-    learn(f, f->secure->host, f->secure->port,
-          cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER));
     f->secure->passes = true;
     flow_redial(f, FLOW_TLS_SERVER, why);
 }
@@ -206,12 +210,29 @@ static int keep(struct flow *f, struct buf *b, struct view bytes)
 static void client_heard(struct flow *f, struct view bytes, int error)
 {
     enum tls_state state = tls_engine_state(f->client.tls);
-    if (state == TLS_FAILED || (error && error != E_AGAIN))
+    bool ended = error == E_EOF && state == TLS_ENDED; // in order, right behind its handshake
+    if (state == TLS_FAILED || (error && error != E_AGAIN && !ended))
         client_failed(f, error);
     else if (keep(f, &f->held, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
     else if (state != TLS_HANDSHAKE)
         finish(f);
+}
+
+// The protocol when no server was asked: HTTP/1, which a plain workload and our front speak, where
+// it is offered; else the client's first, when all is relayed as it comes.
+static const char *own_alpn(const struct flow *f, char out[sizeof f->secure->hello.alpn])
+{
+    struct view rest = view_of(f->secure->hello.alpn);
+    struct view first = view_head(rest, view_find(rest, ','));
+    snprintf(out, sizeof f->secure->hello.alpn, "%.*s", f->blind ? (int)first.n : 0, first.p);
+    while (rest.n > 0) {
+        size_t n = view_find(rest, ',');
+        if (view_eq(view_head(rest, n), VIEW_LIT("http/1.1")))
+            return "http/1.1";
+        rest = view_from(rest, n < rest.n ? n + 1 : n);
+    }
+    return out;
 }
 
 static void begin_client(struct flow *f)
@@ -220,7 +241,7 @@ static void begin_client(struct flow *f)
     struct tls_facts_of server = {.alpn = "", .names = ""};
     struct tls_pair *pair = NULL;
     struct tls_engine *engine = NULL;
-    char scope[HOSTPORT_TEXT];
+    char scope[HOSTPORT_TEXT], alpn[sizeof f->secure->hello.alpn];
     bool intercept = f->listener->secure == SECURE_INTERCEPT;
     size_t got = 0;
     if (f->server.tls)
@@ -228,7 +249,7 @@ static void begin_client(struct flow *f)
     snprintf(scope, sizeof scope, "%.255s:%u", f->secure->host, f->secure->port);
     int e = leaf_for(f, &server, &pair);
     struct tls_accept how = {
-        .pair = pair, .alpn = f->server.tls ? server.alpn : NULL, .scope = scope};
+        .pair = pair, .alpn = f->server.tls ? server.alpn : own_alpn(f, alpn), .scope = scope};
     if (e == 0)
         e = tls_engine_accept(&engine, intercept ? env->to_clients : env->to_callers, &how);
     tls_pair_free(pair);
@@ -245,6 +266,12 @@ static void begin_client(struct flow *f)
 
 // ---- the server's
 
+// The server says more (tickets, its first words) while the client's handshake goes on.
+static bool is_answering(const struct flow *f)
+{
+    return f->client.tls && tls_engine_state(f->client.tls) == TLS_HANDSHAKE;
+}
+
 static void server_heard(struct flow *f, struct view bytes, int error)
 {
     enum tls_state state = tls_engine_state(f->server.tls);
@@ -252,7 +279,7 @@ static void server_heard(struct flow *f, struct view bytes, int error)
         server_failed(f, error);
     else if (keep(f, &f->heard, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
-    else if (state == TLS_HANDSHAKE)
+    else if (state == TLS_HANDSHAKE || is_answering(f))
         return;
     else if (f->client.tls)
         finish(f);
