@@ -26,7 +26,7 @@
 // The neighbour's annotations that are no options of ours.
 enum meaning {
     NOTHING_HERE, // of the injector, of redirection, or of a protocol that is recognised anyway
-    TLS_WISH,     // would decrypt: worth a word, since we relay TLS as it is
+    TLS_ALL,      // an old switch: "all" stands for tls-out
     ADMIN_PORT,   // where metrics are served
 };
 static const struct {
@@ -34,15 +34,7 @@ static const struct {
     enum meaning meaning;
 } neighbours[] = {
     {"prometheus-port", ADMIN_PORT},
-    {"tls-out", TLS_WISH},
-    {"tls-in-secret", TLS_WISH},
-    {"tls-in-private", TLS_WISH},
-    {"tls-in-public", TLS_WISH},
-    {"tls-mutual-secret", TLS_WISH},
-    {"tls-mutual-private", TLS_WISH},
-    {"tls-mutual-public", TLS_WISH},
-    {"tls", TLS_WISH},
-    {"tls-secret", TLS_WISH},
+    {"tls", TLS_ALL},
     {"capture-mode", NOTHING_HERE},
     {"capture-node-traffic", NOTHING_HERE},
     {"cpu-limit", NOTHING_HERE},
@@ -95,7 +87,6 @@ struct reading {
         enum pass by;
     } set[SET_MAX];
     size_t set_count;
-    char wishes[256]; // names of TLS_WISH annotations, ", "-joined
 };
 
 static int fail(struct reading *r, int e, const char *format, ...)
@@ -206,12 +197,15 @@ static bool same_squashed(const char *a, const char *b)
 // The options that had an older spelling at the neighbour's.
 static const char *old_spelling(const char *name)
 {
-    static const char *const options[] = {"proxy-type", "proxy-protocol", "proxy-host",
-                                          "proxy-port", "proxy-in-port",  "proxy-out-port"};
+    static const char *const options[] = {
+        "proxy-type",       "proxy-protocol", "proxy-host",        "proxy-port",
+        "proxy-in-port",    "proxy-out-port", "tls-out",           "tls-in-secret",
+        "tls-in-private",   "tls-in-public",  "tls-mutual-secret", "tls-mutual-private",
+        "tls-mutual-public"};
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         if (same_squashed(name, options[i]))
             return options[i];
-    return NULL;
+    return same_squashed(name, "tls-secret") ? "tls-in-secret" : NULL;
 }
 
 // Index into neighbours, or -1.
@@ -244,7 +238,14 @@ static int set(struct reading *r, const char *name, struct view value)
     else if (strcmp(name, "proxy-protocol") == 0 && view_eq(value, VIEW_LIT("tcp+socks")))
         value = VIEW_LIT("tcp:socks");
     snprintf(where, sizeof where, "%s:%zu", r->path, r->line);
-    int e = options_set(r->o, name, value, OPT_BY_ANNOTATION, where, r->why);
+    // One that repeats has one value a line, as in the environment.
+    bool repeats = def && (def->flags & OPT_REPEATS);
+    int e = 0;
+    do {
+        size_t n = repeats ? view_find(value, '\n') : value.n;
+        e = options_set(r->o, name, view_head(value, n), OPT_BY_ANNOTATION, where, r->why);
+        value = view_from(value, n < value.n ? n + 1 : n);
+    } while (e == 0 && value.n > 0);
     return e == E_NOTFOUND ? 0 : e; // an option of another program
 }
 
@@ -264,13 +265,14 @@ static int set_admin_port(struct reading *r)
     return set(r, "admin-listen", view_of(text));
 }
 
-static void note_wish(struct reading *r, const char *name)
+static int set_tls(struct reading *r)
 {
     struct view v = view_trim(buf_view(&r->value));
-    if (v.n == 0 || view_ieq(v, VIEW_LIT("false")))
-        return;
-    size_t n = strlen(r->wishes);
-    snprintf(r->wishes + n, sizeof r->wishes - n, "%s%s", n ? ", " : "", name);
+    const struct option_def *def = options_def(r->o, "tls-out");
+    bool all = view_ieq(v, VIEW_LIT("all")) || view_ieq(v, VIEW_LIT("true"));
+    for (size_t i = 0; i < r->set_count; i++)
+        all = all && r->set[i].def != def;
+    return def && all ? set(r, "tls-out", VIEW_LIT("true")) : 0;
 }
 
 static int apply_neighbours(struct reading *r, const char *name)
@@ -290,8 +292,8 @@ static int apply_neighbours(struct reading *r, const char *name)
                  name);
     else if (neighbours[known].meaning == ADMIN_PORT)
         return set_admin_port(r);
-    else if (neighbours[known].meaning == TLS_WISH)
-        note_wish(r, neighbours[known].name);
+    else if (neighbours[known].meaning == TLS_ALL)
+        return set_tls(r);
     return 0;
 }
 
@@ -348,10 +350,6 @@ int config_annotations_text(struct options *o, const char *path, struct view tex
             rest = view_from(rest, n < rest.n ? n + 1 : n);
         }
     }
-    if (!e && r.wishes[0])
-        log_warn("tls is relayed as it is, not decrypted: annotations without effect file=%s "
-                 "names=\"%s\"",
-                 r.path, r.wishes);
     buf_clear(&r.value);
     return e;
 }

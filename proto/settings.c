@@ -4,6 +4,8 @@
 //
 // Rules that tie two options together (which protocol goes with which type) are not here but where
 // the values are used: proxy/mode.c, and the settings of each program.
+//
+// size: it is one table.
 #include "proto/settings.h"
 
 #include "proto/base/clock.h"
@@ -96,6 +98,175 @@ const struct option_def settings_table[] = {
      .programs = P | X,
      .sentence = "Address of the outbound listener; * is every address, IPv6 and IPv4, and opens "
                  "the proxy to the network."},
+
+    // TLS
+    {.name = "tls-out",
+     .type = OPT_FLAG,
+     .flags = ANNOTE,
+     .programs = P | X,
+     .sentence =
+         "Intercept outbound TLS: what clients and servers say is recorded in the clear. Clients "
+         "are shown certificates of our own authority, which they must trust (tapedeck ca)."},
+    {.name = "tls-ca-dir",
+     .type = OPT_TEXT,
+     .unit = "DIR",
+     .programs = P | X,
+     .sentence =
+         "Folder of our authority, tapedeck-ca.crt and tapedeck-ca.key, which are made at "
+         "first use; without it $XDG_DATA_HOME/tapedeck/ca, or ~/.local/share/tapedeck/ca."},
+    {.name = "tls-ca-cert",
+     .type = OPT_TEXT,
+     .unit = "FILE",
+     .programs = P | X,
+     .sentence = "Certificate of an authority of your own in the place of ours, PEM, with those "
+                 "up to its root behind it; with --tls-ca-key."},
+    {.name = "tls-ca-key",
+     .type = OPT_TEXT,
+     .unit = "FILE",
+     .programs = P | X,
+     .sentence = "Key of --tls-ca-cert, PEM without a passphrase; neither group nor others may "
+                 "have access to it."},
+    {.name = "tls-leaf-days",
+     .type = OPT_NUMBER,
+     .initial = "30",
+     .min = 1,
+     .max = 197, // FORGE_DAYS_MAX
+     .unit = "DAYS",
+     .programs = P | X,
+     .sentence = "Days for which the certificates that clients are shown are valid."},
+    {.name = "tls-leaf-cache",
+     .type = OPT_NUMBER,
+     .initial = "1024",
+     .min = 1,
+     .max = 1000000,
+     .unit = "NUMBER",
+     .programs = P | X,
+     .sentence = "Names whose certificates one worker keeps; the one used longest ago goes first."},
+    {.name = "tls-pass",
+     .type = OPT_TEXT,
+     .max = 16384,
+     .unit = "HOSTS",
+     .flags = ANNOTE | LIVE,
+     .programs = P | X,
+     .sentence =
+         "Hosts whose TLS is relayed as it is, comma-separated: HOST, HOST:PORT or :PORT, where "
+         "HOST is a name, an address, *.NAME for all below it, or *. Hosts at which interception "
+         "fails are learned, and pass for a while; /flows lists them."},
+    {.name = "upstream-verify",
+     .type = OPT_CHOICE,
+     .initial = "strict",
+     .choices = "off|warn|strict",
+     .unit = "HOW",
+     .programs = P | X,
+     .sentence =
+         "What a server's certificate must stand where we are its client: the system's "
+         "authorities and --upstream-ca have signed it for that name (strict); the same, but a "
+         "fault is only recorded, and the client does not see it (warn); nothing (off)."},
+    {.name = "upstream-ca",
+     .type = OPT_TEXT,
+     .unit = "PATH",
+     .flags = OPT_REPEATS,
+     .programs = P | X,
+     .sentence = "PEM file or hashed folder of authorities that servers may have beside the "
+                 "system's."},
+    {.name = "upstream-crl",
+     .type = OPT_TEXT,
+     .unit = "FILE",
+     .flags = OPT_REPEATS,
+     .programs = P | X,
+     .sentence = "PEM file of lists of revoked certificates that servers are held against."},
+    {.name = "tls-mutual",
+     .type = OPT_TEXT,
+     .unit = "HOST=CERT,KEY",
+     .flags = OPT_REPEATS,
+     .programs = P | X,
+     .sentence = "Certificate and key, PEM files, for a server that asks for a client's; HOST is a "
+                 "name, an address, *.NAME or *, and the first that fits counts. Looked at again "
+                 "every second."},
+    {.name = "tls-mutual-secret",
+     .type = OPT_TEXT,
+     .unit = "DIR",
+     .flags = ANNOTE,
+     .programs = P | X,
+     .sentence = "Folder of a mounted secret with tls.crt and tls.key for all servers that no "
+                 "--tls-mutual is for; --tls-mutual-public and --tls-mutual-private are then names "
+                 "in it."},
+    {.name = "tls-mutual-public",
+     .type = OPT_TEXT,
+     .unit = "FILE",
+     .flags = ANNOTE,
+     .programs = P | X,
+     .sentence = "Certificate for all servers that ask for a client's and that no --tls-mutual is "
+                 "for; with --tls-mutual-private."},
+    {.name = "tls-mutual-private",
+     .type = OPT_TEXT,
+     .unit = "FILE",
+     .flags = ANNOTE,
+     .programs = P | X,
+     .sentence = "Key of --tls-mutual-public."},
+    {.name = "tls-in-secret",
+     .type = OPT_TEXT,
+     .unit = "DIR",
+     .flags = ANNOTE,
+     .programs = P | X,
+     .sentence =
+         "Terminate inbound TLS with the workload's own certificate, out of the folder of a "
+         "mounted secret: tls.crt and tls.key, or what --tls-in-public and --tls-in-private name "
+         "in it."},
+    {.name = "tls-in-public",
+     .type = OPT_TEXT,
+     .unit = "FILE",
+     .flags = ANNOTE | OPT_REPEATS,
+     .programs = P | X,
+     .sentence =
+         "Terminate inbound TLS with this certificate, PEM with its chain; of several the client's "
+         "server name decides, else the first. Looked at again every second: what replaces it "
+         "must be readable for --user."},
+    {.name = "tls-in-private",
+     .type = OPT_TEXT,
+     .unit = "FILE",
+     .flags = ANNOTE | OPT_REPEATS,
+     .programs = P | X,
+     .sentence = "Key of --tls-in-public, PEM without a passphrase; as many, in the same order."},
+    {.name = "tls-in-ca",
+     .type = OPT_TEXT,
+     .unit = "PATH",
+     .programs = P | X,
+     .sentence = "PEM file or hashed folder of the authorities of inbound clients, whose "
+                 "certificates are then asked for and verified."},
+    {.name = "tls-in-client",
+     .type = OPT_CHOICE,
+     .initial = "require",
+     .choices = "ask|require",
+     .unit = "HOW",
+     .programs = P | X,
+     .sentence = "With --tls-in-ca: whether an inbound client may do without a certificate (ask) "
+                 "or not (require)."},
+    {.name = "tls-in-upstream",
+     .type = OPT_CHOICE,
+     .initial = "plain",
+     .choices = "plain|tls",
+     .unit = "HOW",
+     .programs = P | X,
+     .sentence =
+         "How inbound traffic that came by TLS goes on to the workload: plain, or by tls again; "
+         "the workload is then verified like any server, but not on localhost and loopback "
+         "addresses."},
+    {.name = "tls-keylog",
+     .type = OPT_TEXT,
+     .unit = "FILE",
+     .programs = P | X,
+     .sentence =
+         "Write the secrets of all TLS connections that end here to a file, for Wireshark (NSS key "
+         "log format, mode 0600): whoever has it can decrypt a record of that traffic."},
+    {.name = "tls-least",
+     .type = OPT_CHOICE,
+     .initial = "1.2",
+     .choices = "1.0|1.1|1.2|1.3",
+     .unit = "VERSION",
+     .programs = P | X,
+     .sentence = "Least version of TLS that clients are answered in; servers are offered what "
+                 "the client offers."},
 
     // what is kept
     {.name = "capture",
@@ -312,7 +483,8 @@ const struct option_def settings_table[] = {
      .unit = "TIME",
      .flags = LIVE,
      .programs = P | X,
-     .sentence = "Time that a client has until its SOCKS request is whole."},
+     .sentence = "Time that a client has until its SOCKS request is whole, and that a TLS "
+                 "handshake has that begins or ends here."},
     {.name = "head-timeout",
      .type = OPT_DURATION,
      .initial = "30s",

@@ -92,6 +92,20 @@ int settings_take_key(struct proxy_settings *s, char why[WHY_MAX])
     return 0;
 }
 
+// What there is no listener for is left; secrets.c tells it.
+static int take_tls(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])
+{
+    bool in = false, out = false;
+    int e = settings_tls(o, &s->tls, why);
+    for (size_t i = 0; i < s->mode.count; i++) {
+        in = in || s->mode.listeners[i].direction == INBOUND;
+        out = out || s->mode.listeners[i].direction == OUTBOUND;
+    }
+    s->tls.in = s->tls.in && in;
+    s->tls.out = s->tls.out && out;
+    return e;
+}
+
 static int check_labels(const struct options *o, char why[WHY_MAX])
 {
     size_t n = options_count(o, "label");
@@ -195,6 +209,7 @@ int settings_from(const struct options *o, struct proxy_settings *out, char why[
     e = e ? e : take_target(o, s, why);
     e = e ? e : take_admin(o, s, why);
     e = e ? e : check_labels(o, why);
+    e = e ? e : take_tls(o, s, why);
     take_reloadable(o, s);
     e = e ? e : check_filter(s->filter, why);
     e = e ? e : redact_check(s->redact, why);

@@ -6,6 +6,7 @@
 #include "proto/base/options.h"
 #include "proxy/flow.h"
 #include "proxy/mode.h"
+#include "proxy/settings_tls.h"
 
 #define SETTINGS_MEMORY_MIN  (128u << 10) // bytes of --memory that a worker needs
 #define SETTINGS_WORKERS_MAX 64           // as the table of options has it
@@ -22,6 +23,7 @@ struct proxy_settings {
     size_t head_max;
     unsigned workers;
     uint32_t user;
+    struct tls_settings tls; // pass may change at SIGHUP
 
     // what SIGHUP may change
     struct flow_limits limits;

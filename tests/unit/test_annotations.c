@@ -137,14 +137,45 @@ static void a_metrics_port_becomes_the_admin_listener(void **state)
           "notes:1: prometheus-port takes a port number from 1 to 65535");
 }
 
-static void wishes_for_decryption_get_one_line(void **state)
+static void wishes_for_decryption_are_options(void **state)
 {
     (void)state;
-    works(NEIGHBOURS "tls-out=\"false\"\n" NEIGHBOURS "tls-in-secret=\"\"\n");
+    works(NEIGHBOURS "tls-out=\"true\"\n" NEIGHBOURS "tls-in-secret=\"/certs\"\n" NEIGHBOURS
+                     "tls-in-private=\"a.key\"\n" NEIGHBOURS "tls-in-public=\"a.crt\"\n" NEIGHBOURS
+                     "tls-mutual-secret=\"/mutual\"\n" NEIGHBOURS
+                     "tls-mutual-private=\"b.key\"\n" NEIGHBOURS "tls-mutual-public=\"b.crt\"\n");
+    assert_true(options_flag(o, "tls-out"));
+    assert_string_equal(options_text(o, "tls-in-secret"), "/certs");
+    assert_string_equal(options_text(o, "tls-in-private"), "a.key");
+    assert_string_equal(options_text(o, "tls-in-public"), "a.crt");
+    assert_string_equal(options_text(o, "tls-mutual-secret"), "/mutual");
+    assert_string_equal(options_text(o, "tls-mutual-private"), "b.key");
+    assert_string_equal(options_text(o, "tls-mutual-public"), "b.crt");
+    // Ours may have several certificates, a line each.
+    works(OURS "tls-in-public=\"/a\\n/b\"\n" NEIGHBOURS "tls-out=\"false\"\n");
+    assert_int_equal(options_count(o, "tls-in-public"), 3); // with the one above
+    assert_string_equal(options_nth(o, "tls-in-public", 2), "/b");
+    assert_false(options_flag(o, "tls-out"));
+    fails(NEIGHBOURS "tls-out=\"perhaps\"\n", E_RANGE,
+          "notes:1: tls-out cannot be \"perhaps\": it takes true or false");
     assert_int_equal(logged(NULL), 0);
-    works(NEIGHBOURS "tls-out=\"true\"\n" NEIGHBOURS "tls-in-secret=\"certs\"\n" NEIGHBOURS
-                     "tls-in-private=\"tls.key\"\n" NEIGHBOURS "tlsinsecret=\"x\"\n");
-    assert_int_equal(logged("names=\"tls-out, tls-in-secret, tls-in-private, tls-in-secret\""), 1);
+}
+
+static void older_wishes_for_decryption_too(void **state)
+{
+    (void)state;
+    works(NEIGHBOURS "tls=\"none\"\n");
+    assert_false(options_flag(o, "tls-out"));
+    works(NEIGHBOURS "tls=\"all\"\n" NEIGHBOURS "tls-secret=\"/old\"\n");
+    assert_true(options_flag(o, "tls-out"));
+    assert_string_equal(options_text(o, "tls-in-secret"), "/old");
+    works(NEIGHBOURS "tls-out=\"false\"\n" NEIGHBOURS "tls=\"all\"\n" NEIGHBOURS
+                     "tlsinsecret=\"/camel\"\n");
+    assert_false(options_flag(o, "tls-out"));
+    assert_string_equal(options_text(o, "tls-in-secret"), "/camel");
+    works(OURS "tls-in-secret=\"\"\n" NEIGHBOURS "tls-secret=\"/old\"\n");
+    assert_null(options_text(o, "tls-in-secret"));
+    assert_int_equal(logged(NULL), 0);
 }
 
 static void unknown_names_are_ours_to_refuse_and_theirs_to_mention(void **state)
@@ -256,7 +287,8 @@ int main(void)
         WITH(ours_win_over_the_neighbours_and_new_spellings_over_old),
         WITH(older_spellings_are_understood),
         WITH(a_metrics_port_becomes_the_admin_listener),
-        WITH(wishes_for_decryption_get_one_line),
+        WITH(wishes_for_decryption_are_options),
+        WITH(older_wishes_for_decryption_too),
         WITH(unknown_names_are_ours_to_refuse_and_theirs_to_mention),
         WITH(an_option_of_another_program_is_passed_over),
         WITH(escapes_are_those_of_go),

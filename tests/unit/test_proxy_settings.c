@@ -104,6 +104,21 @@ static void refuses_with_one_line(void **state)
         {"--redact=header:", "redact: \"header:\": a name is missing; rules are "},
         {"--label=nonsense", "label: \"nonsense\" is not NAME=VALUE"},
         {"--label==value", "label: \"=value\" is not NAME=VALUE"},
+        {"--tls-ca-cert=x", "tls-ca-cert: it needs tls-ca-key"},
+        {"--tls-ca-key=x", "tls-ca-key: it needs tls-ca-cert"},
+        {"--tls-pass=a b", "tls-pass: \"a b\" is nothing to pass through"},
+        {"--tls-mutual=host", "tls-mutual: \"host\" is not HOST=CERT,KEY"},
+        {"--tls-mutual=host=cert", "tls-mutual: \"host=cert\" is not HOST=CERT,KEY"},
+        {"--tls-mutual==cert,key", "tls-mutual: \"=cert,key\" is not HOST=CERT,KEY"},
+        {"--tls-mutual=h=cert,key,", "tls-mutual: \"h=cert,key,\" is not HOST=CERT,KEY"},
+        {"--tls-mutual=a*b=cert,key", "HOST is a host name, an address"},
+        {"--tls-mutual-public=x", "tls-mutual-public: it needs tls-mutual-private"},
+        {"--tls-mutual-private=x", "tls-mutual-private: it needs tls-mutual-public"},
+        {"--tls-in-public=x", "tls-in-public: it needs tls-in-private"},
+        {"--tls-in-private=x", "tls-in-private: it needs tls-in-public"},
+        {"--tls-in-ca=x", "tls-in-ca: inbound TLS does not end here"},
+        {"--tls-in-client=ask", "tls-in-client: it needs tls-in-ca"},
+        {"--tls-in-upstream=tls", "tls-in-upstream: inbound TLS does not end here"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -116,6 +131,60 @@ static void refuses_with_one_line(void **state)
             fail_msg("%s: %s", cases[i].option, why);
         options_free(o);
     }
+}
+
+static void takes_the_pairs_of_options(void **state)
+{
+    struct proxy_settings s;
+    struct settings_pairs p;
+    char why[WHY_MAX] = "";
+    (void)state;
+    struct options *o = options_of(
+        ARGS("--proxy-type=dual", "--tls-in-secret=/secret", "--tls-mutual=*.a.example= c , k ",
+             "--tls-mutual=fd00::1=c2,k2", "--tls-mutual-secret=/m", "--tls-mutual-public=/abs.crt",
+             "--tls-least=1.0", "--upstream-verify=warn", "--tls-leaf-days=197"));
+    if (settings_from(o, &s, why))
+        fail_msg("%s", why);
+    assert_true(s.tls.in && !s.tls.out && !s.tls.tls_behind && s.tls.client_required);
+    assert_int_equal(s.tls.least, 0x0301);
+    assert_int_equal(s.tls.verify, TLS_VERIFY_WARN);
+    assert_int_equal(s.tls.leaf_days, 197);
+    assert_string_equal(s.tls.pass, "");
+    assert_int_equal(settings_pairs_in(o, &p), 0);
+    assert_int_equal(p.n, 1);
+    assert_null(p.files[0].pattern);
+    assert_string_equal(p.files[0].cert, "/secret/tls.crt");
+    assert_string_equal(p.files[0].key, "/secret/tls.key");
+    settings_pairs_clear(&p);
+    assert_int_equal(settings_pairs_mutual(o, &p), 0);
+    assert_int_equal(p.n, 3);
+    assert_string_equal(p.files[0].pattern, "*.a.example");
+    assert_string_equal(p.files[0].cert, "c");
+    assert_string_equal(p.files[0].key, "k");
+    assert_string_equal(p.files[2].pattern, "*");
+    assert_string_equal(p.files[2].cert, "/abs.crt");
+    assert_string_equal(p.files[2].key, "/m/tls.key");
+    assert_null(p.files[3].cert);
+    settings_pairs_clear(&p);
+    options_free(o);
+    // Names in the folder; the inbound ones mean nothing to a forward proxy.
+    o = options_of(ARGS("--proxy-type=forward", "--tls-out", "--tls-in-secret=d",
+                        "--tls-in-public=a", "--tls-in-private=b", "--tls-in-public=/c",
+                        "--tls-in-private=e"));
+    assert_int_equal(settings_from(o, &s, why), 0);
+    assert_true(s.tls.out && !s.tls.in);
+    assert_int_equal(settings_pairs_in(o, &p), 0);
+    assert_int_equal(p.n, 2);
+    assert_string_equal(p.files[0].cert, "d/a");
+    assert_string_equal(p.files[1].cert, "/c");
+    assert_string_equal(p.files[1].key, "d/e");
+    settings_pairs_clear(&p);
+    options_free(o);
+    o = options_of(ARGS("--proxy-type=reverse", "--tls-in-public=a", "--tls-in-private=b",
+                        "--tls-in-private=c"));
+    assert_int_equal(settings_from(o, &s, why), E_RANGE);
+    assert_string_equal(why, "tls-in-public: 1 given, 2 of tls-in-private; each needs the other");
+    options_free(o);
 }
 
 static void equal_key_files_make_equal_keys(void **state)
@@ -218,6 +287,7 @@ int main(void)
         cmocka_unit_test(heads_are_bounded_by_what_the_decoder_holds),
         cmocka_unit_test(each_worker_has_its_share),
         cmocka_unit_test(takes_no_more_labels_than_it_tells),
+        cmocka_unit_test(takes_the_pairs_of_options),
         cmocka_unit_test(equal_key_files_make_equal_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,22 +79,42 @@ static void the_defaults_are_the_documented_ones(void **state)
     assert_int_equal(options_number(o, "idle-timeout"), 3600 * US_PER_S);
     assert_int_equal(options_number(o, "batch-time"), 50 * US_PER_MS);
     assert_int_equal(options_number(o, "user"), 2102);
+    assert_false(options_flag(o, "tls-out"));
+    assert_string_equal(options_text(o, "upstream-verify"), "strict");
+    assert_string_equal(options_text(o, "tls-in-upstream"), "plain");
+    assert_string_equal(options_text(o, "tls-least"), "1.2");
+    assert_int_equal(options_number(o, "tls-leaf-days"), 30);
+    assert_int_equal(options_number(o, "tls-leaf-cache"), 1024);
+    assert_null(options_text(o, "tls-keylog"));
     assert_null(options_text(o, "spool-dir"));
     assert_null(options_text(o, "capture-filter"));
     options_free(o);
 }
 
+// The neighbour's annotations for TLS are ours.
+static void tls_may_stand_in_annotations(void **state)
+{
+    static const char *const names[] = {
+        "tls-out",           "tls-in-secret",     "tls-in-public",     "tls-in-private",
+        "tls-mutual-secret", "tls-mutual-public", "tls-mutual-private"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_true(entry(names[i])->flags & OPT_ANNOTATION);
+}
+
 static void secrets_and_listeners_cannot_change_while_running(void **state)
 {
     (void)state;
-    static const char *const frozen[] = {"proxy-type", "proxy-in-port", "in-bind", "spool-dir",
-                                         "spool-size", "workers",       "capture", "admin-listen"};
-    static const char *const live[] = {"capture-filter", "redact",       "max-body", "log-level",
-                                       "max-flows",      "idle-timeout", "keep-age", "rotate-size"};
-    for (size_t i = 0; i < 8; i++) {
+    static const char *const frozen[] = {
+        "proxy-type", "proxy-in-port", "in-bind", "spool-dir",  "spool-size",   "workers",
+        "capture",    "admin-listen",  "tls-out", "tls-ca-key", "tls-in-public"};
+    static const char *const live[] = {"capture-filter", "redact",      "max-body",
+                                       "log-level",      "max-flows",   "idle-timeout",
+                                       "keep-age",       "rotate-size", "tls-pass"};
+    for (size_t i = 0; i < sizeof frozen / sizeof *frozen; i++)
         assert_false(entry(frozen[i])->flags & OPT_RELOADABLE);
+    for (size_t i = 0; i < sizeof live / sizeof *live; i++)
         assert_true(entry(live[i])->flags & OPT_RELOADABLE);
-    }
 }
 
 int main(void)
@@ -103,6 +123,7 @@ int main(void)
         cmocka_unit_test(every_entry_is_whole),
         cmocka_unit_test(each_program_starts_from_its_defaults),
         cmocka_unit_test(the_defaults_are_the_documented_ones),
+        cmocka_unit_test(tls_may_stand_in_annotations),
         cmocka_unit_test(secrets_and_listeners_cannot_change_while_running),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
