@@ -61,6 +61,15 @@ int privs_drop(uint32_t uid, char why[WHY_MAX])
     return geteuid() != 0 || uid == 0 ? 0 : keep_signal(become, uid, why);
 }
 
+int privs_no_dumps(char why[WHY_MAX])
+{
+    // The limit alone does not keep the kernel from handing a dump to a program.
+    const struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_CORE, &none) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+        return fail(why, "cannot forbid core dumps");
+    return 0;
+}
+
 uint64_t privs_raise_files(uint64_t wanted)
 {
     struct rlimit r;

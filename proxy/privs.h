@@ -12,6 +12,11 @@
 int privs_prepare(uint32_t uid, char why[WHY_MAX]) MUST_CHECK;
 int privs_drop(uint32_t uid, char why[WHY_MAX]) MUST_CHECK;
 
+// No core dump of this process from now on, and no other process of its user looks into it. To be
+// said again behind privs_drop(), with which the kernel may forget the latter. 0, or an error told
+// in why.
+int privs_no_dumps(char why[WHY_MAX]) MUST_CHECK;
+
 // Raises the limit of open files to at least wanted, as far as the system permits. What it is now.
 uint64_t privs_raise_files(uint64_t wanted);
 

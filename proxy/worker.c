@@ -35,6 +35,7 @@ struct worker {
     struct event_base *base;
     struct flow_env env;
     struct stats stats;
+    struct secure_env *secure; // NULL: no TLS of ours
     struct capture *capture;
     struct upstream *net;
     struct acceptor *acceptors[MODE_LISTENERS];
@@ -289,6 +290,12 @@ static int set_up_capture(struct worker *w, char why[WHY_MAX])
     return w->capture ? 0 : E_IO;
 }
 
+static int set_up_tls(struct worker *w, char why[WHY_MAX])
+{
+    int e = w->conf.secrets ? secrets_worker(w->conf.secrets, &w->secure, why) : 0;
+    return e || !w->secure ? e : flow_env_secure(&w->env, w->secure);
+}
+
 static int set_up_flows(struct worker *w)
 {
     struct net_conf conf = {.base = w->base,
@@ -327,6 +334,7 @@ struct worker *worker_new(const struct worker_conf *conf, char why[WHY_MAX])
     int e = flow_env_init(&w->env, clock_mono_us, clock_wall_us());
     e = e ? e : set_up_loop(w);
     e = e ? e : set_up_capture(w, why);
+    e = e ? e : set_up_tls(w, why);
     e = e ? e : set_up_flows(w);
     if (e == 0)
         return w;
@@ -343,6 +351,7 @@ uint64_t worker_free(struct worker *w)
     for (size_t i = 0; i < w->conf.count; i++)
         acceptor_free(w->acceptors[i]);
     flow_env_clear(&w->env);
+    secrets_worker_free(w->secure);
     net_free(w->net);
     uint64_t lost = capture_free(w->capture);
     for (struct job *job; (job = w->jobs);) { // of one that was never started: to stop

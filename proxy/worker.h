@@ -9,6 +9,7 @@
 
 #include "proxy/emit/link.h"
 #include "proxy/flow.h"
+#include "proxy/secrets.h"
 #include "proxy/settings.h"
 
 struct worker;
@@ -20,6 +21,7 @@ struct worker_conf {
     struct listener *listeners;
     size_t count;
     int *fds;                 // a listening socket each; those that the worker takes over become -1
+    struct secrets *secrets;  // NULL: no TLS of ours; outlives the worker
     const struct addr *admin; // where the admin listener is bound, by worker_start(); not set: none
     struct link_identity identity;
     void (*on_finished)(void *arg); // from the worker's thread: drained, it is about to end

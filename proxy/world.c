@@ -1,8 +1,8 @@
 // world: the order in which a proxy comes to life and goes.
 //
-//   descriptors' limit → listeners bound → spool directory → workers made (journals, links) →
-//   admin listener → all asked that giving up privileges takes → threads made, which wait →
-//   ready file written → privileges dropped → threads go → main loop
+//   descriptors' limit → keys read → listeners bound → spool directory → workers made (journals,
+//   links) → admin listener → all asked that giving up privileges takes → threads made, which wait
+//   → ready file written → privileges dropped → threads go → main loop
 //
 //   SIGTERM, SIGINT  drain: workers stop accepting, flows end, journals are sent, the loop ends
 //   … once more      at once
@@ -29,6 +29,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#define LOOK_S     1              // between two looks at the files of certificates
 #define GRACE_US   (2 * US_PER_S) // for the journals, when flows took all of the drain timeout
 #define FILES_MORE 256            // descriptors beside those of flows
 
@@ -41,6 +42,7 @@ struct world {
     struct event_base *base;
     struct listener listeners[MODE_LISTENERS];
     int fds[MODE_LISTENERS][SETTINGS_WORKERS_MAX];
+    struct secrets *secrets; // NULL: no TLS of ours
     struct worker *workers[SETTINGS_WORKERS_MAX];
     size_t count;
     struct admin *admin;
@@ -49,7 +51,7 @@ struct world {
     size_t finished;
     bool draining, written;
     int64_t drain_us;
-    struct event *events[5];
+    struct event *events[6];
     struct utsname host;
     struct buf settings_json;
     char label_text[SETTINGS_LABELS_MAX][SETTINGS_LABEL_MAX + 1];
@@ -104,11 +106,21 @@ static void apply(struct world *w, const struct proxy_settings *s)
 {
     settings_apply_log(s);
     w->drain_us = s->drain_us;
+    if (w->secrets)
+        secrets_apply(w->secrets, s);
     for (size_t i = 0; i < w->settings->mode.count; i++)
         atomic_store(&w->listeners[i].max, s->max_flows);
     for (size_t i = 0; i < w->count; i++)
         if (!worker_apply(w->workers[i], s))
             log_error("settings not changed for want of memory worker=%zu", i);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+    struct world *w = arg;
+    (void)fd;
+    (void)what;
+    secrets_look(w->secrets);
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *arg)
@@ -146,6 +158,7 @@ static int open_listeners(struct world *w, char why[WHY_MAX])
             .fixed_target = m->fixed_target, .target = s->target, .head_max = s->head_max};
         if (m->fixed_target)
             hostport_text(&s->target, l->target);
+        l->secure = secrets_way(w->secrets, m->direction);
         l->bound = s->binds[i];
         l->max = s->max_flows;
         int e = listen_open(l, w->fds[i], s->workers, why);
@@ -190,6 +203,7 @@ static int make_workers(struct world *w, char why[WHY_MAX])
             .listeners = w->listeners,
             .count = w->settings->mode.count,
             .fds = fds,
+            .secrets = w->secrets,
             .admin = &w->admin_bound,
             .identity = {.software = "tapedeck-proxy " TAPEDECK_VERSION,
                          .host = w->host.nodename,
@@ -225,27 +239,32 @@ static int make_admin(struct world *w, char why[WHY_MAX])
     return w->admin ? 0 : E_IO;
 }
 
-static int add_event(struct world *w, struct event *event)
+static int add_event(struct world *w, struct event *event, const struct timeval *every)
 {
     size_t i = 0;
     while (w->events[i])
         i++;
     w->events[i] = event;
-    return event && event_add(event, NULL) == 0 ? 0 : E_NOMEM;
+    return event && event_add(event, every) == 0 ? 0 : E_NOMEM;
 }
 
 static int make_loop(struct world *w)
 {
+    const struct timeval every = {.tv_sec = LOOK_S};
     w->base = event_base_new();
     w->finished_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (!w->base || w->finished_fd < 0)
         return E_NOMEM;
-    int e = add_event(w, evsignal_new(w->base, SIGTERM, on_term, w));
-    e = e ? e : add_event(w, evsignal_new(w->base, SIGINT, on_term, w));
-    e = e ? e : add_event(w, evsignal_new(w->base, SIGHUP, on_hangup, w));
-    return e ? e
-             : add_event(w, event_new(w->base, w->finished_fd, EV_READ | EV_PERSIST,
-                                      on_finished_event, w));
+    int e = add_event(w, evsignal_new(w->base, SIGTERM, on_term, w), NULL);
+    e = e ? e : add_event(w, evsignal_new(w->base, SIGINT, on_term, w), NULL);
+    e = e ? e : add_event(w, evsignal_new(w->base, SIGHUP, on_hangup, w), NULL);
+    e = e ? e
+          : add_event(
+                w, event_new(w->base, w->finished_fd, EV_READ | EV_PERSIST, on_finished_event, w),
+                NULL);
+    if (e == 0 && w->secrets)
+        e = add_event(w, event_new(w->base, -1, EV_PERSIST, on_look, w), &every);
+    return e;
 }
 
 static int tell_ready(struct world *w, char why[WHY_MAX])
@@ -292,9 +311,11 @@ static int begin(struct world *w, char why[WHY_MAX])
         log_debug("fewer descriptors than max-flows could need have=%llu need=%llu",
                   (unsigned long long)have, (unsigned long long)files);
     weigh_flows(s);
-    int e = open_listeners(w, why);
+    uint32_t owner = geteuid() == 0 ? s->user : 0;
+    int e = secrets_new(&w->secrets, s, owner, why);
+    e = e ? e : open_listeners(w, why);
     if (e == 0 && s->spool_dir)
-        e = spool_prepare(s->spool_dir, geteuid() == 0 ? s->user : 0, why);
+        e = spool_prepare(s->spool_dir, owner, why);
     e = e ? e : make_loop(w);
     e = e ? e : make_workers(w, why);
     e = e ? e : make_admin(w, why);
@@ -303,6 +324,7 @@ static int begin(struct world *w, char why[WHY_MAX])
         e = worker_start(w->workers[i], why);
     e = e ? e : tell_ready(w, why);
     e = e ? e : privs_drop(s->user, why);
+    e = e || !w->secrets ? e : privs_no_dumps(why);
     for (size_t i = 0; e == 0 && i < w->count; i++)
         worker_go(w->workers[i]);
     return e;
@@ -327,6 +349,7 @@ static uint64_t clear(struct world *w)
         close(w->finished_fd);
     if (w->written)
         (void)unlink(w->settings->ready_file);
+    secrets_free(w->secrets);
     buf_clear(&w->settings_json);
     options_free(w->latest);
     free(w);
