@@ -3,6 +3,8 @@
 // frees it.
 #include "proxy/admin_flows.h"
 
+#include "proxy/tls/pass.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -151,9 +153,27 @@ static json_t *flow_json(const struct snap *s)
                      (json_int_t)(s->age_us / US_PER_MS));
 }
 
-static char *text_of(const struct question *q)
+// All workers have the same list. false: out of memory.
+static bool add_passed(json_t *list, struct worker *w)
 {
-    json_t *root = json_object(), *list = json_array();
+    const struct secure_env *secure = worker_env(w)->secure;
+    int64_t now = clock_mono_us(), wall = clock_wall_us() - now;
+    struct pass_entry e;
+    char until[CLOCK_TEXT];
+    bool whole = true;
+    for (size_t i = 0; whole && secure && tls_pass_next(secure->pass, now, &i, &e);) {
+        clock_format(e.until_us + wall, until);
+        whole = json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s, s:I}", "host", e.host,
+                                                      "port", (json_int_t)e.port, "cause",
+                                                      tls_pass_cause_text(e.cause), "until", until,
+                                                      "times", (json_int_t)e.times)) == 0;
+    }
+    return whole;
+}
+
+static char *text_of(const struct question *q, struct worker *any)
+{
+    json_t *root = json_object(), *list = json_array(), *passed = json_array();
     size_t total = 0;
     for (size_t i = 0; i < q->n; i++) {
         total += q->answers[i].total;
@@ -163,6 +183,8 @@ static char *text_of(const struct question *q)
     }
     bool whole = json_object_set_new(root, "total", json_integer((json_int_t)total)) == 0;
     whole = json_object_set_new(root, "flows", list) == 0 && whole && total != SIZE_MAX;
+    whole = whole && add_passed(passed, any);
+    whole = json_object_set_new(root, "passed", passed) == 0 && whole;
     char *text = whole ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     return text;
@@ -176,7 +198,7 @@ char *admin_flows_json(struct worker *const *workers, size_t n)
         return NULL;
     // Once all have answered, none of them touches the answers any more.
     if (ask(q, workers))
-        text = text_of(q);
+        text = text_of(q, workers[0]);
     leave(q);
     return text;
 }

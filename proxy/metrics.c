@@ -7,7 +7,7 @@
 
 struct family {
     const char *name, *type, *help;
-    const char *label;        // NULL: one sample
+    const char *label;        // NULL: one sample, or words that are whole sets of labels
     const char *const *words; // of the label, "" for a counter that is none, NULL at the end
     size_t offset;            // of the first counter in struct stats
 };
@@ -24,6 +24,19 @@ const char *metrics_cause_word(unsigned cause)
     return cause < STATS_CAUSES && *cause_words[cause] ? cause_words[cause] : "unknown";
 }
 
+static const char *const handshake_words[] = {"side=\"client\",result=\"full\"",
+                                              "side=\"client\",result=\"resumed\"",
+                                              "side=\"client\",result=\"failed\"",
+                                              "side=\"server\",result=\"full\"",
+                                              "side=\"server\",result=\"resumed\"",
+                                              "side=\"server\",result=\"failed\"",
+                                              NULL};
+// By enum pass_cause, and STATS_PASSED_ODD; test_metrics.c holds them against
+// tls_pass_cause_text().
+static const char *const passed_words[] = {
+    "rule", "client-refused", "server-untrusted", "client-cert-wanted", "protocol", "odd-hello",
+    NULL};
+
 #define AT(member) offsetof(struct stats, member)
 
 static const struct family families[] = {
@@ -39,6 +52,14 @@ static const struct family families[] = {
      "Requests and handshakes that were refused: ambiguous, oversized or not understood.", NULL,
      NULL, AT(heads_refused)},
     {"tapedeck_bytes_total", "counter", "Bytes relayed.", "dir", dir_words, AT(bytes)},
+    {"tapedeck_tls_handshakes_total", "counter",
+     "TLS handshakes that ended, with clients in the server's place and with servers in the "
+     "client's.",
+     NULL, handshake_words, AT(tls)},
+    {"tapedeck_tls_minted_total", "counter", "Certificates made for intercepted clients.", NULL,
+     NULL, AT(tls_minted)},
+    {"tapedeck_tls_passed_total", "counter", "TLS connections passed through, not intercepted.",
+     "cause", passed_words, AT(tls_passed)},
     {"tapedeck_transactions_total", "counter", "Transactions that ended, kept or not.", NULL, NULL,
      AT(transactions)},
     {"tapedeck_filtered_transactions_total", "counter",
@@ -78,7 +99,8 @@ static int put_sample(struct buf *out, const struct family *f, const char *word,
 {
     int e = buf_printf(out, "%s", f->name);
     if (e == 0 && word)
-        e = buf_printf(out, "{%s=\"%s\"}", f->label, word);
+        e = f->label ? buf_printf(out, "{%s=\"%s\"}", f->label, word)
+                     : buf_printf(out, "{%s}", word);
     if (e)
         return e;
     return buf_printf(out, " %" PRIu64 "\n", v);
@@ -88,7 +110,7 @@ static int put_family(struct buf *out, const struct family *f, const struct stat
                       size_t n)
 {
     int e = buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
-    if (!f->label)
+    if (!f->words)
         return e ? e : put_sample(out, f, NULL, sum(workers, n, f->offset));
     for (size_t i = 0; e == 0 && f->words[i]; i++)
         if (*f->words[i])

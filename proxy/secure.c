@@ -56,6 +56,25 @@ bool secure_peek(struct flow *f, bool dialled)
     return true;
 }
 
+// ---- what is counted
+
+static void count(struct flow *f, const struct side *s, enum stats_tls end)
+{
+    stat_add(&f->env->stats->tls[s->is_server][end], 1);
+}
+
+static void count_open(struct flow *f, const struct side *s)
+{
+    struct tls_facts_of of;
+    tls_engine_facts(s->tls, &of);
+    count(f, s, of.resumed ? STATS_TLS_RESUMED : STATS_TLS_FULL);
+}
+
+static void count_passed(struct flow *f, unsigned cause)
+{
+    stat_add(&f->env->stats->tls_passed[cause], 1);
+}
+
 // ---- what is told
 
 static void tell(struct flow *f, const char *mode)
@@ -145,6 +164,7 @@ static void server_failed(struct flow *f, int error)
     bool answered = f->client.tls; // with a handshake of ours: too late to pass
     snprintf(why, sizeof why, "%s", why_of(&f->server, error));
     tell(f, "failed");
+    count(f, &f->server, STATS_TLS_FAILED);
     enum pass_cause cause =
         cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER);
     if (intercept && (!answered || cause == PASS_WANTS_CERT))
@@ -153,6 +173,7 @@ static void server_failed(struct flow *f, int error)
         flow_fail(f, FLOW_TLS_SERVER, why);
         return;
     }
+    count_passed(f, cause);
     f->secure->passes = true;
     flow_redial(f, FLOW_TLS_SERVER, why);
 }
@@ -163,6 +184,7 @@ static void client_failed(struct flow *f, int error)
     snprintf(why, sizeof why, "%s", why_of(&f->client, error));
     enum tls_failure failure = f->client.tls ? tls_engine_failure(f->client.tls) : TLS_FAILED_OTHER;
     tell(f, failure == TLS_FAILED_REFUSED ? "refused" : "failed");
+    count(f, &f->client, STATS_TLS_FAILED);
     if (failure == TLS_FAILED_REFUSED || failure == TLS_FAILED_PROTOCOL)
         learn(f, f->secure->host, f->secure->port, cause_of(failure));
     flow_fail(f, FLOW_TLS_CLIENT, why);
@@ -191,9 +213,14 @@ static int leaf_for(struct flow *f, const struct tls_facts_of *server, struct tl
 {
     const struct secure_env *env = env_of(f);
     const struct secure *x = f->secure;
-    if (f->listener->secure == SECURE_INTERCEPT)
-        return tls_forge_leaf(env->forge, x->host, x->hello.sni[0] != 0, server->names,
-                              !x->hello.ecdsa_p256, flow_env_wall(f->env), out);
+    if (f->listener->secure == SECURE_INTERCEPT) {
+        struct forge_counts counts;
+        int e = tls_forge_leaf(env->forge, x->host, x->hello.sni[0] != 0, server->names,
+                               !x->hello.ecdsa_p256, flow_env_wall(f->env), out);
+        tls_forge_counts(env->forge, &counts);
+        stat_set(&f->env->stats->tls_minted, counts.minted);
+        return e;
+    }
     *out = tls_certs_find(env->own, x->hello.sni);
     return *out ? 0 : E_NOTFOUND;
 }
@@ -215,8 +242,10 @@ static void client_heard(struct flow *f, struct view bytes, int error)
         client_failed(f, error);
     else if (keep(f, &f->held, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
-    else if (state != TLS_HANDSHAKE)
+    else if (state != TLS_HANDSHAKE) {
+        count_open(f, &f->client);
         finish(f);
+    }
 }
 
 // The protocol when no server was asked: HTTP/1, which a plain workload and our front speak, where
@@ -281,10 +310,13 @@ static void server_heard(struct flow *f, struct view bytes, int error)
         flow_fail(f, FLOW_NO_MEMORY, NULL);
     else if (state == TLS_HANDSHAKE || is_answering(f))
         return;
-    else if (f->client.tls)
-        finish(f);
-    else
-        begin_client(f);
+    else {
+        count_open(f, &f->server);
+        if (f->client.tls)
+            finish(f);
+        else
+            begin_client(f);
+    }
 }
 
 static void begin_server(struct flow *f, struct tls_context *context)
@@ -338,11 +370,15 @@ bool secure_server(struct flow *f)
 
 // ---- peeking
 
-static bool passes(const struct flow *f)
+static bool passes(struct flow *f)
 {
     const struct secure *x = f->secure;
-    enum pass_cause cause;
-    return x->hello.odd || tls_pass_look(env_of(f)->pass, x->host, x->port, f->env->now, &cause);
+    enum pass_cause cause = PASS_RULE;
+    bool odd = x->hello.odd != NULL;
+    if (!odd && !tls_pass_look(env_of(f)->pass, x->host, x->port, f->env->now, &cause))
+        return false;
+    count_passed(f, odd ? STATS_PASSED_ODD : cause);
+    return true;
 }
 
 static void begin(struct flow *f)

@@ -6,6 +6,11 @@
 
 #define STATS_CAUSES 8 // numbers of Cause in record.proto
 
+// How a handshake ended, as TLS of a client or of a server is counted.
+enum stats_tls { STATS_TLS_FULL, STATS_TLS_RESUMED, STATS_TLS_FAILED, STATS_TLS_ENDS };
+#define STATS_PASSED     6 // of enum pass_cause (tls/pass.h), and STATS_PASSED_ODD
+#define STATS_PASSED_ODD 5 // a hello that nobody else can answer
+
 struct stats {
     // flows
     uint64_t flows_opened[2], flows_open[2]; // by listener: 0 inbound, 1 outbound
@@ -14,6 +19,9 @@ struct stats {
     uint64_t heads_refused;                // ambiguous or oversized heads answered 4xx
     uint64_t bytes[2];                     // relayed: C2S, S2C
     uint64_t added_us_sum, added_us_count; // time that first bytes spent in the proxy
+    // TLS that ends here
+    uint64_t tls[2][STATS_TLS_ENDS]; // handshakes: 0 with clients, 1 with servers
+    uint64_t tls_minted, tls_passed[STATS_PASSED];
     // capture
     uint64_t transactions, filtered, records, record_bytes;
     uint64_t omitted_bytes;

@@ -2,6 +2,7 @@
 #include "proxy/metrics.h"
 
 #include "proto/base/clock.h"
+#include "proxy/tls/pass.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -55,6 +56,28 @@ static void sums_over_workers(void **state)
     free(text);
 }
 
+static void tls_is_counted_by_side_and_cause(void **state)
+{
+    struct stats a = {.tls = {{1, 2, 3}, {4, 5, 6}}, .tls_minted = 7, .tls_passed = {8, 9}}, b = a;
+    char line[128];
+    (void)state;
+    b.tls_passed[STATS_PASSED_ODD] = 10;
+    char *text = page(&a, &b, 1);
+    has(text, "tapedeck_tls_handshakes_total{side=\"client\",result=\"full\"} 2");
+    has(text, "tapedeck_tls_handshakes_total{side=\"client\",result=\"failed\"} 6");
+    has(text, "tapedeck_tls_handshakes_total{side=\"server\",result=\"resumed\"} 10");
+    has(text, "tapedeck_tls_minted_total 14");
+    has(text, "tapedeck_tls_passed_total{cause=\"rule\"} 16");
+    has(text, "tapedeck_tls_passed_total{cause=\"odd-hello\"} 10");
+    for (int cause = PASS_RULE; cause <= PASS_PROTOCOL; cause++) {
+        snprintf(line, sizeof line, "tapedeck_tls_passed_total{cause=\"%s\"} %d",
+                 tls_pass_cause_text((enum pass_cause)cause), cause < 2 ? 16 + 2 * cause : 0);
+        has(text, line);
+    }
+    assert_int_equal(PASS_PROTOCOL + 1, STATS_PASSED_ODD);
+    free(text);
+}
+
 static void every_sample_has_help_and_type(void **state)
 {
     struct stats a = {0}, b = {0};
@@ -90,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_over_workers),
+        cmocka_unit_test(tls_is_counted_by_side_and_cause),
         cmocka_unit_test(every_sample_has_help_and_type),
         cmocka_unit_test(nothing_unacknowledged_is_no_lag),
     };
