@@ -230,6 +230,9 @@ void cli_help(FILE *out, const struct command *c, int width)
         putc('\n', out);
         cli_wrap(out, c->text, 0, width);
     }
+    const char *list = c->list ? c->list() : NULL;
+    if (list)
+        cli_wrap(out, list, 0, width);
     help_behind(out, c);
     fputs("\nOptions:\n", out);
     struct options *o = options_new(c->options, c->program ? c->program : CLI_PROGRAM);

@@ -33,6 +33,7 @@ struct command {
     const char *example;              // one or more lines, shown by --help
     const char *text;                 // paragraphs of one line each for --help and the man page,
                                       // or NULL
+    const char *(*list)(void);        // more of it, made from a table; NULL: none, or no memory
     const struct option_def *options; // NULL name at the end
     const struct cli_rule *rules;     // NULL option at the end; or NULL
     unsigned program;                 // the commands' bit in options; 0: CLI_PROGRAM

@@ -5,6 +5,7 @@
 #include "proxy/tls/ca.h"
 #include "tools/commands.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -69,6 +70,53 @@ int ca_read(struct tls_ca **out, const struct options *o, bool key)
         e = tls_ca_open(out, folder, false, why);
     if (e)
         cli_error("%s%s", why, e == E_NOTFOUND && !own ? "; tapedeck ca init makes one" : "");
+    return e ? CLI_FAILED : CLI_OK;
+}
+
+void ca_alias(const struct tls_ca *ca, char out[CA_ALIAS])
+{
+    struct ca_facts f;
+    tls_ca_facts(ca, &f);
+    size_t n = (size_t)snprintf(out, CA_ALIAS, "tapedeck-ca-");
+    for (const char *c = f.fingerprint; *c && n < 20; c++)
+        if (*c != ':')
+            out[n++] = (char)tolower((unsigned char)*c);
+    out[n] = 0;
+}
+
+static int make(const struct options *o)
+{
+    char folder[PATH_MAX], why[WHY_MAX];
+    struct tls_ca *ca;
+    struct rlimit was, no_core;
+    int code = ca_folder(o, folder);
+    if (code)
+        return code;
+    bool known = getrlimit(RLIMIT_CORE, &was) == 0;
+    no_core = (struct rlimit){0, known ? was.rlim_max : 0}; // what we start later gets it back
+    setrlimit(RLIMIT_CORE, &no_core);                       // the key is in memory for a moment
+    int e = tls_ca_open(&ca, folder, true, why);
+    if (e)
+        cli_error("%s", why);
+    else
+        tls_ca_free(ca);
+    if (known)
+        setrlimit(RLIMIT_CORE, &was);
+    return e ? CLI_FAILED : CLI_OK;
+}
+
+int ca_certificate(const struct options *o, struct buf *out, char alias[CA_ALIAS])
+{
+    struct tls_ca *ca;
+    int code = options_is_set(o, "tls-ca-cert") ? CLI_OK : make(o);
+    code = code ? code : ca_read(&ca, o, false);
+    if (code)
+        return code;
+    int e = tls_ca_export(ca, "pem", NULL, out);
+    if (e)
+        cli_error("the authority's certificate: %s", err_text(e));
+    ca_alias(ca, alias);
+    tls_ca_free(ca);
     return e ? CLI_FAILED : CLI_OK;
 }
 

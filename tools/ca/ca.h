@@ -31,6 +31,15 @@ int ca_place(const struct options *o, struct ca_place *out);
 struct tls_ca;
 int ca_read(struct tls_ca **out, const struct options *o, bool key);
 
+// The name of the authority in a trust store where others may be: "tapedeck-ca-ab12cd34".
+#define CA_ALIAS 32
+void ca_alias(const struct tls_ca *ca, char out[CA_ALIAS]);
+
+// Appends the authority's certificate (PEM) to out, and makes the authority where there is none.
+// Errors are told: CLI_OK, CLI_FAILED, CLI_USAGE.
+struct buf;
+int ca_certificate(const struct options *o, struct buf *out, char alias[CA_ALIAS]);
+
 // subject, key, fingerprint, validity and files, a line each.
 void ca_print(const struct tls_ca *ca, const struct ca_place *at);
 

@@ -6,7 +6,6 @@
 #include "tools/commands.h"
 #include "tools/out.h"
 
-#include <ctype.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,21 +42,9 @@ static const struct cli_rule rules[] = {
     {0},
 };
 
-// "tapedeck-ca-ab12cd34": another CA may be in the store already.
-static void set_alias(const struct tls_ca *ca, char out[32])
-{
-    struct ca_facts f;
-    tls_ca_facts(ca, &f);
-    size_t n = (size_t)snprintf(out, 32, "tapedeck-ca-");
-    for (const char *c = f.fingerprint; *c && n < 20; c++)
-        if (*c != ':')
-            out[n++] = (char)tolower((unsigned char)*c);
-    out[n] = 0;
-}
-
 static int make(const struct tls_ca *ca, const char *form, const char *password, struct buf *out)
 {
-    char why[WHY_MAX] = "", alias[32];
+    char why[WHY_MAX] = "", alias[CA_ALIAS];
     struct buf pem;
     buf_init(&pem, ROOTS_MAX);
     bool bundle = strcmp(form, "bundle") == 0, java = strcmp(form, "jks-cacerts") == 0;
@@ -68,7 +55,7 @@ static int make(const struct tls_ca *ca, const char *form, const char *password,
     if (!e && bundle)
         e = roots_bundle(buf_view(&pem), out, why);
     if (!e && java) {
-        set_alias(ca, alias);
+        ca_alias(ca, alias);
         e = java_store(buf_view(&pem), alias, password, out, why);
     }
     buf_clear(&pem);

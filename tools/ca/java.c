@@ -7,6 +7,7 @@
 // users cannot see it.
 #include "tools/ca/java.h"
 
+#include "proto/digest.h"
 #include "tools/ca/roots.h"
 
 #include <errno.h>
@@ -205,6 +206,32 @@ int java_store(struct view ca, const char *alias, const char *password, struct b
     e = e ? e : roots_read(w->store, JAVA_STORE_MAX, out, why);
     remove_folder(w);
     buf_clear(&old);
+    free(w);
+    return e;
+}
+
+int java_identity(struct view ca, char out[JAVA_IDENTITY])
+{
+    struct work *w = calloc(1, sizeof *w);
+    struct stat st;
+    struct digest_state d;
+    char why[WHY_MAX];
+    if (!w)
+        return E_NOMEM;
+    int e = find(w, why);
+    if (e == 0 && stat(w->cacerts, &st) != 0)
+        e = E_NOTFOUND;
+    if (e == 0) {
+        int64_t facts[] = {(int64_t)st.st_size, (int64_t)st.st_mtim.tv_sec,
+                           (int64_t)st.st_mtim.tv_nsec, (int64_t)st.st_ino};
+        unsigned char digest[DIGEST_SIZE];
+        digest_begin(&d);
+        digest_more(&d, view_n(w->cacerts, strlen(w->cacerts) + 1));
+        digest_more(&d, view_n(facts, sizeof facts));
+        digest_more(&d, ca);
+        digest_end(&d, digest);
+        digest_hex(digest, sizeof digest, out);
+    }
     free(w);
     return e;
 }

@@ -15,4 +15,9 @@
 int java_store(struct view ca, const char *alias, const char *password, struct buf *out,
                char why[WHY_MAX]) MUST_CHECK;
 
+// What tells a store made now from others, for a name of a file: a digest of Java's cacerts, as
+// far as its name, time and size go, and of ca. E_NOTFOUND: there is no Java.
+#define JAVA_IDENTITY 65
+int java_identity(struct view ca, char out[JAVA_IDENTITY]) MUST_CHECK;
+
 #endif

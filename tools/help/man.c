@@ -174,6 +174,8 @@ static void command_body(FILE *out, const struct command *c)
     if (c->text) {
         section(out, "DESCRIPTION");
         paragraphs(out, c->text);
+        if (c->list && c->list())
+            paragraphs(out, c->list());
     }
     bool titled = false;
     for (const struct command *const *x = command_table; *x; x++) {

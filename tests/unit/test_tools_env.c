@@ -1,0 +1,208 @@
+// tapedeck env, as a user has it: for a sidecar that runs, for one that is planned, with the files
+// of trust; and each mistake in one clear line.
+#include "tests/support/program.h"
+#include "tests/support/tmp.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[TMP_PATH];
+
+static const char *in(const char *name)
+{
+    static char paths[4][TMP_PATH];
+    static int i;
+    return tmp_path(paths[i++ % 4], dir, name);
+}
+
+static bool says(const char *text, const char *what)
+{
+    if (strstr(text, what))
+        return true;
+    fprintf(stderr, "not found: %s\nin: %.2000s\n", what, text);
+    return false;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    umask(0022);
+    tmp_make(dir);
+    setenv("HOME", dir, 1); // nobody's own authority
+    unsetenv("XDG_DATA_HOME");
+    unsetenv("XDG_CACHE_HOME");
+    setenv("JAVA_HOME", "/no/java/here", 1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    tmp_remove(dir);
+    return 0;
+}
+
+static void test_planned(void **state)
+{
+    struct program p;
+    (void)state;
+    TAPEDECK(&p, "env");
+    assert_int_equal(p.code, 0);
+    assert_true(says(p.out, "export HTTPS_PROXY='http://127.0.0.1:4140'\n"));
+    assert_true(says(p.out, "export no_proxy=''\n"));
+    assert_null(strstr(p.out, "SSL_CERT_FILE"));
+    program_clear(&p);
+    TAPEDECK(&p, "env", "--proxy", "HTTP://Tapedeck:8080/", "--no-proxy", "a,b", "--format",
+             "json");
+    assert_int_equal(p.code, 0);
+    json_t *all = json_loads(p.out, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(all, "https_proxy")),
+                        "http://tapedeck:8080");
+    assert_string_equal(json_string_value(json_object_get(all, "NO_PROXY")), "a,b");
+    json_decref(all);
+    program_clear(&p);
+}
+
+static void ready(const char *text, const char *wanted)
+{
+    struct program p;
+    tmp_write(in("ready.json"), text, strlen(text));
+    TAPEDECK(&p, "env", "--ready-file", in("ready.json"));
+    assert_true(says(p.code ? p.err : p.out, wanted));
+    program_clear(&p);
+}
+
+static void test_running(void **state)
+{
+    (void)state;
+    ready("{\"out\": \"127.0.0.1:41234\"}", "http_proxy='http://127.0.0.1:41234'\n");
+    ready("{\"out\": \"0.0.0.0:4\"}", "http_proxy='http://127.0.0.1:4'\n");
+    ready("{\"out\": \"[::]:4\"}", "http_proxy='http://[::1]:4'\n");
+    ready("{\"in\": \"0.0.0.0:4\", \"out\": null}", "that sidecar has no outbound listener\n");
+    ready("{\"out\": ", "ready.json: ");
+}
+
+static void test_trust(void **state)
+{
+    struct program p;
+    struct stat st;
+    (void)state;
+    TAPEDECK(&p, "env", "--trust-dir", in("trust"), "--trust-path", "/seen", "--format", "pod");
+    assert_int_equal(p.code, 0);
+    assert_int_equal(p.err_n, 0);
+    assert_true(says(p.out, "  - name: SSL_CERT_FILE\n    value: \"/seen/roots.pem\"\n"));
+    assert_true(says(p.out, "  - name: NODE_EXTRA_CA_CERTS\n    value: \"/seen/ca.pem\"\n"));
+    assert_null(strstr(p.out, "trustStore"));
+    program_clear(&p);
+    char *ca = tmp_read(in("trust/ca.pem"), NULL), *roots = tmp_read(in("trust/roots.pem"), NULL);
+    char *own = tmp_read(in(".local/share/tapedeck/ca/tapedeck-ca.crt"), NULL);
+    char *wgetrc = tmp_read(in("trust/wgetrc"), NULL);
+    assert_string_equal(ca, own); // it was made
+    assert_true(says(roots, ca));
+    assert_string_equal(wgetrc, "\nca_certificate = /seen/roots.pem\n");
+    for (const char *const *name =
+             (const char *const[]){"trust/ca.pem", "trust/roots.pem", "trust/wgetrc", NULL};
+         *name; name++) {
+        assert_int_equal(stat(in(*name), &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0644); // a container's user may be another
+    }
+    free(ca);
+    free(roots);
+    free(own);
+    free(wgetrc);
+    // Once more, as seen from here; the authority is the same.
+    TAPEDECK(&p, "env", "--trust-dir", in("trust"), "--no-java");
+    assert_int_equal(p.code, 0);
+    assert_true(says(p.out, "/trust/roots.pem'\n"));
+    program_clear(&p);
+}
+
+// A Java whose keytool copies, counts its runs, and adds a line.
+static void test_java(void **state)
+{
+    static const char keytool[] = "#!/bin/sh\n"
+                                  "while [ $# -gt 0 ]; do [ \"$1\" = -keystore ] && store=$2; "
+                                  "shift; done\n"
+                                  "echo run >>\"$HOME/runs\"\n"
+                                  "echo ours >>\"$store\"\n";
+    struct program p;
+    char home[TMP_PATH + 16], script[8 * TMP_PATH];
+    (void)state;
+    snprintf(script, sizeof script, "mkdir -p %s/java/bin %s/java/lib/security", dir, dir);
+    program_shell(&p, script);
+    program_clear(&p);
+    tmp_write(in("java/bin/keytool"), keytool, sizeof keytool - 1);
+    tmp_write(in("java/lib/security/cacerts"), "theirs\n", 7);
+    assert_int_equal(chmod(in("java/bin/keytool"), 0755), 0);
+    snprintf(home, sizeof home, "JAVA_HOME=%s", in("java"));
+    const char *const environment[] = {home, NULL};
+    for (int i = 0; i < 3; i++) {
+        if (i == 2) // another Java than before
+            tmp_write(in("java/lib/security/cacerts"), "theirs, more\n", 13);
+        program_run(&p, (const char *const[]){"tapedeck", "env", "--trust-dir", in("trust"), NULL},
+                    environment, (struct view){NULL, 0});
+        assert_int_equal(p.code, 0);
+        assert_true(says(p.out, "-Djavax.net.ssl.trustStore="));
+        program_clear(&p);
+        char *store = tmp_read(in("trust/cacerts"), NULL), *runs = tmp_read(in("runs"), NULL);
+        assert_string_equal(store, i < 2 ? "theirs\nours\n" : "theirs, more\nours\n");
+        assert_string_equal(runs, i < 2 ? "run\n" : "run\nrun\n");
+        free(store);
+        free(runs);
+    }
+    // One that fails: told, and the rest is there.
+    tmp_write(in("java/lib/security/cacerts"), "again", 5);
+    tmp_write(in("java/bin/keytool"), "#!/bin/sh\necho keytool error: no; exit 1\n", 41);
+    program_run(&p, (const char *const[]){"tapedeck", "env", "--trust-dir", in("trust"), NULL},
+                environment, (struct view){NULL, 0});
+    assert_int_equal(p.code, 0);
+    assert_true(says(p.err, "Java goes without a trust store: "));
+    assert_null(strstr(p.out, "trustStore"));
+    assert_true(says(p.out, "SSL_CERT_FILE"));
+    program_clear(&p);
+}
+
+static void mistake(const char *const *words, int code, const char *what)
+{
+    struct program p;
+    program_run(&p, words, NULL, (struct view){NULL, 0});
+    assert_int_equal(p.code, code);
+    assert_int_equal(p.out_n, 0);
+    assert_true(says(p.err, what));
+    program_clear(&p);
+}
+
+#define MISTAKE(code, what, ...)                                                                   \
+    mistake((const char *const[]){"tapedeck", "env", __VA_ARGS__, NULL}, code, what)
+
+static void test_mistakes(void **state)
+{
+    (void)state;
+    MISTAKE(2, "takes no operand, not 'x'", "x");
+    MISTAKE(2, "--proxy: 'ftp://a:1' is not http://HOST:PORT", "--proxy", "ftp://a:1");
+    MISTAKE(2, "--proxy: 'http://a' is not http://HOST:PORT", "--proxy", "http://a");
+    MISTAKE(2, "--proxy: 'http://a:0' is not http://HOST:PORT", "--proxy", "http://a:0");
+    MISTAKE(2, "--proxy: 'http://a:1/b' is not", "--proxy", "http://a:1/b");
+    MISTAKE(2, "--proxy or --ready-file, not both", "--proxy", "a:1", "--ready-file", "x");
+    MISTAKE(2, "--trust-path is for --trust-dir", "--trust-path", "/x");
+    MISTAKE(1, "no-such: unable to open", "--ready-file", in("no-such"));
+    MISTAKE(1, "No such file", "--trust-dir", in("no/such"));
+    MISTAKE(2, "format", "--format", "csh");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_planned),  cmocka_unit_test(test_running),
+        cmocka_unit_test(test_trust),    cmocka_unit_test(test_java),
+        cmocka_unit_test(test_mistakes),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
