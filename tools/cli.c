@@ -379,7 +379,7 @@ int cli_main(int argc, char **argv, char **envp)
     if (!c)
         return unknown(argv[0]);
     snprintf(cli_name, sizeof cli_name, "tapedeck %s", c->name);
-    if (!c->configured)
+    if (!c->configured && !c->launches)
         prepare_process();
     int code = run(c, argc - used + 1, argv + used - 1, envp);
     struct out out = {.f = stdout};

@@ -38,6 +38,7 @@ struct command {
     const struct cli_rule *rules;     // NULL option at the end; or NULL
     unsigned program;                 // the commands' bit in options; 0: CLI_PROGRAM
     int failed;      // exit code of a failure that is none of the command's own; 0: CLI_FAILED
+    bool launches;   // what it starts gets signals and limits as they were given to us
     bool configured; // values come from --config, --annotations and the environment as well
     int (*run)(const struct command *c, struct options *o, int argc,
                char **argv); // argv: the operands

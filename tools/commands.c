@@ -2,6 +2,7 @@
 #include "tools/commands.h"
 
 const struct command *const command_table[] = {
+    &command_run,          &command_record,     &command_env,
     &command_ls,           &command_show,       &command_tail,
     &command_query,        &command_stats,      &command_verify,
     &command_pack,         &command_unpack,     &command_export,

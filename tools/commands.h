@@ -5,6 +5,7 @@
 #include "tools/cli.h"
 
 extern const struct command command_run;
+extern const struct command command_record;
 extern const struct command command_env;
 extern const struct command command_ls;
 extern const struct command command_show;

@@ -187,7 +187,8 @@ static void command_body(FILE *out, const struct command *c)
         list(out, *x);
     }
     option_list(out, c, c->options, c->program ? c->program : CLI_PROGRAM);
-    if (c != &command_verify && c != &command_run) { // their texts tell their own
+    if (c != &command_verify && c != &command_run &&
+        c != &command_record) { // their texts tell their own
         section(out, "EXIT STATUS");
         fputs("0: fine. 1: it failed, or something could not be read. 2: wrong use, such as a bad "
               "filter. 3: nothing matched, with \\fB\\-\\-exit\\-code\\fR.\n",

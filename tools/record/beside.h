@@ -1,0 +1,42 @@
+// beside: the sidecar of a recording: the supervisor of `tapedeck run` as a process of its own, out
+// of the terminal's reach.
+#ifndef TAPEDECK_TOOLS_RECORD_BESIDE_H
+#define TAPEDECK_TOOLS_RECORD_BESIDE_H
+
+#include "proto/base/addr.h"
+#include "tools/run/sidecar.h"
+
+struct beside {
+    struct options *options; // of settings_table
+    struct sidecar sidecar;
+    char log[PATH_MAX], ready[PATH_MAX];
+    pid_t pid;               // 0: not running
+    int status;              // of its end, as waitpid tells it
+    struct hostport in, out; // once it is ready; in.port 0: no such listener
+};
+
+// line: its options, as for tapedeck run, beyond those of every recording, which are set here:
+// --ready-file and, where nothing is said of them, --admin-listen=off and, without log,
+// --log-level=warn. It is freed with child_clear() by the caller. folder: where its ready file goes
+// and, unless log names another, its log. Errors are told: CLI_OK, CLI_FAILED,
+// CLI_USAGE; in any case beside_clear().
+int beside_init(struct beside *b, struct child *line, const char *folder, const char *log);
+void beside_clear(struct beside *b);
+
+// Starts it; signals: the mask that it has. It ends in order when this process dies. CLI_OK or
+// CLI_FAILED, told.
+int beside_start(struct beside *b, const sigset_t *signals);
+
+// Whether its listeners accept.
+bool beside_is_ready(struct beside *b);
+
+// Reaps it; whether it has ended.
+bool beside_ended(struct beside *b);
+
+// Ends it; another one has it hurry.
+void beside_stop(const struct beside *b);
+
+// What is wrong, of the last lines of its log, on stderr.
+void beside_tell_log(const struct beside *b);
+
+#endif
