@@ -83,6 +83,16 @@ const struct option_def settings_table[] = {
      .flags = ANNOTE,
      .programs = P | X,
      .sentence = "Port of the outbound listener; 0 takes any free one."},
+    {.name = "map",
+     .type = OPT_TEXT,
+     .max = 384,
+     .unit = "LISTEN=TARGET",
+     .flags = OPT_REPEATS,
+     .programs = P | X,
+     .sentence = "A further outbound listener that stands for one server, for clients that know no "
+                 "proxies: LISTEN is PORT, of 127.0.0.1, or ADDR:PORT; TARGET is HOST:PORT, or "
+                 "http://HOST:PORT where only HTTP is spoken. Port 0 takes any free one; at most "
+                 "32."},
     {.name = "in-bind",
      .type = OPT_TEXT,
      .initial = "*",

@@ -4,6 +4,7 @@
 
 #include "proto/base/err.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 enum kind { NONE, TCP, HTTP, SOCKS };
@@ -56,4 +57,11 @@ int mode_of(const char *type, const char *protocol, struct mode *out, char why[W
     snprintf(why, WHY_MAX, "proxy-type %s does not go with proxy-protocol %s; " LEGAL, type,
              protocol);
     return E_RANGE;
+}
+
+void mode_add_map(struct mode *m, const struct front_ops *front)
+{
+    assert(m->count < MODE_LISTENERS);
+    m->listeners[m->count++] = (struct mode_listener){
+        .name = "map", .direction = OUTBOUND, .front = front, .fixed_target = true, .mapped = true};
 }

@@ -6,12 +6,17 @@
 #include "proto/base/err.h"
 #include "proto/base/options.h"
 
-struct ready { // NULL: there is none
-    const struct addr *in, *out, *admin;
+#define READY_MAPS     32
+#define READY_MAP_TEXT 512
+
+struct ready {
+    const struct addr *in, *out, *admin; // NULL: there is none
+    char map[READY_MAPS][READY_MAP_TEXT];
+    size_t maps;
 };
 
-// {"pid": N, "in": "ADDR:PORT" or null, "out": …, "admin": …}; the file appears whole. 0, or an
-// error told in why.
+// {"pid": N, "in": "ADDR:PORT" or null, "out": …, "admin": …, "maps": ["LISTEN=TARGET", …]}; the
+// file appears whole. 0, or an error told in why.
 int ready_write(const char *path, const struct ready *r, char why[WHY_MAX]) MUST_CHECK;
 
 #endif

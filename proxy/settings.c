@@ -6,6 +6,7 @@
 #include "proxy/emit/filter.h"
 #include "proxy/emit/journal.h"
 #include "proxy/emit/redact.h"
+#include "proxy/map.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -46,6 +47,28 @@ static int take_target(const struct options *o, struct proxy_settings *s, char w
         return 0;
     snprintf(why, WHY_MAX, "proxy-host: \"%s\" is no host name and no address", host);
     return E_SYNTAX;
+}
+
+// Behind the listeners of the mode.
+static int take_maps(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])
+{
+    size_t n = options_count(o, "map");
+    for (size_t i = 0; i < s->mode.count; i++)
+        s->targets[i] = s->target;
+    if (n > MODE_MAPS) {
+        snprintf(why, WHY_MAX, "map: given %zu times; at most %d", n, MODE_MAPS);
+        return E_LIMIT;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct map m;
+        int e = map_parse(&m, options_nth(o, "map", i), why);
+        if (e)
+            return e;
+        s->binds[s->mode.count] = m.bind;
+        s->targets[s->mode.count] = m.target;
+        mode_add_map(&s->mode, m.front);
+    }
+    return 0;
 }
 
 static int take_admin(const struct options *o, struct proxy_settings *s, char why[WHY_MAX])
@@ -207,6 +230,7 @@ int settings_from(const struct options *o, struct proxy_settings *out, char why[
     int e = mode_of(type, options_text(o, "proxy-protocol"), &s->mode, why);
     e = e ? e : take_binds(o, s, why);
     e = e ? e : take_target(o, s, why);
+    e = e ? e : take_maps(o, s, why);
     e = e ? e : take_admin(o, s, why);
     e = e ? e : check_labels(o, why);
     e = e ? e : take_tls(o, s, why);

@@ -17,9 +17,10 @@ struct proxy_settings {
     const struct options *options; // owns all texts below
 
     struct mode mode;
-    struct addr binds[MODE_LISTENERS]; // of the mode's listeners, in their order
-    struct hostport target;            // proxy-host:proxy-port
-    struct addr admin;                 // not set: off
+    struct addr binds[MODE_LISTENERS];       // of the mode's listeners, in their order
+    struct hostport target;                  // proxy-host:proxy-port
+    struct hostport targets[MODE_LISTENERS]; // of those listeners that have a fixed one
+    struct addr admin;                       // not set: off
     size_t head_max;
     unsigned workers;
     uint32_t user;

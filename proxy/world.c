@@ -15,6 +15,7 @@
 
 #include "proxy/admin.h"
 #include "proxy/emit/emitter.h"
+#include "proxy/map.h"
 #include "proxy/privs.h"
 #include "proxy/ready.h"
 #include "proxy/spool.h"
@@ -155,9 +156,9 @@ static int open_listeners(struct world *w, char why[WHY_MAX])
         l->direction = m->direction;
         l->front = m->front;
         l->front_conf = (struct front_conf){
-            .fixed_target = m->fixed_target, .target = s->target, .head_max = s->head_max};
+            .fixed_target = m->fixed_target, .target = s->targets[i], .head_max = s->head_max};
         if (m->fixed_target)
-            hostport_text(&s->target, l->target);
+            hostport_text(&s->targets[i], l->target);
         l->secure = secrets_way(w->secrets, m->direction);
         l->bound = s->binds[i];
         l->max = s->max_flows;
@@ -267,11 +268,32 @@ static int make_loop(struct world *w)
     return e;
 }
 
+// The maps as they were given, with the ports that were bound.
+static int take_maps(const struct world *w, struct ready *r)
+{
+    int e = 0;
+    for (size_t i = 0; i < w->settings->mode.count && !e; i++) {
+        if (!w->settings->mode.listeners[i].mapped)
+            continue;
+        const char *text = options_nth(w->options, "map", r->maps);
+        e = map_text(text, &w->listeners[i].bound, r->map[r->maps], sizeof r->map[0]);
+        r->maps++;
+        log_info("maps %s", r->map[r->maps - 1]);
+    }
+    return e;
+}
+
 static int tell_ready(struct world *w, char why[WHY_MAX])
 {
     struct ready r = {.admin = w->admin ? &w->admin_bound : NULL};
+    if (take_maps(w, &r)) {
+        snprintf(why, WHY_MAX, "map: too long");
+        return E_LIMIT;
+    }
     char in[ADDR_TEXT], out[ADDR_TEXT], admin[ADDR_TEXT] = "off";
     for (size_t i = 0; i < w->settings->mode.count; i++) {
+        if (w->settings->mode.listeners[i].mapped)
+            continue;
         if (w->listeners[i].direction == INBOUND)
             r.in = &w->listeners[i].bound;
         else

@@ -48,8 +48,8 @@ static const struct {
      "browsers take localhost out themselves: Chromium records it with "
      "--proxy-bypass-list='<-loopback>', Firefox with network.proxy.allow_hijacking_localhost"},
     {" psql mysql mariadb redis-cli mongosh sqlite3 ",
-     "it speaks no HTTP, so that it asks no HTTP proxy: tapedeck run --proxy-type reverse "
-     "--proxy-protocol tcp stands before the server instead"},
+     "it speaks no HTTP, so that it asks no HTTP proxy: --sidecar map=PORT=HOST:PORT makes a port "
+     "that stands for its server"},
 };
 
 static const char other_text[] =

@@ -86,6 +86,34 @@ static void keep_port(struct child *proxy, const json_t *ready, const char *key,
         log_warn("a restart may choose another port option=%s", option);
 }
 
+// The same for maps, which may have come from elsewhere than the command line: the n-th stays the
+// n-th.
+static void keep_maps(struct child *proxy, const json_t *ready)
+{
+    const json_t *maps = json_object_get(ready, "maps");
+    int at = 1, e = 0;
+    for (size_t i = 0; i < json_array_size(maps) && !e; i++) {
+        const char *text = json_string_value(json_array_get(maps, i));
+        if (!text)
+            return;
+        while (at < proxy->argc && strncmp(proxy->argv[at], "--map=", 6) != 0)
+            at++;
+        if (at == proxy->argc) {
+            e = child_arg(proxy, "--map=%s", text);
+        } else {
+            char *new = NULL;
+            e = asprintf(&new, "--map=%s", text) < 0 ? E_NOMEM : 0;
+            if (!e) {
+                free(proxy->argv[at]);
+                proxy->argv[at] = new;
+            }
+        }
+        at++;
+    }
+    if (e)
+        log_warn("a restart may choose other ports option=map");
+}
+
 // Writes our own ready file from what the proxy said, with the pids of this moment.
 static void tell_ready(struct loop *l)
 {
@@ -95,6 +123,8 @@ static void tell_ready(struct loop *l)
     json_object_set(all, "in", json_object_get(proxy, "in"));
     json_object_set(all, "out", json_object_get(proxy, "out"));
     json_object_set(all, "admin", json_object_get(proxy, "admin"));
+    if (json_object_get(proxy, "maps"))
+        json_object_set(all, "maps", json_object_get(proxy, "maps"));
     json_object_set_new(all, "supervisor", json_integer(getpid()));
     json_object_set_new(all, "proxy", json_integer(s->proxy.pid));
     json_object_set_new(all, "recorder", json_integer(s->recorder.pid));
@@ -135,6 +165,7 @@ static void look_for_ready(struct loop *l)
         proxy->was_ready = true;
         keep_port(proxy, ready, "in", "proxy-in-port");
         keep_port(proxy, ready, "out", "proxy-out-port");
+        keep_maps(proxy, ready);
         const char *admin = json_string_value(json_object_get(ready, "admin"));
         if (admin && child_set_arg(proxy, "admin-listen", admin) != 0)
             log_warn("a restart may choose another port option=admin-listen");
