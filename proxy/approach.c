@@ -110,6 +110,7 @@ const struct hostport *flow_target_of(const struct flow *f)
 void flow_redial(struct flow *f, enum flow_reason reason, const char *detail)
 {
     struct flow_env *env = f->env;
+    secure_end(f, detail);
     flow_tap_close(f, reason, detail);
     env->kept -= buf_len(&f->server.out) + buf_len(&f->heard);
     side_clear(&f->server);
@@ -295,17 +296,16 @@ static struct view undelivered(const struct flow *f)
     return f->busy ? f->env->input : buf_view(&f->held);
 }
 
-static void dial_failed(struct flow *f, const struct upstream_result *r)
+void flow_no_upstream(struct flow *f, enum flow_reason reason, int error, const char *detail)
 {
     struct view request = undelivered(f);
-    stat_add(&f->env->stats->dials_failed, 1);
     flow_tap_open(f, hint_for(f, true));
     if (flow_is_exchange(f))
         tap_since(&f->tap, f->begun_us);
     if (request.n > 0)
         tap_feed(&f->tap, C2S, request, flow_env_wall(f->env));
-    flow_answer(f, r->error, r->detail);
-    flow_fail(f, dial_reason(r->error), r->detail);
+    flow_answer(f, error, detail);
+    flow_fail(f, reason, detail);
 }
 
 void flow_go_on(struct flow *f)
@@ -320,7 +320,7 @@ void flow_go_on(struct flow *f)
 // The server is there: straight on, or first TLS with it, or a look at what the client says.
 static void connected(struct flow *f)
 {
-    if (f->secure) { // dialled again, to pass
+    if (secure_passes(f)) {
         secure_clear(f);
         flow_go_on(f);
     } else if (secure_follows(f)) {
@@ -342,7 +342,8 @@ void flow_upstream_done(struct flow *f, const struct upstream_result *r)
     f->facts.dial_us = env->now - f->dial_us;
     f->facts.dns_us = r->dns_us;
     if (r->error) {
-        dial_failed(f, r);
+        stat_add(&env->stats->dials_failed, 1);
+        flow_no_upstream(f, dial_reason(r->error), r->error, r->detail);
     } else {
         io_move(&f->server.io, r->io, env->base, &relay_server_io);
         f->facts.server = r->server;

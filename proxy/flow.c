@@ -246,7 +246,9 @@ void flow_tap_open(struct flow *f, const struct decoder_ops *hint)
     f->facts.front = f->front ? f->front->name : "socks";
     f->sinks = f->env->sinks;
     f->sinks->users++;
+    f->facts.secured = f->client.tls != NULL;
     tap_open(&f->tap, &f->sinks->tap, &f->facts, hint, flow_env_wall(f->env));
+    secure_tell(f);
 }
 
 void flow_tap_close(struct flow *f, enum flow_reason reason, const char *detail)
@@ -268,6 +270,7 @@ void flow_fail(struct flow *f, enum flow_reason reason, const char *detail)
     if (f->dial)
         env->upstream->ops->cancel(env->upstream, f);
     f->dial = NULL;
+    secure_end(f, detail ? detail : reasons[reason].text);
     flow_tap_close(f, reason, detail);
     wheel_clear(&f->deadline);
     if (!f->busy) {

@@ -104,7 +104,7 @@ struct flow {
     struct tap tap;
     struct flow_facts facts;
     struct flow_sinks *sinks; // of the open tap
-    struct secure *secure;    // in PEEK and SECURE, or dialled again to pass
+    struct secure *secure;    // from PEEK on, unless all passes; or NULL
     uint64_t id;
     int64_t accepted_us, dial_us; // monotonic: accepted, began to dial
     int64_t rested_us;            // when the last exchange was over

@@ -46,6 +46,9 @@ void flow_lose_upstream(struct flow *f, enum flow_reason reason);
 
 // To where the flow was dialled last.
 const struct hostport *flow_target_of(const struct flow *f);
+// There is none for the exchange at hand, for that reason: it is captured as far as it came, the
+// client is told, and the flow ends.
+void flow_no_upstream(struct flow *f, enum flow_reason reason, int error, const char *detail);
 // Behind PEEK and SECURE, with the dial behind it: the exchange begins.
 void flow_go_on(struct flow *f);
 // Away from this server, for that reason, and to the same target again.

@@ -3,6 +3,7 @@
 
 #include "proto/base/log.h"
 #include "proxy/flow_in.h"
+#include "proxy/tls/certificate.h"
 #include "proxy/tls/certs.h"
 #include "proxy/tls/context.h"
 #include "proxy/tls/forge.h"
@@ -16,8 +17,10 @@
 #define REFUSAL_US (1 * US_PER_S) // a client that ends sooner, without a word, refuses our leaf
 
 struct secure {
-    bool dialled; // PEEK stands behind the dial
-    bool passes;  // dialled again, to pass
+    bool dialled;     // PEEK stands behind the dial
+    bool passes;      // dialled again, to pass
+    const char *mode; // as record.proto has it; NULL: that is not known yet
+    char why[WHY_MAX];
     struct client_hello hello;
     char host[HOST_MAX + 1]; // what the client wants to reach: SNI, or the target's host
     unsigned port;
@@ -77,22 +80,50 @@ static void count_passed(struct flow *f, unsigned cause)
 
 // ---- what is told
 
-static void tell(struct flow *f, const char *mode)
+static void note(struct secure *x, const char *mode, const char *why)
 {
-    const struct client_hello *hello = &f->secure->hello;
-    struct tls_facts_of of = {.version = "", .cipher = "", .alpn = ""};
+    x->mode = mode;
+    snprintf(x->why, sizeof x->why, "%s", why);
+}
+
+void secure_tell(struct flow *f)
+{
+    const struct secure *x = f->secure;
+    struct tls_facts_of server = {.version = "", .cipher = "", .alpn = ""}, client = server;
+    if (!x || !x->mode)
+        return;
+    if (f->server.tls)
+        tls_engine_facts(f->server.tls, &server);
+    if (f->client.tls)
+        tls_engine_facts(f->client.tls, &client);
+    bool own = f->listener->secure == SECURE_TERMINATE;
+    const char *wrong = own ? client.verify : server.verify;
     struct tls_facts facts = {.at_us = f->begun_us,
-                              .sni = hello->sni,
-                              .alpn_offered = hello->alpn,
-                              .versions_offered = hello->versions,
-                              .mode = mode};
-    if (f->server.tls || f->client.tls)
-        tls_engine_facts(f->server.tls ? f->server.tls : f->client.tls, &of);
-    facts.version = of.version;
-    facts.cipher = of.cipher;
-    facts.alpn = of.alpn;
-    if (f->tap.open)
-        tap_tls(&f->tap, &facts);
+                              .sni = x->hello.sni,
+                              .alpn_offered = x->hello.alpn,
+                              .versions_offered = x->hello.versions,
+                              .version = server.version,
+                              .cipher = server.cipher,
+                              .alpn = f->server.tls ? server.alpn : client.alpn,
+                              .mode = x->mode,
+                              .why = *x->why ? x->why : wrong,
+                              .client_version = client.version,
+                              .client_cipher = client.cipher,
+                              .resumed = server.resumed,
+                              .client_resumed = client.resumed,
+                              .certificate = own ? client.certificate : server.certificate};
+    tap_tls(&f->tap, &facts);
+}
+
+void secure_end(struct flow *f, const char *reason)
+{
+    struct secure *x = f->secure;
+    if (!x || f->tap.open)
+        return;
+    if (f->state == FLOW_SECURE && !x->mode)
+        note(x, "failed", reason);
+    if (f->state == FLOW_SECURE || (f->state == FLOW_PEEK && x->dialled))
+        flow_tap_open(f, NULL);
 }
 
 // ---- the ways out
@@ -112,9 +143,8 @@ static void go_on(struct flow *f)
 // The handshakes are over.
 static void finish(struct flow *f)
 {
-    tell(f, f->listener->secure == SECURE_INTERCEPT ? "intercepted" : "terminated");
+    note(f->secure, f->listener->secure == SECURE_INTERCEPT ? "intercepted" : "terminated", "");
     f->secured_us = f->env->now;
-    secure_clear(f);
     if (!f->server.io.open) {
         flow_set_state(f, FLOW_FRONT);
         flow_expect(f, f->env->limits.head);
@@ -124,6 +154,8 @@ static void finish(struct flow *f)
     flow_go_on(f);
     if (!flow_ended(f) && buf_len(&f->heard) > 0)
         relay_server_came(f, (struct view){0}, 0);
+    if (!flow_ended(f) && f->server.eof)
+        relay_server_came(f, (struct view){0}, E_EOF);
     flow_input(f, (struct view){0});
 }
 
@@ -163,19 +195,22 @@ static void server_failed(struct flow *f, int error)
     bool intercept = f->listener->secure == SECURE_INTERCEPT;
     bool answered = f->client.tls; // with a handshake of ours: too late to pass
     snprintf(why, sizeof why, "%s", why_of(&f->server, error));
-    tell(f, "failed");
+    note(f->secure, "failed", why);
     count(f, &f->server, STATS_TLS_FAILED);
     enum pass_cause cause =
         cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER);
     if (intercept && (!answered || cause == PASS_WANTS_CERT))
         learn(f, f->secure->host, f->secure->port, cause);
-    if (!intercept || answered) {
+    if (!f->blind) {
+        flow_no_upstream(f, FLOW_TLS_SERVER, error && error != E_AGAIN ? error : E_DAMAGED, why);
+    } else if (!intercept || answered) {
         flow_fail(f, FLOW_TLS_SERVER, why);
-        return;
+    } else {
+        count_passed(f, cause);
+        f->secure->passes = true;
+        f->facts.tls_why = tls_pass_cause_text(cause);
+        flow_redial(f, FLOW_TLS_SERVER, why);
     }
-    count_passed(f, cause);
-    f->secure->passes = true;
-    flow_redial(f, FLOW_TLS_SERVER, why);
 }
 
 static void client_failed(struct flow *f, int error)
@@ -183,7 +218,7 @@ static void client_failed(struct flow *f, int error)
     char why[WHY_MAX];
     snprintf(why, sizeof why, "%s", why_of(&f->client, error));
     enum tls_failure failure = f->client.tls ? tls_engine_failure(f->client.tls) : TLS_FAILED_OTHER;
-    tell(f, failure == TLS_FAILED_REFUSED ? "refused" : "failed");
+    note(f->secure, failure == TLS_FAILED_REFUSED ? "refused" : "failed", why);
     count(f, &f->client, STATS_TLS_FAILED);
     if (failure == TLS_FAILED_REFUSED || failure == TLS_FAILED_PROTOCOL)
         learn(f, f->secure->host, f->secure->port, cause_of(failure));
@@ -192,8 +227,6 @@ static void client_failed(struct flow *f, int error)
 
 void secure_broken(struct flow *f, const struct side *s)
 {
-    struct tls_facts_of of;
-    const struct hostport *to = flow_target_of(f);
     if (!s->tls || f->listener->secure != SECURE_INTERCEPT)
         return;
     // In TLS 1.3 a server says that it wants a certificate when we take the handshake to be over.
@@ -203,8 +236,7 @@ void secure_broken(struct flow *f, const struct side *s)
                    f->env->now - f->secured_us < REFUSAL_US;
     if (!wants && !refuses)
         return;
-    tls_engine_facts(s->tls, &of);
-    learn(f, *of.sni ? of.sni : to->host, to->port, wants ? PASS_WANTS_CERT : PASS_REFUSED);
+    learn(f, f->secure->host, f->secure->port, wants ? PASS_WANTS_CERT : PASS_REFUSED);
 }
 
 // ---- the client's handshake
@@ -215,7 +247,8 @@ static int leaf_for(struct flow *f, const struct tls_facts_of *server, struct tl
     const struct secure *x = f->secure;
     if (f->listener->secure == SECURE_INTERCEPT) {
         struct forge_counts counts;
-        int e = tls_forge_leaf(env->forge, x->host, x->hello.sni[0] != 0, server->names,
+        int e = tls_forge_leaf(env->forge, x->host, x->hello.sni[0] != 0,
+                               server->certificate ? server->certificate->names : "",
                                !x->hello.ecdsa_p256, flow_env_wall(f->env), out);
         tls_forge_counts(env->forge, &counts);
         stat_set(&f->env->stats->tls_minted, counts.minted);
@@ -267,7 +300,7 @@ static const char *own_alpn(const struct flow *f, char out[sizeof f->secure->hel
 static void begin_client(struct flow *f)
 {
     const struct secure_env *env = env_of(f);
-    struct tls_facts_of server = {.alpn = "", .names = ""};
+    struct tls_facts_of server = {.alpn = ""};
     struct tls_pair *pair = NULL;
     struct tls_engine *engine = NULL;
     char scope[HOSTPORT_TEXT], alpn[sizeof f->secure->hello.alpn];
@@ -304,7 +337,9 @@ static bool is_answering(const struct flow *f)
 static void server_heard(struct flow *f, struct view bytes, int error)
 {
     enum tls_state state = tls_engine_state(f->server.tls);
-    if (state == TLS_FAILED || (error && error != E_AGAIN))
+    if (error == E_EOF && state >= TLS_OPEN && state <= TLS_ENDED && is_answering(f))
+        f->server.eof = true; // told when it is the client's turn to hear of it
+    else if (state == TLS_FAILED || (error && error != E_AGAIN))
         server_failed(f, error);
     else if (keep(f, &f->heard, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
@@ -349,19 +384,19 @@ static void begin_server(struct flow *f, struct tls_context *context)
 
 bool secure_server(struct flow *f)
 {
+    struct secure *x = f->secure;
     struct tls_facts_of client;
-    const struct hostport *to = flow_target_of(f);
     if (!f->client.tls || !env_of(f)->to_workload)
         return false;
-    f->secure = calloc(1, sizeof *f->secure);
-    if (!f->secure) {
-        flow_fail(f, FLOW_NO_MEMORY, NULL);
-        return true;
-    }
     tls_engine_facts(f->client.tls, &client);
-    f->secure->dialled = true;
-    snprintf(f->secure->host, sizeof f->secure->host, "%s", *client.sni ? client.sni : to->host);
-    f->secure->port = to->port;
+    // The protocol is settled, nothing else is.
+    size_t n = strlen(client.alpn);
+    x->hello.wire[0] = (unsigned char)n;
+    memcpy(x->hello.wire + 1, client.alpn, n);
+    x->hello.wire_n = n > 0 ? n + 1 : 0;
+    x->hello.least = x->hello.most = 0;
+    x->dialled = true;
+    x->mode = NULL;
     flow_set_state(f, FLOW_SECURE);
     flow_expect(f, f->env->limits.handshake);
     begin_server(f, env_of(f)->to_workload);
@@ -369,6 +404,11 @@ bool secure_server(struct flow *f)
 }
 
 // ---- peeking
+
+bool secure_passes(const struct flow *f)
+{
+    return f->secure && f->secure->passes;
+}
 
 static bool passes(struct flow *f)
 {
@@ -378,6 +418,7 @@ static bool passes(struct flow *f)
     if (!odd && !tls_pass_look(env_of(f)->pass, x->host, x->port, f->env->now, &cause))
         return false;
     count_passed(f, odd ? STATS_PASSED_ODD : cause);
+    f->facts.tls_why = odd ? x->hello.odd : tls_pass_cause_text(cause);
     return true;
 }
 

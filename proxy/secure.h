@@ -18,7 +18,8 @@
 //   1. The server's certificate is verified before a client is shown one of ours. Where it does not
 //      hold, the client sees that by itself: it is passed through.
 //   2. A hello is never answered twice: what was read of it goes to exactly one of engine and
-//   relay.
+//      relay.
+//   3. A flow that ends in here leaves a row: its tap is opened for that, if it was not.
 #ifndef TAPEDECK_PROXY_SECURE_H
 #define TAPEDECK_PROXY_SECURE_H
 
@@ -53,7 +54,7 @@ struct secure_env {
     struct tls_certs *pairs; // to show to servers that ask, by host; or NULL
 };
 
-struct secure; // of a flow, from PEEK until RELAY or FRONT
+struct secure; // of a flow, from PEEK on: until it passes, else until it ends
 
 // Whether a flow that was accepted begins in PEEK, and one that was dialled goes on there.
 bool secure_begins(const struct flow *f);
@@ -67,8 +68,14 @@ bool secure_server(struct flow *f);
 // Bytes that were read in PEEK, or content or a want of it in SECURE: as side_read() told. Leaves
 // the state when it is time.
 void secure_heard(struct flow *f, struct side *s, struct view bytes, int error);
+// Whether it was dialled again, to pass.
+bool secure_passes(const struct flow *f);
 // A connection that broke behind its handshakes: what is to be learned of it.
 void secure_broken(struct flow *f, const struct side *s);
+// The flow's tap was opened: it hears what is known of the flow's TLS.
+void secure_tell(struct flow *f);
+// The flow ends, or its server's side does, for that reason.
+void secure_end(struct flow *f, const char *reason);
 void secure_clear(struct flow *f);
 
 #endif

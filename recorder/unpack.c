@@ -216,7 +216,22 @@ static void read_tls(struct reading *r, const Tapedeck__Tls *m, struct store_tls
                             .versions_offered = m->versions_offered,
                             .version = m->version,
                             .cipher = m->cipher,
-                            .alpn = m->alpn};
+                            .alpn = m->alpn,
+                            .why = m->why,
+                            .client_version = m->client_version,
+                            .client_cipher = m->client_cipher,
+                            .resumed = m->resumed,
+                            .client_resumed = m->client_resumed};
+    if (!m->certificate)
+        return;
+    t->has_certificate = true;
+    t->subject = m->certificate->subject;
+    t->issuer = m->certificate->issuer;
+    t->names = m->certificate->names;
+    t->not_before_us = m->certificate->not_before_us;
+    t->not_after_us = m->certificate->not_after_us;
+    t->fingerprint =
+        view_n((const char *)m->certificate->fingerprint.data, m->certificate->fingerprint.len);
 }
 
 // The heads of interim answers, one behind the other.

@@ -107,13 +107,26 @@ CREATE TABLE tls (
     id               INTEGER PRIMARY KEY, -- record key
     flow             INTEGER NOT NULL REFERENCES flow (id) DEFERRABLE INITIALLY DEFERRED,
     at_us            INTEGER NOT NULL,
-    mode             TEXT NOT NULL,       -- opaque: relayed as it was
+    mode             TEXT NOT NULL,       -- opaque: relayed as it was; intercepted, terminated: its content is recorded;
+                                          -- refused: the client did not take our certificate; failed
     sni              TEXT NOT NULL,
     alpn_offered     TEXT NOT NULL,
     versions_offered TEXT NOT NULL,
     version          TEXT NOT NULL,       -- '' when the server did not answer
     cipher           TEXT NOT NULL,
     alpn             TEXT NOT NULL,       -- '' where it is not visible
+    resumed          INTEGER NOT NULL,    -- 1: a session of the server's was taken up
+    client_version   TEXT NOT NULL,       -- of our handshake with the client; '' where there is none
+    client_cipher    TEXT NOT NULL,
+    client_resumed   INTEGER NOT NULL,
+    why              TEXT NOT NULL,       -- opaque: why not intercepted; refused, failed: what was wrong; else what is wrong
+                                          -- with a certificate that was accepted
+    subject          TEXT,                -- of the server's certificate, of the client's where mode is terminated;
+    issuer           TEXT,                -- NULL: none was seen
+    names            TEXT,                -- of DNS and IP, comma-separated
+    not_before_us    INTEGER,
+    not_after_us     INTEGER,
+    fingerprint      BLOB,                -- SHA-256
     sum              INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX tls_flow ON tls (flow);

@@ -171,6 +171,7 @@ SELECT f.id AS id,
        e.filtered AS filtered,
        (SELECT count(*) FROM txn t WHERE t.flow = f.id) AS kept,
        (SELECT l.sni FROM tls l WHERE l.flow = f.id ORDER BY l.id LIMIT 1) AS sni,
+       (SELECT l.mode FROM tls l WHERE l.flow = f.id ORDER BY l.id LIMIT 1) AS tls,
        e.first_speaker AS first_speaker,
        f.carried AS carried,
        f.at_us AS at_us,
@@ -178,6 +179,39 @@ SELECT f.id AS id,
        f.id >> 40 AS stream
 FROM flow f
 LEFT JOIN flow_end e ON e.flow = f.id;
+
+-- TLS by connection: what was recorded of it decrypted, and why not where it was not.
+CREATE VIEW handshakes AS
+SELECT l.id AS id,
+       strftime('%Y-%m-%dT%H:%M:%S', l.at_us / 1000000, 'unixepoch') || printf('.%06dZ', l.at_us % 1000000) AS time,
+       f.direction AS direction,
+       f.client AS client,
+       f.target AS target,
+       l.sni AS sni,
+       l.mode AS mode,
+       l.why AS why,
+       l.version AS version,
+       l.cipher AS cipher,
+       l.alpn AS alpn,
+       l.resumed AS resumed,
+       l.client_version AS client_version,
+       l.client_cipher AS client_cipher,
+       l.client_resumed AS client_resumed,
+       l.versions_offered AS versions_offered,
+       l.alpn_offered AS alpn_offered,
+       l.subject AS subject,
+       l.issuer AS issuer,
+       l.names AS names,
+       date(l.not_before_us / 1000000, 'unixepoch') AS not_before,
+       date(l.not_after_us / 1000000, 'unixepoch') AS not_after,
+       lower(hex(l.fingerprint)) AS fingerprint,
+       e.reason AS reason,
+       e.detail AS detail,
+       l.flow AS flow,
+       l.at_us AS at_us
+FROM tls l
+JOIN flow f ON f.id = l.flow
+LEFT JOIN flow_end e ON e.flow = l.flow;
 
 -- Requests by where they went. An error is an answer of 500 and above, or none where one was due.
 CREATE VIEW endpoints AS

@@ -63,6 +63,12 @@ struct store_flow_end {
 struct store_tls {
     int64_t flow, at_us;
     const char *mode, *sni, *alpn_offered, *versions_offered, *version, *cipher, *alpn;
+    const char *why, *client_version, *client_cipher; // NULL is ""
+    bool resumed, client_resumed;
+    bool has_certificate; // the rest is of it; texts NULL are ""
+    const char *subject, *issuer, *names;
+    int64_t not_before_us, not_after_us;
+    struct view fingerprint;
 };
 struct store_half {
     int end; // MessageEnd of record.proto: 0 absent, 1 complete, 2 cut, 3 until close

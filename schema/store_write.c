@@ -282,6 +282,21 @@ int store_put_flow_end(struct store *s, int64_t key, const struct store_flow_end
     return put_end(s, &r, "adding the end of a flow");
 }
 
+static void put_certificate(struct row *r, const struct store_tls *t)
+{
+    if (!t->has_certificate) {
+        for (int i = 0; i < 6; i++)
+            row_null(r);
+        return;
+    }
+    row_text(r, t->subject ? t->subject : "");
+    row_text(r, t->issuer ? t->issuer : "");
+    row_text(r, t->names ? t->names : "");
+    row_int(r, t->not_before_us);
+    row_int(r, t->not_after_us);
+    row_blob(r, t->fingerprint);
+}
+
 int store_put_tls(struct store *s, int64_t key, const struct store_tls *t)
 {
     struct row r;
@@ -298,6 +313,12 @@ int store_put_tls(struct store *s, int64_t key, const struct store_tls *t)
     row_text(&r, t->version);
     row_text(&r, t->cipher);
     row_text(&r, t->alpn);
+    row_int(&r, t->resumed);
+    row_text(&r, t->client_version ? t->client_version : "");
+    row_text(&r, t->client_cipher ? t->client_cipher : "");
+    row_int(&r, t->client_resumed);
+    row_text(&r, t->why ? t->why : "");
+    put_certificate(&r, t);
     return put_end(s, &r, "adding a TLS handshake");
 }
 

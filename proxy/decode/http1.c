@@ -281,7 +281,7 @@ static void message_begin(struct decode_ctx *ctx, uint64_t n, enum dir dir, stru
     if (dir == C2S) {
         const struct http_header *host = http_head_find(head, VIEW_LIT("host"));
         m.method = head->method;
-        m.scheme = VIEW_LIT("http");
+        m.scheme = ctx->facts->secured ? VIEW_LIT("https") : VIEW_LIT("http");
         if (host)
             m.host = host_of(host->value);
         split_target(&m, head->target);

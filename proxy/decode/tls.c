@@ -1,8 +1,8 @@
-// tls: recognises TLS, and reports what both hellos tell in the clear. The bytes themselves are a
-// raw conversation under the name "tls".
+// tls: recognises TLS, and reports what both hellos tell in the clear, and of TLS 1.2 and before
+// the server's certificate. The bytes themselves are a raw conversation under the name "tls".
 //
-//   C2S:  ClientHello (held until whole) ─→ facts kept ─→ bytes pass to raw
-//   S2C:  ServerHello (held until whole) ─→ sink->tls ──→ bytes pass to raw
+//   C2S:  ClientHello (held until whole) ───────────────→ facts kept ─→ bytes pass to raw
+//   S2C:  ServerHello, Certificate (held until whole) ──→ sink->tls ──→ bytes pass to raw
 //
 // 1. Every byte goes to raw exactly once: a hello when it was read or given up, the rest at once.
 // 2. sink->tls is called at most once: at the server's hello, or when none can come any more.
@@ -10,6 +10,7 @@
 // 4. A client hello that breaks its grammar makes it LOST; an answer that does is a server that
 //    refused, and stays part of the conversation.
 #include "proxy/decode/raw.h"
+#include "proxy/tls/certificate.h"
 #include "proxy/tls/hello.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ struct tls {
 };
 
 static void report(struct tls *t, struct decode_ctx *ctx, const struct client_hello *client,
-                   const struct server_hello *server)
+                   const struct server_hello *server, const struct certificate *certificate)
 {
     if (t->reported)
         return;
@@ -37,6 +38,8 @@ static void report(struct tls *t, struct decode_ctx *ctx, const struct client_he
         .cipher = server ? server->cipher : "",
         .alpn = server ? server->alpn : "",
         .mode = "opaque",
+        .why = ctx->facts->tls_why,
+        .certificate = certificate,
     };
     ctx->sink->ops->tls(ctx->sink, &facts);
     free(t->client);
@@ -83,20 +86,26 @@ static enum decode_verdict client_bytes(struct tls *t, struct decode_ctx *ctx, s
     if (r == 0 && !t->heard[S2C] && (t->client = malloc(sizeof hello)))
         *t->client = hello;
     else
-        report(t, ctx, r == 0 ? &hello : NULL, NULL);
+        report(t, ctx, r == 0 ? &hello : NULL, NULL, NULL);
     return DECODE_MORE;
 }
 
 static void server_bytes(struct tls *t, struct decode_ctx *ctx, struct view in, bool *wait)
 {
     struct server_hello hello;
+    struct certificate certificate;
+    unsigned char memory[HELLO_MAX];
+    struct view der = {0};
     int r = hello_server(in, &hello);
-    *wait = wait_for_more(r, ctx, in);
+    bool clear = r == 0 && strcmp(hello.version, "1.3") != 0;
+    int c = clear ? hello_certificate(in, memory, &der) : E_NOTFOUND;
+    *wait = wait_for_more(r, ctx, in) || wait_for_more(c, ctx, in);
     if (*wait)
         return;
     t->heard[S2C] = true;
+    bool shown = c == 0 && certificate_read_der(der, &certificate) == 0;
     if (t->heard[C2S])
-        report(t, ctx, t->client, r == 0 ? &hello : NULL);
+        report(t, ctx, t->client, r == 0 ? &hello : NULL, shown ? &certificate : NULL);
 }
 
 static enum decode_verdict tls_feed(void *d, struct decode_ctx *ctx, enum dir dir, struct view in,
@@ -123,7 +132,7 @@ static void tls_end(void *d, struct decode_ctx *ctx, enum dir dir)
 {
     struct tls *t = d;
     if (dir == S2C && t->heard[C2S])
-        report(t, ctx, t->client, NULL);
+        report(t, ctx, t->client, NULL, NULL);
     raw_end(&t->raw, ctx, dir);
 }
 
@@ -131,7 +140,7 @@ static void tls_clear(void *d, struct decode_ctx *ctx)
 {
     struct tls *t = d;
     if (t->heard[C2S])
-        report(t, ctx, t->client, NULL);
+        report(t, ctx, t->client, NULL, NULL);
     raw_finish(&t->raw, ctx, ctx->note);
 }
 

@@ -5,6 +5,7 @@
 #include "proto/digest.h"
 #include "proto/record.pb-c.h"
 #include "proxy/emit/pack_impl.h"
+#include "proxy/tls/certificate.h"
 
 #include <assert.h>
 
@@ -151,23 +152,60 @@ size_t pack_flow_close(void *out, const struct pack_flow_close *c)
     return tapedeck__flow_close__pack(&m, out);
 }
 
+#define CLEAN PACK_TEXT_ROOM(PACK_TEXT_MAX)
+
+static char *fit(const char *in, char clean[CLEAN], char shortened[PACK_TEXT_MAX + 1])
+{
+    pack_text(clean, view_n(in, strnlen(in, PACK_TEXT_MAX)));
+    return cut(clean, shortened, PACK_TEXT_MAX);
+}
+
 size_t pack_tls(void *out, uint64_t flow, const struct tls_facts *t)
 {
+    enum { TEXTS_OF_TLS = 13 };
+    static const struct certificate none;
+    const struct certificate *c = t->certificate ? t->certificate : &none;
     Tapedeck__Tls m;
-    const char *in[7] = {t->sni,  t->alpn_offered, t->versions_offered, t->version, t->cipher,
-                         t->alpn, t->mode};
-    char **to[7] = {&m.sni,  &m.alpn_offered, &m.versions_offered, &m.version, &m.cipher,
-                    &m.alpn, &m.mode};
-    char clean[7][PACK_TEXT_ROOM(PACK_TEXT_MAX)], shortened[7][PACK_TEXT_MAX + 1];
+    Tapedeck__Certificate certificate;
+    const struct {
+        const char *in;
+        char **to;
+    } texts[TEXTS_OF_TLS] = {
+        {t->sni, &m.sni},
+        {t->alpn_offered, &m.alpn_offered},
+        {t->versions_offered, &m.versions_offered},
+        {t->version, &m.version},
+        {t->cipher, &m.cipher},
+        {t->alpn, &m.alpn},
+        {t->mode, &m.mode},
+        {t->why ? t->why : "", &m.why},
+        {t->client_version ? t->client_version : "", &m.client_version},
+        {t->client_cipher ? t->client_cipher : "", &m.client_cipher},
+        {c->subject, &certificate.subject},
+        {c->issuer, &certificate.issuer},
+        {c->names, &certificate.names},
+    };
+    char clean[TEXTS_OF_TLS][CLEAN], shortened[TEXTS_OF_TLS][PACK_TEXT_MAX + 1];
 
     tapedeck__tls__init(&m);
+    tapedeck__certificate__init(&certificate);
     m.flow = flow;
     m.at_us = t->at_us;
-    for (int i = 0; i < 7; i++) {
-        pack_text(clean[i], view_n(in[i], strnlen(in[i], PACK_TEXT_MAX)));
-        *to[i] = cut(clean[i], shortened[i], PACK_TEXT_MAX);
+    m.resumed = t->resumed;
+    m.client_resumed = t->client_resumed;
+    for (int i = 0; i < TEXTS_OF_TLS; i++)
+        *texts[i].to = fit(texts[i].in, clean[i], shortened[i]);
+    if (t->certificate) {
+        certificate.not_before_us = c->not_before_us;
+        certificate.not_after_us = c->not_after_us;
+        certificate.fingerprint =
+            bytes(view_n((const char *)c->fingerprint, sizeof c->fingerprint));
+        m.certificate = &certificate;
     }
-    _Static_assert(2 * NUMBER + 7 * (LENGTH + PACK_TEXT_MAX) <= PACK_TLS_MAX, "a Tls fits");
+    _Static_assert(6 * NUMBER + TEXTS_OF_TLS * (LENGTH + PACK_TEXT_MAX) + 2 * LENGTH +
+                           sizeof none.fingerprint <=
+                       PACK_TLS_MAX,
+                   "a Tls fits");
     return tapedeck__tls__pack(&m, out);
 }
 

@@ -38,6 +38,8 @@ struct flow_facts {
     const char *front; // static
     struct addr client, local, original, server, server_local;
     const char *requested, *target; // never NULL
+    bool secured;                   // what the client says came out of TLS that ended with us
+    const char *tls_why; // that TLS is relayed as it is, static; NULL: nobody thought otherwise
     int64_t dial_us, dns_us;
 };
 
@@ -48,9 +50,18 @@ struct flow_totals {
     int first_speaker;           // 0 nobody, 1 client, 2 server
 };
 
-struct tls_facts { // texts are "" where unknown
+struct certificate; // proxy/tls/certificate.h
+
+struct tls_facts { // texts are "" where unknown, unless they may be NULL
     int64_t at_us;
-    const char *sni, *alpn_offered, *versions_offered, *version, *cipher, *alpn, *mode;
+    const char *sni, *alpn_offered, *versions_offered; // by the client
+    const char *version, *cipher, *alpn;               // chosen by the server
+    const char *mode;                                  // as in record.proto
+    const char *why;                                   // of the mode; NULL: as was asked for
+    const char *client_version, *client_cipher;        // in our handshake with the client, or NULL
+    bool resumed, client_resumed;                      // that with the server, that with the client
+    const struct certificate *certificate; // the server's, or that of a client which we asked for
+                                           // one; NULL: none was seen
 };
 
 struct sink_msg {

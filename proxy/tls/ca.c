@@ -6,6 +6,7 @@
 #include "proxy/tls/ca_impl.h"
 
 #include "proto/base/clock.h"
+#include "proxy/tls/certificate_impl.h"
 #include "proxy/tls/pem_impl.h"
 
 #include <openssl/core_names.h>
@@ -41,7 +42,7 @@ static int check_kind(const struct tls_ca *ca, const char *path, char why[WHY_MA
 static int check_cert(const struct tls_ca *ca, const char *path, char why[WHY_MAX])
 {
     char text[CLOCK_TEXT];
-    int64_t now = clock_wall_us(), from = pem_time_us(X509_get0_notBefore(ca->cert));
+    int64_t now = clock_wall_us(), from = certificate_time_us(X509_get0_notBefore(ca->cert));
     // 1: by basicConstraints, and keyUsage does not forbid it; others stand for what was once done.
     if (X509_check_ca(ca->cert) != 1) {
         snprintf(why, WHY_MAX,
@@ -93,7 +94,7 @@ int tls_ca_load(struct tls_ca **out, const char *cert, const char *key, char why
     int e = pem_certs(&ca->cert, &rest, cert, why);
     if (e)
         goto out;
-    ca->not_after_us = pem_time_us(X509_get0_notAfter(ca->cert));
+    ca->not_after_us = certificate_time_us(X509_get0_notAfter(ca->cert));
     e = check_cert(ca, cert, why);
     if (!e && key)
         e = pem_key(&ca->key, key, CA_KEY_CLOSED, why);
@@ -176,9 +177,9 @@ void tls_ca_facts(const struct tls_ca *ca, struct ca_facts *out)
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
     unsigned n = 0;
-    *out = (struct ca_facts){.not_before_us = pem_time_us(X509_get0_notBefore(ca->cert)),
+    *out = (struct ca_facts){.not_before_us = certificate_time_us(X509_get0_notBefore(ca->cert)),
                              .not_after_us = ca->not_after_us};
-    pem_name_text(X509_get_subject_name(ca->cert), out->subject, sizeof out->subject);
+    certificate_name(X509_get_subject_name(ca->cert), out->subject, sizeof out->subject);
     pem_key_text(X509_get0_pubkey(ca->cert), out->key, sizeof out->key);
     if (X509_digest(ca->cert, EVP_sha256(), hash, &n) != 1)
         n = 0;

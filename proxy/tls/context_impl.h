@@ -2,13 +2,11 @@
 #ifndef TAPEDECK_PROXY_TLS_CONTEXT_IMPL_H
 #define TAPEDECK_PROXY_TLS_CONTEXT_IMPL_H
 
+#include "proxy/tls/certificate.h"
 #include "proxy/tls/context.h"
 #include "proxy/tls/sessions.h"
 
 #include <openssl/ssl.h>
-
-#define TEXT_NAME  512  // bytes of a subject or issuer that is shown; longer ones are cut
-#define TEXT_NAMES 2048 // of a certificate's names; those that do not fit are left off
 
 struct tls_context {
     SSL_CTX *ssl;
@@ -21,7 +19,8 @@ struct tls_context {
     unsigned char alpn[TLS_ALPN_MAX];
     size_t alpn_n; // wire form; towards clients
     struct {       // what tls_engine_facts() lends
-        char alpn[256], subject[TEXT_NAME], issuer[TEXT_NAME], names[TEXT_NAMES];
+        char alpn[256];
+        struct certificate certificate;
     } text;
 };
 

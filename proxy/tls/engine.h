@@ -28,6 +28,7 @@
 #define TLS_NAME_MAX 255          // of a host's name
 #define TLS_ALPN_MAX 256          // bytes of a list of protocols as the wire has it (RFC 7301 3.1)
 
+struct certificate; // certificate.h
 struct tls_engine;
 struct tls_context; // context.h
 struct tls_pair;    // pair.h: a certificate with its chain and key
@@ -48,14 +49,11 @@ enum tls_failure {
 // What there is to know of an open connection, for the capture. Loans until the next call for any
 // engine of the context.
 struct tls_facts_of {
-    const char *version;                  // "1.2", "1.3"
-    const char *cipher;                   // IANA name
-    const char *alpn;                     // chosen; "" none
-    const char *sni;                      // asked for; "" none
-    const char *subject, *issuer, *names; // of the peer's certificate, RFC 2253; names: comma-
-                                          // separated DNS and IP; "" without
-    int64_t not_before_us, not_after_us;  // of it; 0 without
-    unsigned char fingerprint[32];        // its SHA-256; zeros without
+    const char *version;                   // "1.2", "1.3"
+    const char *cipher;                    // IANA name
+    const char *alpn;                      // chosen; "" none
+    const char *sni;                       // asked for; "" none
+    const struct certificate *certificate; // the peer's; NULL without
     bool resumed;
     bool wants_cert;    // of a server: it asked for a client's certificate and got none. It may do
                         // without; in TLS 1.3 its refusal comes when the state is TLS_OPEN already

@@ -46,9 +46,4 @@ void tls_engine_heard(int write, int version, int type, const void *p, size_t n,
                       void *arg);                        // engine_fail.c
 int tls_engine_verify(X509_STORE_CTX *store, void *arg); // engine_verify.c
 
-// engine_facts.c: RFC 2253, and "a.example,10.0.0.1"; cut to n bytes with NUL; "" where there is
-// no memory.
-void tls_text_name(const X509_NAME *name, char *out, size_t n);
-void tls_text_names(const X509 *cert, char *out, size_t n);
-
 #endif

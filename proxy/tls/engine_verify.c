@@ -5,6 +5,7 @@
 // It stands in for OpenSSL's own verification (which would look in any case): once a full
 // handshake; a resumed session brings the verdict of its first one along.
 #include "proto/base/options.h"
+#include "proxy/tls/certificate_impl.h"
 #include "proxy/tls/engine_impl.h"
 
 #include <openssl/err.h>
@@ -28,9 +29,9 @@ static char *explain(X509_STORE_CTX *store, int err)
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
     const char *what = X509_verify_cert_error_string(err);
     if (cert) {
-        tls_text_name(X509_get_subject_name(cert), subject, sizeof subject);
-        tls_text_name(X509_get_issuer_name(cert), issuer, sizeof issuer);
-        tls_text_names(cert, names, sizeof names);
+        certificate_name(X509_get_subject_name(cert), subject, sizeof subject);
+        certificate_name(X509_get_issuer_name(cert), issuer, sizeof issuer);
+        certificate_names(cert, names, sizeof names);
     }
     if (is_about_names(err) && *names)
         snprintf(text, sizeof text, "%s: %s, which is for %s", what, subject, names);

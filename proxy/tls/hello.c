@@ -25,6 +25,7 @@ enum {
     MESSAGE_HEAD = 4,
     CLIENT_HELLO = 1,
     SERVER_HELLO = 2,
+    CERTIFICATE = 11,
     RANDOM = 32,
     SESSION_ID_MAX = 32,
     EXT_SNI = 0,
@@ -451,4 +452,52 @@ int hello_server(struct view in, struct server_hello *out)
     memset(out, 0, sizeof *out);
     int r = message_find(in, SERVER_HELLO, memory, &message);
     return r ? r : read_server(message, out);
+}
+
+// Handshake bytes [from, from + n) of the records in in. 0, E_AGAIN, E_SYNTAX, E_LIMIT.
+static int gather(struct view in, size_t from, size_t n, unsigned char *memory)
+{
+    size_t at = 0;
+    for (unsigned records = 0; at < from + n; records++) {
+        struct view piece;
+        int r = records < HELLO_RECORDS_MAX ? fragment_next(&in, &piece) : E_LIMIT;
+        if (r)
+            return r;
+        size_t skip = at < from ? from - at : 0;
+        at += piece.n;
+        if (skip >= piece.n)
+            continue;
+        piece = view_from(piece, skip);
+        size_t have = at - piece.n - from;
+        memcpy(memory + have, piece.p, piece.n < n - have ? piece.n : n - have);
+    }
+    return 0;
+}
+
+int hello_certificate(struct view in, unsigned char memory[HELLO_MAX], struct view *out)
+{
+    size_t hello;
+    unsigned char head[MESSAGE_HEAD];
+    int r = message_size(in, SERVER_HELLO, &hello);
+    if (r == 0)
+        r = gather(in, hello, sizeof head, head);
+    if (r == E_SYNTAX) // no handshake, but what ends one, or what is encrypted
+        return E_NOTFOUND;
+    if (r)
+        return r;
+    if (head[0] != CERTIFICATE)
+        return E_NOTFOUND;
+    size_t size = (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+    if (size > HELLO_MAX)
+        return E_LIMIT;
+    r = gather(in, hello + MESSAGE_HEAD, size, memory);
+    if (r)
+        return r;
+    struct cursor message = {memory, size, false};
+    struct cursor list = take_vector(&message, 3);
+    struct cursor first = take_vector(&list, 3);
+    if (first.bad || first.n == 0)
+        return E_SYNTAX;
+    *out = view_n((const char *)first.p, first.n);
+    return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "proto/base/addr.h"
 #include "proto/base/clock.h"
+#include "proxy/tls/certificate_impl.h"
 #include "proxy/tls/pem_impl.h"
 
 #include <openssl/err.h>
@@ -64,7 +65,7 @@ static void names_text(X509 *cert, char out[NAMES_SHOWN])
 static void describe(struct tls_pair *p)
 {
     char subject[128], names[NAMES_SHOWN], until[CLOCK_TEXT];
-    pem_name_text(X509_get_subject_name(p->cert), subject, sizeof subject);
+    certificate_name(X509_get_subject_name(p->cert), subject, sizeof subject);
     names_text(p->cert, names);
     clock_format(p->not_after_us, until);
     snprintf(p->text, sizeof p->text, "%s%snames=%s until=%.19sZ", subject, *subject ? " " : "",
@@ -88,7 +89,7 @@ int tls_pair_make(struct tls_pair **out, X509 *cert, STACK_OF(X509) * chain, EVP
     p->cert = cert;
     p->key = key;
     atomic_init(&p->holders, 1);
-    p->not_after_us = pem_time_us(X509_get0_notAfter(cert));
+    p->not_after_us = certificate_time_us(X509_get0_notAfter(cert));
     // OpenSSL reads the extensions at their first use, and keeps that: now, while we are alone.
     (void)X509_check_purpose(cert, -1, 0);
     describe(p);

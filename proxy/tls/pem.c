@@ -238,30 +238,6 @@ int pem_key(EVP_PKEY **key, const char *path, mode_t closed, char why[WHY_MAX])
     return e;
 }
 
-int64_t pem_time_us(const ASN1_TIME *t)
-{
-    struct tm tm;
-    if (!t || !ASN1_TIME_to_tm(t, &tm)) {
-        ERR_clear_error();
-        return 0;
-    }
-    return (int64_t)timegm(&tm) * US_PER_S;
-}
-
-void pem_name_text(const X509_NAME *n, char *out, size_t size)
-{
-    char *text;
-    *out = 0;
-    BIO *b = BIO_new(BIO_s_mem());
-    if (b && X509_NAME_print_ex(b, n, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
-        long length = BIO_get_mem_data(b, &text);
-        if (length > 0)
-            snprintf(out, size, "%.*s", (int)length, text);
-    }
-    BIO_free(b);
-    ERR_clear_error();
-}
-
 void pem_key_text(const EVP_PKEY *key, char *out, size_t size)
 {
     static const char *const curves[][2] = {

@@ -24,8 +24,6 @@ int pem_key(EVP_PKEY **key, const char *path, mode_t closed, char why[WHY_MAX]) 
 // (NULL: not told) "WHAT: REASON".
 int pem_failed(const char *what, char why[WHY_MAX]);
 
-int64_t pem_time_us(const ASN1_TIME *t);                        // 0 for one that cannot be read
-void pem_name_text(const X509_NAME *n, char *out, size_t size); // RFC 2253, cut at size - 1
 void pem_key_text(const EVP_PKEY *key, char *out, size_t size); // "EC P-256", "RSA 2048"
 
 #endif

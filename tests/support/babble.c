@@ -232,7 +232,14 @@ static void step(struct world *w)
         speak_lost(&p->speak, c & 0x80 ? S2C : C2S, 2 + byte(w) % 3, byte(w));
         break;
     case 4: {
-        struct tls_facts tls = {w->now_us, "sni", "h2", "1.3", "1.3", "", "", "opaque"};
+        struct tls_facts tls = {.at_us = w->now_us,
+                                .sni = "sni",
+                                .alpn_offered = "h2",
+                                .versions_offered = "1.3",
+                                .version = "1.3",
+                                .cipher = "",
+                                .alpn = "",
+                                .mode = "opaque"};
         if (p->speak.flow)
             p->speak.flow->ops->tls(p->speak.flow, &tls);
         break;

@@ -1,6 +1,8 @@
 // sample_standard: the standard capture of sample.h.
 #include "tests/support/sample.h"
 
+#include "proto/base/clock.h"
+
 #include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -240,9 +242,16 @@ static void tunnel(struct sample *s, int64_t *ids)
                             .sni = "secure.test",
                             .alpn_offered = "h2,http/1.1",
                             .versions_offered = "1.3,1.2",
-                            .version = "1.3",
-                            .cipher = "TLS_AES_128_GCM_SHA256",
-                            .alpn = ""};
+                            .version = "1.2",
+                            .cipher = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+                            .alpn = "",
+                            .has_certificate = true,
+                            .subject = "CN=secure.test",
+                            .issuer = "CN=An authority",
+                            .names = "secure.test,10.0.0.1",
+                            .not_before_us = s->now_us - US_PER_S,
+                            .not_after_us = s->now_us + US_PER_S,
+                            .fingerprint = VIEW_LIT("0123456789abcdef0123456789abcdef")};
     if (store_put_tls(s->store, store_key(s->stream, ++s->seq), &tls))
         abort();
     ids[SAMPLE_RAW] = sample_raw(s, talk);

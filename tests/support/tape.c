@@ -1,5 +1,6 @@
 #include "tests/support/tape.h"
 
+#include "proto/base/clock.h"
 #include "proto/digest.h"
 
 #include <stdio.h>
@@ -135,9 +136,16 @@ void tape_tls(struct tape *t, int64_t flow, const char *sni)
                           .sni = sni,
                           .alpn_offered = "h2,http/1.1",
                           .versions_offered = "1.3,1.2",
-                          .version = "1.3",
-                          .cipher = "TLS_AES_128_GCM_SHA256",
-                          .alpn = ""};
+                          .version = "1.2",
+                          .cipher = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+                          .alpn = "",
+                          .has_certificate = true,
+                          .subject = "CN=secure.test",
+                          .issuer = "CN=An authority",
+                          .names = "secure.test,10.0.0.1",
+                          .not_before_us = t->now - US_PER_S,
+                          .not_after_us = t->now + US_PER_S,
+                          .fingerprint = VIEW_LIT("0123456789abcdef0123456789abcdef")};
     end_one(t, own, store_put_tls(t->s, next_key(t), &r), "tls");
 }
 

@@ -336,7 +336,14 @@ static void story(void)
     speak_raw_begin(&t, 2, S2C);
     speak_raw(&t, 2, S2C, speak_bytes(50000, 1));
     speak_txn_end(&t, 2, "");
-    struct tls_facts tls = {STAGE_BEGIN, "sni", "", "", "", "", "", "opaque"};
+    struct tls_facts tls = {.at_us = STAGE_BEGIN,
+                            .sni = "sni",
+                            .alpn_offered = "",
+                            .versions_offered = "",
+                            .version = "",
+                            .cipher = "",
+                            .alpn = "",
+                            .mode = "opaque"};
     if (t.flow)
         t.flow->ops->tls(t.flow, &tls);
     emitter_tick(stage.emitter, t.now_us);

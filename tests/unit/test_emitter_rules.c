@@ -64,7 +64,14 @@ static void test_filter_facts(void **state)
         "pod = 'pod-1' and namespace = ns and not workload and not note",
         "sni = 'example.org'",
     };
-    struct tls_facts tls = {STAGE_BEGIN, "example.org", "", "", "", "", "", "opaque"};
+    struct tls_facts tls = {.at_us = STAGE_BEGIN,
+                            .sni = "example.org",
+                            .alpn_offered = "",
+                            .versions_offered = "",
+                            .version = "",
+                            .cipher = "",
+                            .alpn = "",
+                            .mode = "opaque"};
 
     (void)state;
     stage.conf.identity = &who;
@@ -103,7 +110,14 @@ static void test_filter_facts(void **state)
 // none it knows so.
 static void test_filter_late_sni(void **state)
 {
-    struct tls_facts tls = {STAGE_BEGIN, "example.org", "", "", "", "", "", "opaque"};
+    struct tls_facts tls = {.at_us = STAGE_BEGIN,
+                            .sni = "example.org",
+                            .alpn_offered = "",
+                            .versions_offered = "",
+                            .version = "",
+                            .cipher = "",
+                            .alpn = "",
+                            .mode = "opaque"};
     struct filter *f = stage_filter("sni = 'example.org'");
     struct speak bare;
 
@@ -213,8 +227,14 @@ static void test_lost(void **state)
 
 static void test_tls(void **state)
 {
-    struct tls_facts tls = {STAGE_BEGIN, "sn\x80i", "h2,http/1.1", "1.3", "1.3",
-                            "TLS_AES",   "",        "opaque"};
+    struct tls_facts tls = {.at_us = STAGE_BEGIN,
+                            .sni = "sn\x80i",
+                            .alpn_offered = "h2,http/1.1",
+                            .versions_offered = "1.3",
+                            .version = "1.3",
+                            .cipher = "TLS_AES",
+                            .alpn = "",
+                            .mode = "opaque"};
 
     (void)state;
     stage.speak.flow->ops->tls(stage.speak.flow, &tls);

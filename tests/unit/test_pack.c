@@ -2,6 +2,7 @@
 #include "proto/digest.h"
 #include "proto/record.pb-c.h"
 #include "proxy/emit/pack.h"
+#include "proxy/tls/certificate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -245,13 +246,21 @@ static void test_others(void **state)
     char longest[2000];
     memset(longest, '\xff', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
-    struct tls_facts facts = {-1, longest, longest, longest, longest, longest, longest, longest};
+    struct certificate c = {.not_before_us = -1, .not_after_us = -1};
+    memset(c.subject, '\xff', sizeof c.subject - 1);
+    memset(c.issuer, '\xff', sizeof c.issuer - 1);
+    memset(c.names, '\xff', sizeof c.names - 1);
+    memset(c.fingerprint, '\xff', sizeof c.fingerprint);
+    struct tls_facts facts = {-1,      longest, longest, longest, longest, longest, longest,
+                              longest, longest, longest, longest, true,    true,    &c};
 
     (void)state;
     PACKED(PACK_TLS_MAX, pack_tls(out, UINT64_MAX, &facts));
     Tapedeck__Tls *tls = tapedeck__tls__unpack(NULL, n, out);
     assert_non_null(tls);
     assert_memory_equal(tls->sni, "%FF%FF", 6);
+    assert_memory_equal(tls->certificate->names, "%FF%FF", 6);
+    assert_int_equal(tls->certificate->fingerprint.len, 32);
     tapedeck__tls__free_unpacked(tls, NULL);
     struct pack_loss l = {UINT64_MAX, CAUSE_REDACTION_FAILED,   UINT64_MAX,
                           UINT64_MAX, {UINT64_MAX, UINT64_MAX}, -1,

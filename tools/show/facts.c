@@ -154,20 +154,35 @@ static void flow(const struct term *t, struct store *s, const struct store_query
 
 static void tls(const struct term *t, struct store *s, int64_t flow_id)
 {
-    static const char *const names[] = {NULL,    "SNI ",     "TLS ",         "",
-                                        "ALPN ", "offered ", "ALPN offered "};
+    static const char *const names[] = {
+        "",
+        " (",
+        ", SNI ",
+        ", TLS ",
+        ", ",
+        ", ALPN ",
+        ", offered ",
+        ", ALPN offered ",
+        "; with the client TLS ",
+        ", ",
+        "; certificate of ",
+        " by ",
+        ", until ",
+    };
     struct store_query *q = ask(s,
-                                "SELECT mode, sni, version, cipher, alpn, versions_offered,"
-                                " alpn_offered FROM tls WHERE flow = ?1 ORDER BY id",
+                                "SELECT mode, why, sni, version, cipher, alpn, versions_offered,"
+                                " alpn_offered, client_version, client_cipher, subject, issuer,"
+                                " not_after FROM handshakes WHERE flow = ?1 ORDER BY id",
                                 flow_id);
     while (next(s, q)) {
         label(t, "tls");
-        put(t, store_bytes(q, 0));
-        for (int i = 1; i < 7; i++) {
+        for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
             if (store_bytes(q, i).n == 0)
                 continue;
-            fprintf(t->out, ", %s", names[i]);
+            fputs(names[i], t->out);
             put(t, store_bytes(q, i));
+            if (i == 1)
+                putc(')', t->out);
         }
         putc('\n', t->out);
     }
