@@ -96,6 +96,15 @@ static int open_ca(struct secrets *x, const char *folder, uint32_t owner, char w
     return e == 0 && no_folder ? give(folder, owner, why) : e;
 }
 
+// Secrets that Kubernetes mounts are open to all in the pod as a rule, so that is no refusal.
+static void warn_of_key(const char *option, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && (st.st_mode & S_IRWXO))
+        log_warn("others have access to a key option=\"%s\" file=%s mode=%04o", option, path,
+                 (unsigned)(st.st_mode & 07777));
+}
+
 static int take_ca(struct secrets *x, uint32_t owner, char why[WHY_MAX])
 {
     const struct tls_settings *t = &x->settings->tls;
@@ -103,6 +112,8 @@ static int take_ca(struct secrets *x, uint32_t owner, char why[WHY_MAX])
     int e;
     if (t->ca_cert) {
         e = tls_ca_load(&x->ca, t->ca_cert, t->ca_key, what);
+        if (e == 0)
+            warn_of_key("tls-ca-key", t->ca_key);
         return e ? told(e, "tls-ca-cert, tls-ca-key", what, why) : 0;
     }
     if (!t->ca_dir && (e = tls_ca_home(home, sizeof home)) != 0)
@@ -185,14 +196,10 @@ static int take_clients(struct secrets *x, char why[WHY_MAX])
 
 // ---- pairs
 
-// Secrets that Kubernetes mounts are open to all in the pod as a rule, so that is no refusal.
 static void warn_open(const struct watched *w)
 {
-    struct stat st;
     for (size_t i = 0; i < w->pairs.n; i++)
-        if (stat(w->pairs.files[i].key, &st) == 0 && (st.st_mode & S_IRWXO))
-            log_warn("others have access to a key option=\"%s\" file=%s mode=%04o", w->what,
-                     w->pairs.files[i].key, (unsigned)(st.st_mode & 07777));
+        warn_of_key(w->what, w->pairs.files[i].key);
 }
 
 static int take_pairs(struct watched *w, char why[WHY_MAX])

@@ -82,7 +82,8 @@ static bool set_sent(struct tls_ca *ca, STACK_OF(X509) * rest)
     return true;
 }
 
-int tls_ca_load(struct tls_ca **out, const char *cert, const char *key, char why[WHY_MAX])
+static int load(struct tls_ca **out, const char *cert, const char *key, mode_t closed,
+                char why[WHY_MAX])
 {
     STACK_OF(X509) *rest = NULL;
     struct tls_ca *ca = calloc(1, sizeof *ca);
@@ -97,7 +98,7 @@ int tls_ca_load(struct tls_ca **out, const char *cert, const char *key, char why
     ca->not_after_us = certificate_time_us(X509_get0_notAfter(ca->cert));
     e = check_cert(ca, cert, why);
     if (!e && key)
-        e = pem_key(&ca->key, key, CA_KEY_CLOSED, why);
+        e = pem_key(&ca->key, key, closed, why);
     if (!e && key && X509_check_private_key(ca->cert, ca->key) != 1) {
         snprintf(why, WHY_MAX, "%.200s: the key does not belong to the certificate in %.200s", key,
                  cert);
@@ -114,6 +115,11 @@ out:
     }
     *out = ca;
     return 0;
+}
+
+int tls_ca_load(struct tls_ca **out, const char *cert, const char *key, char why[WHY_MAX])
+{
+    return load(out, cert, key, 0, why);
 }
 
 int tls_ca_open(struct tls_ca **out, const char *folder, bool make, char why[WHY_MAX])
@@ -142,7 +148,7 @@ int tls_ca_open(struct tls_ca **out, const char *folder, bool make, char why[WHY
                  folder);
         return E_DAMAGED;
     }
-    return tls_ca_load(out, cert, key, why);
+    return load(out, cert, key, CA_KEY_CLOSED, why);
 }
 
 void tls_ca_free(struct tls_ca *ca)

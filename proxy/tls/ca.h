@@ -17,7 +17,8 @@ struct tls_ca;
 // E_DAMAGED, E_UNSUPPORTED: unusable, also one that is no CA, has expired, or has a passphrase; why
 // says which file and what is allowed.
 int tls_ca_open(struct tls_ca **out, const char *folder, bool make, char why[WHY_MAX]) MUST_CHECK;
-// Files anywhere. key NULL: the certificate alone, to show and to export; nothing can be signed.
+// Files anywhere, whoever can read them: they are somebody else's, and a mounted secret is open to
+// all as a rule. key NULL: the certificate alone, to show and to export; nothing can be signed.
 int tls_ca_load(struct tls_ca **out, const char *cert, const char *key,
                 char why[WHY_MAX]) MUST_CHECK;
 void tls_ca_free(struct tls_ca *ca); // NULL is fine

@@ -234,6 +234,8 @@ static void test_own(void **state)
         "openssl req -new -key rsa.key -subj /CN=middle -out middle.csr;"
         "openssl x509 -req -in middle.csr -CA ec.crt -CAkey ec.key -CAcreateserial -days 9 "
         "-extfile ext -out m.crt; cat m.crt ec.crt > middle.crt");
+    assert_int_equal(tls_ca_load(&ca, in("ec.crt"), in("open.key"), why), 0); // of a mounted secret
+    tls_ca_free(ca);
     assert_int_equal(tls_ca_load(&ca, in("ec.crt"), in("ec.key"), why), 0);
     assert_int_equal(sk_X509_num(ca->sent), 0);
     tls_ca_free(ca);
@@ -259,9 +261,6 @@ static void test_own(void **state)
     refuse("weak.crt", "weak.key", E_SYNTAX, "its key is RSA 1024");
     refuse("k.crt", "k.key", E_SYNTAX, "its key is EC secp256k1");
     refuse("ec.crt", "locked.key", E_UNSUPPORTED, "locked.key: the key has a passphrase");
-    refuse("ec.crt", "group.key", E_REFUSED,
-           "group.key: the key has mode 0640; group and others may have no access: chmod 0600");
-    refuse("ec.crt", "open.key", E_REFUSED, "open.key: the key has mode 0604");
     refuse("ec.crt", "none.key", E_NOTFOUND, "none.key: No such file");
     refuse("none.crt", NULL, E_NOTFOUND, "none.crt: No such file");
 }
@@ -276,7 +275,8 @@ static void test_folder_refused(void **state)
     tls_ca_free(ca);
     chmod(tmp_path(path, folder, CA_KEY_NAME), 0644);
     assert_int_equal(tls_ca_open(&ca, folder, true, why), E_REFUSED);
-    assert_non_null(strstr(why, CA_KEY_NAME ": the key has mode 0644"));
+    assert_non_null(
+        strstr(why, CA_KEY_NAME ": the key has mode 0644; group and others may have no access"));
     // Neither is a certificate made for such a key.
     unlink(tmp_path(path, folder, CA_CERT_NAME));
     assert_int_equal(tls_ca_open(&ca, folder, true, why), E_REFUSED);
