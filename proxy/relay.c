@@ -76,6 +76,8 @@ void relay_move(struct flow *f, enum dir dir, struct view bytes)
 {
     struct flow_env *env = f->env;
     struct side *to = dir == C2S ? &f->server : &f->client;
+    if (dir == C2S && f->moved[C2S] == 0 && f->secure)
+        secure_spoke(f);
     f->moved[dir] += bytes.n;
     stat_add(&env->stats->bytes[dir], bytes.n);
     if (dir == S2C)

@@ -14,11 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REFUSAL_US (1 * US_PER_S) // a client that ends sooner, without a word, refuses our leaf
+// A client that ends so soon behind its handshake, without a word, refuses our leaf: at once, where
+// others took it, as browsers have connections that they come to do without.
+#define REFUSAL_US        (1 * US_PER_S)
+#define REFUSAL_PROMPT_US (20 * US_PER_MS)
 
 struct secure {
     bool dialled;     // PEEK stands behind the dial
     bool passes;      // dialled again, to pass
+    bool told;        // the tap knows
     const char *mode; // as record.proto has it; NULL: that is not known yet
     char why[WHY_MAX];
     struct client_hello hello;
@@ -86,12 +90,13 @@ static void note(struct secure *x, const char *mode, const char *why)
     snprintf(x->why, sizeof x->why, "%s", why);
 }
 
-void secure_tell(struct flow *f)
+static void tell(struct flow *f)
 {
-    const struct secure *x = f->secure;
+    struct secure *x = f->secure;
     struct tls_facts_of server = {.version = "", .cipher = "", .alpn = ""}, client = server;
-    if (!x || !x->mode)
+    if (!x->mode || x->told)
         return;
+    x->told = true;
     if (f->server.tls)
         tls_engine_facts(f->server.tls, &server);
     if (f->client.tls)
@@ -115,15 +120,37 @@ void secure_tell(struct flow *f)
     tap_tls(&f->tap, &facts);
 }
 
+void secure_tell(struct flow *f)
+{
+    if (!f->secure)
+        return;
+    f->secure->told = false;
+    tell(f);
+}
+
 void secure_end(struct flow *f, const char *reason)
 {
     struct secure *x = f->secure;
-    if (!x || f->tap.open)
+    if (!x)
         return;
     if (f->state == FLOW_SECURE && !x->mode)
         note(x, "failed", reason);
-    if (f->state == FLOW_SECURE || (f->state == FLOW_PEEK && x->dialled))
+    else if (f->tap.open && !x->mode && f->client.tls)
+        note(x, "intercepted", "");
+    if (f->tap.open)
+        tell(f);
+    else if (f->state == FLOW_SECURE || (f->state == FLOW_PEEK && x->dialled))
         flow_tap_open(f, NULL);
+}
+
+void secure_spoke(struct flow *f)
+{
+    struct secure *x = f->secure;
+    if (x->mode || !f->client.tls)
+        return;
+    note(x, "intercepted", "");
+    tell(f);
+    tls_pass_took(env_of(f)->pass, x->host, x->port);
 }
 
 // ---- the ways out
@@ -143,7 +170,8 @@ static void go_on(struct flow *f)
 // The handshakes are over.
 static void finish(struct flow *f)
 {
-    note(f->secure, f->listener->secure == SECURE_INTERCEPT ? "intercepted" : "terminated", "");
+    if (f->listener->secure == SECURE_TERMINATE)
+        note(f->secure, "terminated", "");
     f->secured_us = f->env->now;
     if (!f->server.io.open) {
         flow_set_state(f, FLOW_FRONT);
@@ -199,7 +227,8 @@ static void server_failed(struct flow *f, int error)
     count(f, &f->server, STATS_TLS_FAILED);
     enum pass_cause cause =
         cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER);
-    if (intercept && (!answered || cause == PASS_WANTS_CERT))
+    // Whom this client cannot talk to another may: without a common version, say.
+    if (intercept && cause != PASS_PROTOCOL && (!answered || cause == PASS_WANTS_CERT))
         learn(f, f->secure->host, f->secure->port, cause);
     if (!f->blind) {
         flow_no_upstream(f, FLOW_TLS_SERVER, error && error != E_AGAIN ? error : E_DAMAGED, why);
@@ -225,18 +254,35 @@ static void client_failed(struct flow *f, int error)
     flow_fail(f, FLOW_TLS_CLIENT, why);
 }
 
+// Without a common protocol it would have gone from the server as well.
+static bool lacks_alpn(const struct flow *f)
+{
+    struct tls_facts_of client;
+    const char *offered = f->secure->hello.alpn;
+    tls_engine_facts(f->client.tls, &client);
+    return *offered && !*client.alpn && !strstr(offered, "http/1.1");
+}
+
+static bool refuses(const struct flow *f)
+{
+    const struct secure *x = f->secure;
+    int64_t took = f->env->now - f->secured_us;
+    if (x->mode || f->moved[C2S] > 0 || f->server.eof || took >= REFUSAL_US || lacks_alpn(f))
+        return false;
+    return took < REFUSAL_PROMPT_US || !tls_pass_was_taken(env_of(f)->pass, x->host, x->port);
+}
+
 void secure_broken(struct flow *f, const struct side *s)
 {
     if (!s->tls || f->listener->secure != SECURE_INTERCEPT)
         return;
     // In TLS 1.3 a server says that it wants a certificate when we take the handshake to be over.
-    bool wants = s->is_server && tls_engine_failure(s->tls) == TLS_FAILED_WANTS_CERT;
-    // Some clients look at our certificate when the handshake is over, and go without a word.
-    bool refuses = !s->is_server && s->truncated && f->moved[C2S] == 0 &&
-                   f->env->now - f->secured_us < REFUSAL_US;
-    if (!wants && !refuses)
-        return;
-    learn(f, f->secure->host, f->secure->port, wants ? PASS_WANTS_CERT : PASS_REFUSED);
+    if (s->is_server && tls_engine_failure(s->tls) == TLS_FAILED_WANTS_CERT) {
+        learn(f, f->secure->host, f->secure->port, PASS_WANTS_CERT);
+    } else if (!s->is_server && refuses(f)) {
+        note(f->secure, "refused", "the peer went without a word when the handshake was over");
+        learn(f, f->secure->host, f->secure->port, PASS_REFUSED);
+    }
 }
 
 // ---- the client's handshake

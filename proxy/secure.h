@@ -8,7 +8,7 @@
 //           └─ a hello → SECURE: the server's handshake, with what the client offers
 //                          ├─ done ─→ the client's, with what the server chose ─→ RELAY
 //                          │            └─ fails: learned, the flow ends
-//                          └─ fails: learned; dialled again ────────────────────→ RELAY, opaque
+//                          └─ fails: dialled again ─────────────────────────────→ RELAY, opaque
 //
 //   at accept, where a front reads content:
 //
@@ -20,6 +20,8 @@
 //   2. A hello is never answered twice: what was read of it goes to exactly one of engine and
 //      relay.
 //   3. A flow that ends in here leaves a row: its tap is opened for that, if it was not.
+//   4. Whether a client took our leaf is known when it speaks, or ends: so long its row waits. Some
+//      look at the certificate when the handshake is over, and go without a word.
 #ifndef TAPEDECK_PROXY_SECURE_H
 #define TAPEDECK_PROXY_SECURE_H
 
@@ -70,7 +72,9 @@ bool secure_server(struct flow *f);
 void secure_heard(struct flow *f, struct side *s, struct view bytes, int error);
 // Whether it was dialled again, to pass.
 bool secure_passes(const struct flow *f);
-// A connection that broke behind its handshakes: what is to be learned of it.
+// The client's first content is about to be relayed.
+void secure_spoke(struct flow *f);
+// A connection broke behind its handshakes, or its client ended: what is to be learned of it.
 void secure_broken(struct flow *f, const struct side *s);
 // The flow's tap was opened: it hears what is known of the flow's TLS.
 void secure_tell(struct flow *f);

@@ -7,7 +7,7 @@
 // 1. What is learned while an entry holds changes nothing: connections that were begun before it
 //    fail together, and count once.
 // 2. Entries on trial end before all that hold, so they are the first to go.
-// 3. The lock is taken once a connection, not on the path of its bytes.
+// 3. The lock is taken once or twice a connection, not on the path of its bytes.
 //
 // The list is looked through by a number for each host: a thousand of them are 4 KiB. Elsewhere:
 // whether a failure is one to learn from.
@@ -43,6 +43,7 @@ struct tls_pass {
     size_t n;
     uint32_t keys[PASS_LEARNED_MAX]; // of the hosts and ports below, in the same order
     struct learned *all[PASS_LEARNED_MAX];
+    uint32_t taken[PASS_TAKEN_MAX]; // keys of hosts and ports, each where its lowest bits say
 };
 
 static uint32_t key_of(const char *plain, unsigned port)
@@ -281,6 +282,27 @@ void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pa
     pthread_mutex_lock(&p->lock);
     learn(p, plain, port, cause, now_us);
     pthread_mutex_unlock(&p->lock);
+}
+
+void tls_pass_took(struct tls_pass *p, const char *host, unsigned port)
+{
+    char plain[HOST_MAX + 1];
+    host_plain(view_of(host), plain);
+    uint32_t key = key_of(plain, port);
+    pthread_mutex_lock(&p->lock);
+    p->taken[key % PASS_TAKEN_MAX] = key;
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool tls_pass_was_taken(struct tls_pass *p, const char *host, unsigned port)
+{
+    char plain[HOST_MAX + 1];
+    host_plain(view_of(host), plain);
+    uint32_t key = key_of(plain, port);
+    pthread_mutex_lock(&p->lock);
+    bool taken = key != 0 && p->taken[key % PASS_TAKEN_MAX] == key;
+    pthread_mutex_unlock(&p->lock);
+    return taken;
 }
 
 bool tls_pass_next(struct tls_pass *p, int64_t now_us, size_t *i, struct pass_entry *out)

@@ -16,6 +16,7 @@
 #define PASS_LAST_US     (24 * 3600 * US_PER_S)
 #define PASS_LEARNED_MAX 1024 // the one that ends first goes
 #define PASS_RULES_MAX   256
+#define PASS_TAKEN_MAX   1024 // hosts of which it is known that clients trust us there
 
 enum pass_cause { PASS_RULE, PASS_REFUSED, PASS_UNTRUSTED, PASS_WANTS_CERT, PASS_PROTOCOL };
 
@@ -38,6 +39,11 @@ bool tls_pass_look(struct tls_pass *p, const char *host, unsigned port, int64_t 
 // begun together fail together. Without memory nothing is learned.
 void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
                     int64_t now_us);
+
+// A client took our certificate there, and spoke. Whether one did: collisions may make it
+// forgotten, or another host be taken for it.
+void tls_pass_took(struct tls_pass *p, const char *host, unsigned port);
+bool tls_pass_was_taken(struct tls_pass *p, const char *host, unsigned port);
 
 // For /flows: those that are learned and hold, one after the other; *i 0 at first. One that is
 // learned meanwhile may be missed.

@@ -237,6 +237,28 @@ static void test_listed(void **state)
     tls_pass_free(p);
 }
 
+// Where clients take our certificate: per host and port, and forgotten only for another.
+static void test_taken(void **state)
+{
+    (void)state;
+    struct tls_pass *p = pass_of("");
+    assert_false(tls_pass_was_taken(p, "a.example", 443));
+    assert_false(tls_pass_was_taken(p, "", 0));
+    tls_pass_took(p, "A.example.", 443);
+    assert_true(tls_pass_was_taken(p, "a.example", 443));
+    assert_false(tls_pass_was_taken(p, "a.example", 444));
+    assert_false(tls_pass_was_taken(p, "b.example", 443));
+    char host[32];
+    for (int i = 0; i < 100 * PASS_TAKEN_MAX; i++) {
+        snprintf(host, sizeof host, "h%d.example", i);
+        tls_pass_took(p, host, 443);
+        assert_true(tls_pass_was_taken(p, host, 443));
+    }
+    assert_false(tls_pass_was_taken(p, "a.example", 443));
+    assert_int_equal(looks(p, "a.example", 443, NOW), -1);
+    tls_pass_free(p);
+}
+
 static void test_bounded(void **state)
 {
     struct tls_pass *p = pass_of("");
@@ -335,12 +357,12 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),          cmocka_unit_test(test_bad_rules),
-        cmocka_unit_test(test_many_rules),     cmocka_unit_test(test_learned),
-        cmocka_unit_test(test_growing),        cmocka_unit_test(test_listed),
-        cmocka_unit_test(test_bounded),        cmocka_unit_test(test_other_rules),
-        cmocka_unit_test(test_cause_texts),    cmocka_unit_test(test_long_hosts),
-        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_rules),       cmocka_unit_test(test_bad_rules),
+        cmocka_unit_test(test_many_rules),  cmocka_unit_test(test_learned),
+        cmocka_unit_test(test_growing),     cmocka_unit_test(test_listed),
+        cmocka_unit_test(test_taken),       cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_other_rules), cmocka_unit_test(test_cause_texts),
+        cmocka_unit_test(test_long_hosts),  cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,109 @@
+"""A certificate authority of the tests, what it signs, and servers that show it."""
+import os
+import subprocess
+
+from harness import folder, free_port, listening, need, run, spawn, until
+
+EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+HERE = "DNS:localhost,IP:127.0.0.1"
+
+
+class Authority:
+    """An authority with a database, so that it can revoke. Files are PEM: cert, and crl() on demand."""
+
+    def __init__(self, name="the tests' authority"):
+        need("openssl")
+        self.dir = folder()
+        self.cert, self.key = self._path("ca.crt"), self._path("ca.key")
+        run("openssl", "req", "-x509", *EC, "-nodes", "-days", "3", "-subj", "/CN=" + name, "-keyout", self.key, "-out", self.cert,
+            "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        self.config = self._path("ca.conf")
+        for file, text in (("index.txt", ""), ("serial", "1000\n"), ("crlnumber", "1000\n"), ("ca.conf", f"""
+[ca]
+default_ca = own
+[own]
+database = {self.dir}/index.txt
+serial = {self.dir}/serial
+crlnumber = {self.dir}/crlnumber
+new_certs_dir = {self.dir}
+certificate = {self.cert}
+private_key = {self.key}
+default_md = sha256
+default_days = 2
+default_crl_days = 2
+policy = any
+unique_subject = no
+copy_extensions = none
+[any]
+commonName = supplied
+""")):
+            with open(self._path(file), "w", encoding="ascii") as f:
+                f.write(text)
+        self.count = 0
+
+    def _path(self, name):
+        return os.path.join(self.dir, name)
+
+    def leaf(self, subject="localhost", names=HERE, key=EC, dates=(), usage="serverAuth"):
+        """(certificate, key); dates: options of openssl ca, such as -startdate and -enddate."""
+        self.count += 1
+        cert, private, request, more = (self._path(f"{self.count}.{end}") for end in ("crt", "key", "csr", "ext"))
+        run("openssl", "req", *key, "-nodes", "-subj", "/CN=" + subject, "-keyout", private, "-out", request)
+        with open(more, "w", encoding="ascii") as f:
+            f.write(f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage={usage}\n")
+        run("openssl", "ca", "-batch", "-notext", "-config", self.config, "-in", request, "-out", cert, "-extfile", more, *dates)
+        os.chmod(private, 0o600)
+        return cert, private
+
+    def crl(self, *revoked):
+        """A fresh list of revoked certificates, those given among them."""
+        for cert in revoked:
+            run("openssl", "ca", "-config", self.config, "-revoke", cert)
+        path = self._path("crl.pem")
+        run("openssl", "ca", "-config", self.config, "-gencrl", "-out", path)
+        return path
+
+
+def self_signed(subject="localhost", names=HERE):
+    """(certificate, key) that nobody has signed."""
+    where = folder()
+    cert, key = os.path.join(where, "own.crt"), os.path.join(where, "own.key")
+    run("openssl", "req", "-x509", *EC, "-nodes", "-days", "2", "-subj", "/CN=" + subject, "-keyout", key, "-out", cert, "-addext",
+        "subjectAltName=" + names)
+    return cert, key
+
+
+class TlsNginx:
+    """One nginx, a port for each of sites: name → lines of its server block (certificates, versions)."""
+
+    def __init__(self, root, sites):
+        need("nginx")
+        where = folder()
+        self.ports = {name: free_port() for name in sites}
+        servers = "".join(f"""
+  server {{
+    listen 127.0.0.1:{self.ports[name]} ssl{" http2" if "http2" in name else ""}; root {root};
+    {lines}
+    location = /gzip {{ gzip on; gzip_min_length 1; gzip_types *; try_files /page.html =404; }}
+    location = /moved {{ return 302 /page.html; }}
+  }}""" for name, lines in sites.items())
+        with open(os.path.join(where, "nginx.conf"), "w", encoding="ascii") as f:
+            f.write(f"""
+daemon off; worker_processes 1; pid {where}/pid; error_log {where}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {where}/b; proxy_temp_path {where}/p; fastcgi_temp_path {where}/f;
+  uwsgi_temp_path {where}/u; scgi_temp_path {where}/s; client_max_body_size 0;
+  types {{ text/html html; text/css css; text/javascript js; image/png png; application/json json; }}
+  default_type application/octet-stream; absolute_redirect off;
+  {servers}
+}}
+""")
+        self.log = os.path.join(where, "error.log")
+        self.process = spawn("nginx", "-c", os.path.join(where, "nginx.conf"), "-p", where,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for port in self.ports.values():
+            until("nginx", lambda port=port: listening(port))
+
+    def url(self, site, name="localhost"):
+        return f"https://{name}:{self.ports[site]}"
