@@ -26,7 +26,7 @@ while read -r option; do
   grep -qxF -- "$option" <<<"$known" && continue
   echo "the documents name $option, which no program has"
   bad=1
-done < <(grep -hvE '^ *(\$ )?(curl|python3) ' README.md CONTRIBUTING.md |
+done < <(grep -hvE '^ *(\$ |\| )?(curl|python3|Chromium) ' README.md CONTRIBUTING.md |
   grep -oE -- '(^|[ `(])--[a-z][a-z0-9-]+' | tr -d ' `(' | sort -u)
 [ $bad = 1 ] || echo "options: fine"
 exit $bad
