@@ -46,7 +46,8 @@ static const struct {
      "it takes the variables away: put it in front of tapedeck, as in sudo tapedeck record -- …"},
     {" chromium* chrome google-chrome* firefox* ",
      "browsers take localhost out themselves: Chromium records it with "
-     "--proxy-bypass-list='<-loopback>', Firefox with network.proxy.allow_hijacking_localhost"},
+     "--proxy-server=$HTTPS_PROXY --proxy-bypass-list='<-loopback>', Firefox with "
+     "network.proxy.allow_hijacking_localhost"},
     {" psql mysql mariadb redis-cli mongosh sqlite3 ",
      "it speaks no HTTP, so that it asks no HTTP proxy: --sidecar map=PORT=HOST:PORT makes a port "
      "that stands for its server"},
