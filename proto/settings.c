@@ -275,8 +275,8 @@ const struct option_def settings_table[] = {
      .choices = "1.0|1.1|1.2|1.3",
      .unit = "VERSION",
      .programs = P | X,
-     .sentence = "Least version of TLS that clients are answered in; servers are offered what "
-                 "the client offers."},
+     .sentence = "Least version of TLS that clients are answered in, and servers are "
+                 "offered; a server that has only older ones is passed through."},
 
     // what is kept
     {.name = "capture",

@@ -400,6 +400,7 @@ int secrets_worker(struct secrets *x, struct secure_env **out, char why[WHY_MAX]
     env->pass = x->pass;
     env->own = x->own.certs;
     env->pairs = x->mutual.certs;
+    env->least = x->settings->tls.least;
     int e = x->settings->tls.in ? make_inbound(x, env, why) : 0;
     e = e || !x->settings->tls.out ? e : make_outbound(x, env, why);
     if (e) {

@@ -192,8 +192,8 @@ static void learn(struct flow *f, const char *host, unsigned port, enum pass_cau
     if (f->listener->secure != SECURE_INTERCEPT)
         return;
     tls_pass_learn(env_of(f)->pass, host, port, cause, f->env->now);
-    log_info("tls: passed through from now on host=%s port=%u cause=%s", host, port,
-             tls_pass_cause_text(cause));
+    log_info("tls: passed through from now on host=%s port=%u cause=%s why=\"%s\"", host, port,
+             tls_pass_cause_text(cause), f->secure->why);
 }
 
 static enum pass_cause cause_of(enum tls_failure failure)
@@ -217,16 +217,11 @@ static const char *why_of(const struct side *s, int error)
 }
 
 // With the server there is no TLS of ours. Its client finds out why by itself, where it can.
-static void server_failed(struct flow *f, int error)
+static void give_up_server(struct flow *f, enum pass_cause cause, int error, const char *why)
 {
-    char why[WHY_MAX];
     bool intercept = f->listener->secure == SECURE_INTERCEPT;
     bool answered = f->client.tls; // with a handshake of ours: too late to pass
-    snprintf(why, sizeof why, "%s", why_of(&f->server, error));
     note(f->secure, "failed", why);
-    count(f, &f->server, STATS_TLS_FAILED);
-    enum pass_cause cause =
-        cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER);
     // Whom this client cannot talk to another may: without a common version, say.
     if (intercept && cause != PASS_PROTOCOL && (!answered || cause == PASS_WANTS_CERT))
         learn(f, f->secure->host, f->secure->port, cause);
@@ -235,11 +230,24 @@ static void server_failed(struct flow *f, int error)
     } else if (!intercept || answered) {
         flow_fail(f, FLOW_TLS_SERVER, why);
     } else {
+        if (cause == PASS_PROTOCOL)
+            log_info("tls: passed through host=%s port=%u cause=%s why=\"%s\"", f->secure->host,
+                     f->secure->port, tls_pass_cause_text(cause), why);
         count_passed(f, cause);
         f->secure->passes = true;
         f->facts.tls_why = tls_pass_cause_text(cause);
         flow_redial(f, FLOW_TLS_SERVER, why);
     }
+}
+
+static void server_failed(struct flow *f, int error)
+{
+    char why[WHY_MAX];
+    snprintf(why, sizeof why, "%s", why_of(&f->server, error));
+    count(f, &f->server, STATS_TLS_FAILED);
+    give_up_server(f,
+                   cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER),
+                   error, why);
 }
 
 static void client_failed(struct flow *f, int error)
@@ -278,6 +286,7 @@ void secure_broken(struct flow *f, const struct side *s)
         return;
     // In TLS 1.3 a server says that it wants a certificate when we take the handshake to be over.
     if (s->is_server && tls_engine_failure(s->tls) == TLS_FAILED_WANTS_CERT) {
+        note(f->secure, "failed", tls_engine_why(s->tls));
         learn(f, f->secure->host, f->secure->port, PASS_WANTS_CERT);
     } else if (!s->is_server && refuses(f)) {
         note(f->secure, "refused", "the peer went without a word when the handshake was over");
@@ -380,6 +389,13 @@ static bool is_answering(const struct flow *f)
     return f->client.tls && tls_engine_state(f->client.tls) == TLS_HANDSHAKE;
 }
 
+static bool asks_in_vain(const struct flow *f)
+{
+    struct tls_facts_of server;
+    tls_engine_facts(f->server.tls, &server);
+    return server.wants_cert && f->listener->secure == SECURE_INTERCEPT;
+}
+
 static void server_heard(struct flow *f, struct view bytes, int error)
 {
     enum tls_state state = tls_engine_state(f->server.tls);
@@ -395,6 +411,8 @@ static void server_heard(struct flow *f, struct view bytes, int error)
         count_open(f, &f->server);
         if (f->client.tls)
             finish(f);
+        else if (asks_in_vain(f))
+            give_up_server(f, PASS_WANTS_CERT, 0, "the server asks for a client certificate");
         else
             begin_client(f);
     }
@@ -408,11 +426,14 @@ static void begin_server(struct flow *f, struct tls_context *context)
     char host[HOSTPORT_TEXT];
     size_t got = 0;
     snprintf(host, sizeof host, "%.255s:%u", x->host, x->port);
+    // What a client says it knows may be more than it takes of a server in the end.
+    bool clamp = x->hello.least && x->hello.least < env->least;
+    int least = clamp ? env->least : (int)x->hello.least;
     struct tls_pair *pair = env->pairs ? tls_certs_find(env->pairs, x->host) : NULL;
     struct tls_connect how = {.name = x->host,
                               .host = host,
                               .alpn = view_n((const char *)x->hello.wire, x->hello.wire_n),
-                              .least = x->hello.least,
+                              .least = least,
                               .most = x->hello.most,
                               .pair = pair};
     int e = tls_engine_connect(&engine, context, &how);

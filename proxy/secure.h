@@ -16,7 +16,9 @@
 //           └─ a hello → SECURE: the client's ────→ FRONT … DIAL → SECURE: the server's → RELAY
 //
 //   1. The server's certificate is verified before a client is shown one of ours. Where it does not
-//      hold, the client sees that by itself: it is passed through.
+//      hold, the client sees that by itself: it is passed through. So it is where a server asks for
+//      a certificate that we do not have: it may be that the client has one, and the server's
+//      verdict may come as late as with its answer.
 //   2. A hello is never answered twice: what was read of it goes to exactly one of engine and
 //      relay.
 //   3. A flow that ends in here leaves a row: its tap is opened for that, if it was not.
@@ -54,6 +56,7 @@ struct secure_env {
     struct tls_pass *pass;
     struct tls_certs *own;   // for TERMINATE
     struct tls_certs *pairs; // to show to servers that ask, by host; or NULL
+    int least;               // version of TLS that servers are offered on behalf of clients
 };
 
 struct secure; // of a flow, from PEEK on: until it passes, else until it ends

@@ -100,6 +100,13 @@ static enum tls_failure of_reason(int reason)
     }
 }
 
+static const char *alert_text(int alert)
+{
+    // OpenSSL has no words for it.
+    return alert == SSL_AD_CERTIFICATE_REQUIRED ? "certificate required"
+                                                : SSL_alert_desc_string_long(alert);
+}
+
 static bool is_no_tls(int reason)
 {
     return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST ||
@@ -179,7 +186,7 @@ void tls_engine_fail(struct tls_engine *e)
     } else if (reason >= ALERT_REASON && reason < ALERT_REASON + 256 && e->heard) {
         enum tls_failure failure = of_alert(e);
         put_to_failed(e, failure, E_DAMAGED, "the peer sent alert %d (%s)%s", e->heard,
-                      SSL_alert_desc_string_long(e->heard),
+                      alert_text(e->heard),
                       failure == TLS_FAILED_WANTS_CERT ? ": it wants a client certificate" : "");
     } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && e->verify) {
         put_to_failed(e, TLS_FAILED_TRUST, E_DAMAGED, "%s", e->verify);

@@ -1,6 +1,7 @@
 """A certificate authority of the tests, what it signs, and servers that show it."""
 import os
 import subprocess
+import sys
 
 from harness import folder, free_port, listening, need, run, spawn, until
 
@@ -107,3 +108,46 @@ http {{
 
     def url(self, site, name="localhost"):
         return f"https://{name}:{self.ports[site]}"
+
+
+SERVER = r"""
+import socket, ssl, sys, threading
+cert, key, least, most, clients, must = sys.argv[1:]
+c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+c.set_ciphers("DEFAULT:@SECLEVEL=0")
+c.minimum_version, c.maximum_version = ssl.TLSVersion[least], ssl.TLSVersion[most]
+c.load_cert_chain(cert, key)
+if clients:
+    c.load_verify_locations(clients)
+    c.verify_mode = ssl.VerifyMode[must]
+l = socket.create_server(("127.0.0.1", 0))
+print(l.getsockname()[1], flush=True)
+def serve(s):
+    try:
+        t = c.wrap_socket(s, server_side=True)
+        got = b""
+        while b"\r\n\r\n" not in got:
+            more = t.recv(4096)
+            if not more:
+                return
+            got += more
+        body = b"hello you" if t.getpeercert() else b"hello"
+        t.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
+        t.unwrap()
+    except OSError:
+        pass
+    finally:
+        s.close()
+while True:
+    threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()
+"""
+
+
+class PythonTls:
+    """Python's ssl at its weakest, with a certificate of which anything may be wrong; clients: the authority of clients."""
+
+    def __init__(self, pair, least="TLSv1_2", most="TLSv1_3", clients="",
+                 must="CERT_REQUIRED"):
+        self.process = spawn(sys.executable, "-W", "ignore", "-c", SERVER, *pair, least, most, clients, must,
+                             stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
