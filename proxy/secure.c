@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 // A client that ends so soon behind its handshake, without a word, refuses our leaf: at once, where
 // others took it, as browsers have connections that they come to do without.
@@ -296,20 +297,37 @@ void secure_broken(struct flow *f, const struct side *s)
 
 // ---- the client's handshake
 
-static int leaf_for(struct flow *f, const struct tls_facts_of *server, struct tls_pair **out)
+// A client of a port that stands for a server asks for this host, and means that server.
+static bool means_target(const struct flow *f, const char *sni)
+{
+    return f->listener->secure == SECURE_INTERCEPT && f->listener->front_conf.fixed_target &&
+           (!*sni || strcasecmp(sni, "localhost") == 0);
+}
+
+static int forge_leaf(struct flow *f, const char *names, struct tls_pair **out)
 {
     const struct secure_env *env = env_of(f);
     const struct secure *x = f->secure;
-    if (f->listener->secure == SECURE_INTERCEPT) {
-        struct forge_counts counts;
-        int e = tls_forge_leaf(env->forge, x->host, x->hello.sni[0] != 0,
-                               server->certificate ? server->certificate->names : "",
-                               !x->hello.ecdsa_p256, flow_env_wall(f->env), out);
-        tls_forge_counts(env->forge, &counts);
-        stat_set(&f->env->stats->tls_minted, counts.minted);
-        return e;
+    const char *sni = x->hello.sni, *host = *sni ? sni : x->host;
+    char all[CERTIFICATE_NAMES + 2 * ADDR_TEXT], address[ADDR_TEXT];
+    struct forge_counts counts;
+    if (!*sni && means_target(f, sni)) {
+        snprintf(all, sizeof all, "localhost,%s%s%s", addr_host_text(&f->facts.local, address),
+                 *names ? "," : "", names);
+        names = all;
     }
-    *out = tls_certs_find(env->own, x->hello.sni);
+    int e = tls_forge_leaf(env->forge, host, *sni != 0, names, !x->hello.ecdsa_p256,
+                           flow_env_wall(f->env), out);
+    tls_forge_counts(env->forge, &counts);
+    stat_set(&f->env->stats->tls_minted, counts.minted);
+    return e;
+}
+
+static int leaf_for(struct flow *f, const struct tls_facts_of *server, struct tls_pair **out)
+{
+    if (f->listener->secure == SECURE_INTERCEPT)
+        return forge_leaf(f, server->certificate ? server->certificate->names : "", out);
+    *out = tls_certs_find(env_of(f)->own, f->secure->hello.sni);
     return *out ? 0 : E_NOTFOUND;
 }
 
@@ -494,7 +512,8 @@ static void begin(struct flow *f)
     const struct secure_env *env = env_of(f);
     struct secure *x = f->secure;
     const struct hostport *to = flow_target_of(f);
-    snprintf(x->host, sizeof x->host, "%s", x->hello.sni[0] ? x->hello.sni : to->host);
+    bool by_name = x->hello.sni[0] && !means_target(f, x->hello.sni);
+    snprintf(x->host, sizeof x->host, "%s", by_name ? x->hello.sni : to->host);
     x->port = to->port;
     bool intercept = f->listener->secure == SECURE_INTERCEPT;
     if (intercept && passes(f)) {

@@ -1,14 +1,38 @@
 """--map: a port that stands for one server, for clients that know no proxies; the port stays when the proxy dies."""
 import json
 import os
+import shutil
 import signal
 import socket
 
+from authority import Authority, PythonTls
 from harness import Origin, Sidecar, equal, folder, need, run, until
+
+
+def over_tls():
+    """A client asks for this host and means the server behind the port, whose certificate is held against its own name."""
+    if not shutil.which("openssl"):
+        print("over TLS: passed over, there is no openssl")
+        return
+    authority, own = Authority(), folder()
+    os.chmod(own, 0o700)
+    server = PythonTls(authority.leaf("server", "IP:127.0.0.1"))
+    s = Sidecar("--proxy-type", "forward", "--tls-out", "--tls-ca-dir", own, "--upstream-ca", authority.cert, "--map",
+                f"0=127.0.0.1:{server.port}").start()
+    at = s.ready["maps"][0].split("=")[0].rsplit(":", 1)[1]
+    for host in ("localhost", "127.0.0.1"):
+        r = run("curl", "-sS", "--noproxy", "*", "--cacert", os.path.join(own, "tapedeck-ca.crt"), f"https://{host}:{at}/x")
+        equal(r.stdout, b"hello", host)
+    s.stop()
+    equal(s.rows("SELECT mode, sni FROM handshakes ORDER BY at_us"), [("intercepted", "localhost"), ("intercepted", "")], "handshakes")
+    equal(s.rows("SELECT scheme, host, path FROM http ORDER BY time"),
+          [("https", f"localhost:{at}", "/x"), ("https", f"127.0.0.1:{at}", "/x")], "rows")
+    s.verify()
 
 
 def main():
     need("curl")
+    over_tls()
     origin = Origin()
     spool = folder()
     os.chmod(spool, 0o777)
