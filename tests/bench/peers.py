@@ -22,6 +22,7 @@ NULL, PACKED = "tapedeck-null", "tapedeck-packed"
 PEER = "haproxy-http"
 FORWARD = ["squid", "tinyproxy", "3proxy"]
 TUNNEL = ["haproxy-tcp", "danted", "microsocks", "3proxy"]
+INTERCEPT = ["squid-bump", "sslsplit-S", "mitmdump-w"]
 
 # Runs by their names: who takes part. REPS rounds, forwards and backwards in turn.
 RUNS = {
@@ -36,12 +37,17 @@ RUNS = {
     "W7-up": [SHORT, BLOCK, *TUNNEL],
     "W7-conn": [OURS, *TUNNEL],
     "W10-2000": ["direct", PEER, OURS],
+    "W8-tls": [PEER, OURS, PROXY],
+    "W8-mitm": [OURS, *INTERCEPT],
+    "W8-mitm-hs": [OURS, *INTERCEPT],
+    "W8-mint": [OURS, *INTERCEPT],
     "W11": [PEER, OURS],
+    "W11-mitm": [OURS],
     "REC": [OURS, PACKED, "mitmdump-w"],
     "REC-new": [OURS, PACKED, "mitmdump-w"],
     "REC-close": [OURS],
 } | {f"C{n}": [OURS, PROXY, PEER] for n in CONNECTIONS}
-KIND = {"W6": "fwd", "REC": "rev", "REC-close": "rev", "REC-new": "rev", "W11": "rev"}  # others: all that a run has
+KIND = {"W6": "fwd", "REC": "rev", "REC-close": "rev", "REC-new": "rev", "W11": "rev", "W8-tls": "tls"}  # others: all that a run has
 
 RATED = " ".join(run for run in RUNS if not run.startswith(("REC", "W11")))
 
@@ -56,8 +62,10 @@ PATCHES = [
      ' r_wrk("/json1k-new")),\n    "REC-new": ("recorders: 20,000 transactions of 1 KiB JSON, all different, keep-alive:'
      ' all recorded?", ["rev"], None),\n'
      + "".join(f'    "C{n}": ("HTTP/1.1 keep-alive, {n} connections, 200 B body, reverse", ["rev"],'
-               f' r_wrk("/small", {n})),\n' for n in CONNECTIONS),
-     "W2-new REC-new " + " ".join(f"C{n}" for n in CONNECTIONS)),
+               f' r_wrk("/small", {n})),\n' for n in CONNECTIONS)
+     + '    "W11-mitm": ("memory of idle intercepted connections, after one request each", ["mitm"], None),\n',
+     "W2-new REC-new W11-mitm " + " ".join(f"C{n}" for n in CONNECTIONS)),
+    ('{"W11": row_mem,', '{"W11": row_mem, "W11-mitm": row_mem,', "W11-mitm"),
     ('o = ["--path", "/json1k", "--drain"',
      'o = ["--path", "/json1k-new" if row == "REC-new" else "/json1k", "--drain"', "REC-new"),
     ('"REC": row_rec,', '"REC": row_rec, "REC-new": row_rec,', "REC-new"),
@@ -89,7 +97,7 @@ def row_rate(s, kind, row):
         return proved(s, kind, d, sent)
 ''', RATED),
     ('        d["ops"] = d["held"]\n        return d\n',
-     '        d["ops"] = d["held"]\n        return proved(s, kind, d, [d["held"]])\n', "W11"),
+     '        d["ops"] = d["held"]\n        return proved(s, kind, d, [d["held"]])\n', "W11 W11-mitm"),
     ('for y in ("rate", ', 'for y in ("rec_missing", "rec_verify", "errors", "rate", ', " ".join(RUNS)),
 ]
 

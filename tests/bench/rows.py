@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 
-from peers import BIN, BLOCK, CONNECTIONS, FORWARD, OURS, PACKED, PEER, PROXY, ROOT, SHORT, TUNNEL
+from peers import BIN, BLOCK, CONNECTIONS, FORWARD, INTERCEPT, OURS, PACKED, PEER, PROXY, ROOT, SHORT, TUNNEL
 
 SIZES = [int(n) for n in os.environ.get("BENCH_ROWS", "1000 1000000").split()]
 LOADED = "tapedeck-recorder"  # by alone.py
@@ -145,11 +145,20 @@ ROWS = {
                                 ("W7-up", SHORT, "MB/s from the client, --max-body 4k"),
                                 ("W7-conn", OURS, "connections/s"))] + [
         ("as a plain relay: connections/s ÷ haproxy tcp", ratio("W7-conn", "rate", OURS, "haproxy-tcp", "tcp"), ">=", 0.9)]),
+    "tls": (["W8-tls"], [
+        ("TLS in, TLS out: proxy + recorder CPU a request ÷ haproxy http", ratio("W8-tls", "proxy_us", OURS, PEER), "<=", 1.4)]),
+    "intercept": (["W8-mitm", "W8-mitm-hs", "W8-mint"], [
+        ("kept connections: requests/s ÷ the best that intercepts", to_best("W8-mitm", "rate", INTERCEPT, "mitm", max), ">=", 1.5),
+        ("kept connections: CPU a request ÷ the best that intercepts", to_best("W8-mitm", "proxy_us", INTERCEPT, "mitm", min), "<=", 1),
+        ("new connections/s ÷ the best that intercepts", to_best("W8-mitm-hs", "rate", INTERCEPT, "mitm", max), ">=", 1.5),
+        ("the same, each to another name", to_best("W8-mint", "rate", INTERCEPT, "mitm", max), ">=", 1.5)]),
     "latency": (["W10-2000"], [
         ("added at 2,000 requests/s, p50 ÷ haproxy http's", added("p50_us"), "<=", 1.2),
         ("added at 2,000 requests/s, p99 ÷ haproxy http's", added("p99_us"), "<=", 1.2)]),
     "idle": (["idle"], [("RSS of proxy + recorder, MiB", own("idle", OURS, "rss_kib", 1 / 1024, "MiB"), "<=", 16)]),
     "idle-connections": (["W11"], [("memory of an idle connection, KiB", per_connection, "<=", 2.5)]),
+    "idle-intercepted": (["W11-mitm"], [
+        ("memory of an idle intercepted connection", own("W11-mitm", OURS, "kib_per_conn", 1, "KiB"), "<=", 45)]),
     "recorder": (["recorder"], [
         ("transactions/s alone, 1 KiB bodies, a full sync a batch", own("recorder", LOADED, "rate"), ">=", 40000)]),
     "disk": (["REC", "REC-new"], [
