@@ -106,8 +106,10 @@ struct flow *play_flow(void)
 // Everything happens that can; the dead tell their reason before they go.
 void play_settle(void)
 {
-    while (fake_io_turn())
-        continue;
+    do
+        while (fake_io_turn())
+            continue;
+    while (tls_play_turn());
     for (struct flow *f = play.env.dead.first; f; f = f->next) {
         play.closed = true;
         snprintf(play.reason, sizeof play.reason, "%s", flow_reason_text(f->reason));
@@ -185,8 +187,21 @@ void play_redact(const char *rules)
 // What nobody asked for must not have been said.
 static void check_silence(const char *who, int fd)
 {
-    if (fd >= 0 && tube_view(&peer_of(fd)->heard).n > 0)
-        wrong("%s heard also %s", who, bytes_show(tube_view(&peer_of(fd)->heard)));
+    struct view heard = {0};
+    if (fd >= 0)
+        heard = tls_play_engine(fd) ? tls_play_heard(fd) : tube_view(&peer_of(fd)->heard);
+    if (heard.n > 0)
+        wrong("%s heard also %s", who, bytes_show(heard));
+}
+
+void play_again(void)
+{
+    if (!play.closed)
+        wrong("the flow before is open");
+    check_silence("client", play.client);
+    check_silence("server", play.server);
+    play.client = play.server = -1;
+    play.closed = false;
 }
 
 int play_set_up(const char *path)
@@ -226,6 +241,7 @@ void play_tear_down(void)
         wrong("a flow is still counted as open");
     if (play.sinks.users || held)
         wrong("taps still hold something: users=%zu bytes=%zu", play.sinks.users, held);
+    tls_play_close();
     redact_free(play.redact);
     text_sink_clear(&play.sink);
     peers_clear();

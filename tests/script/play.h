@@ -6,6 +6,7 @@
 #include "proxy/flow.h"
 #include "tests/script/fake_io.h"
 #include "tests/script/text_sink.h"
+#include "tests/script/tls_play.h"
 
 struct play {
     const char *path;
@@ -39,6 +40,7 @@ void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int play_set_up(const char *path); // 0 or E_NOMEM
 void play_tear_down(void);
 void play_begin(void); // the client comes, if it has not
+void play_again(void); // the next one will
 void play_settle(void);
 struct flow *play_flow(void); // NULL: it has ended
 void play_pass_time(int64_t us);

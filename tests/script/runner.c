@@ -26,6 +26,18 @@
 //   kept-max BYTES                  the flow keeps no more than that in its buffers now
 //   txn|tls|lost|flow-open|flow-close KEY=VALUE…   the capture's next line has these values
 //   no-capture                      and has no further line
+//   again                           the flow has ended; from now on another client is spoken of
+//   tls intercept|terminate …       what the listener does: verify=strict|warn|off, pass=RULES; or
+//                                   again (TLS to the workload too), asks, demands (certificates)
+//   client tls …                    it speaks TLS: name=a.example, alpn=h2,http/1.1, version=1.3,
+//                                   trusts=both|scene|other, shows (a certificate)
+//   server tls …                    names=DNS:a.example, by=scene|other, alpn=, version=, asks,
+//                                   demands, no-tickets, ends (in order, right behind its
+//                                   handshake)
+//   client is KEY=VALUE…            its TLS: state, version, alpn, resumed, issuer, why …
+//   client> CLOSE                   close_notify; client< CLOSE: it has heard that
+//   raw client> BYTES…              past its TLS
+//   tls-count NAME N                of handshakes: client-full, server-failed, …, minted
 //
 //   BYTES: "text with \r \n \x00 escapes", hexadecimal pairs, 1000*"text", several of them.
 //
@@ -37,15 +49,24 @@
 #include "tests/script/play.h"
 #include "tests/support/alloc.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LINE_MAX_BYTES 8192
+#define TRIED          60 // of the allocations in a performance with TLS
+
+static bool raw; // what is said goes past the TLS of who says it
+
+static int fd_of(const char *who)
+{
+    return strcmp(who, "client") == 0 ? play.client : play.server;
+}
 
 static struct peer *peer_named(const char *who)
 {
     play_begin();
-    int fd = strcmp(who, "client") == 0 ? play.client : play.server;
+    int fd = fd_of(who);
     if (fd < 0) {
         wrong("there is no %s yet", who);
         return NULL;
@@ -59,29 +80,50 @@ static void says(const char *who, const char *what)
     struct peer *p = peer_named(who);
     if (!p)
         return;
+    int fd = fd_of(who);
     if (strcmp(what, "EOF") == 0)
-        p->says_end = true;
+        (void)tls_play_turn(), p->says_end = true; // behind what was said
     else if (strcmp(what, "RST") == 0)
         p->says_reset = p->gone = true;
+    else if (strcmp(what, "CLOSE") == 0 && tls_play_engine(fd))
+        tls_play_end(fd);
     else if (!bytes_parse(what, &v))
         wrong("not bytes: %s", what);
+    else if (tls_play_engine(fd) && !raw)
+        tls_play_say(fd, v);
     else
         tube_add(&p->to_us, v.p, v.n);
 }
 
-static void hears_bytes(const char *who, struct peer *p, const char *what)
+// What the script has not asked for yet.
+static struct view heard_by(const char *who)
 {
-    struct view v, heard = tube_view(&p->heard);
+    int fd = fd_of(who);
+    return tls_play_engine(fd) ? tls_play_heard(fd) : tube_view(&peer_of(fd)->heard);
+}
+
+static void drop(const char *who, size_t n)
+{
+    int fd = fd_of(who);
+    if (tls_play_engine(fd))
+        tls_play_drop(fd, n);
+    else
+        tube_drop(&peer_of(fd)->heard, n);
+}
+
+static void hears_bytes(const char *who, const char *what)
+{
+    struct view v, heard = heard_by(who);
     bool open_end = *what == '~';
     if (!bytes_parse(what + open_end, &v)) {
         wrong("not bytes: %s", what);
     } else if (!view_eq(view_head(heard, v.n), v)) {
         wrong("%s heard %s, not %s", who, bytes_show(heard), bytes_show(v));
     } else {
-        tube_drop(&p->heard, open_end ? heard.n : v.n);
+        drop(who, open_end ? heard.n : v.n);
         return;
     }
-    tube_drop(&p->heard, heard.n);
+    drop(who, heard.n);
 }
 
 static void hears(const char *who, const char *what)
@@ -90,12 +132,18 @@ static void hears(const char *who, const char *what)
     if (!p)
         return;
     bool end = strcmp(what, "EOF") == 0, reset = strcmp(what, "RST") == 0;
-    if (!end && !reset && strcmp(what, "nothing") != 0) {
-        hears_bytes(who, p, what);
+    bool close = strcmp(what, "CLOSE") == 0 && tls_play_engine(fd_of(who));
+    if (!end && !reset && !close && strcmp(what, "nothing") != 0) {
+        hears_bytes(who, what);
         return;
     }
-    if (tube_view(&p->heard).n > 0)
-        wrong("%s heard %s before", who, bytes_show(tube_view(&p->heard)));
+    if (heard_by(who).n > 0)
+        wrong("%s heard %s before", who, bytes_show(heard_by(who)));
+    if (close) {
+        if (tls_engine_state(tls_play_engine(fd_of(who))) != TLS_ENDED)
+            wrong("%s heard no close_notify", who);
+        return;
+    }
     if (p->heard_reset != reset)
         wrong("%s was %sreset", who, reset ? "not " : "");
     if (!reset && p->heard_end != end)
@@ -139,7 +187,8 @@ static void next_dial(char *rest)
     snprintf(play.next_outcome, sizeof play.next_outcome, "%s", outcome);
 }
 
-// The words of what, each of which must be among those of have; a word may hold quoted blanks.
+// The words of what, each of which must be among those of have; a word may hold quoted blanks, and
+// end in * for whatever follows.
 static void compare(const char *have, const char *what)
 {
     char padded[70000];
@@ -150,7 +199,12 @@ static void compare(const char *have, const char *what)
         for (; what[n] && (in_quotes || what[n] != ' '); n++)
             in_quotes ^= what[n] == '"' && (n == 0 || what[n - 1] != '\\');
         char word[LINE_MAX_BYTES];
-        snprintf(word, sizeof word, " %.*s ", (int)n, what);
+        size_t shown = n;
+        if (n > 1 && what[n - 1] == '"' && what[n - 2] == '*')
+            shown -= 2;
+        else if (n > 0 && what[n - 1] == '*')
+            shown--;
+        snprintf(word, sizeof word, " %.*s%s", (int)shown, what, shown == n ? " " : "");
         if (!strstr(padded, word))
             wrong("no%s in: %.2000s", word, have);
         what += n;
@@ -169,6 +223,44 @@ static void capture(const char *kind, const char *what)
         wrong("the capture has: %.2000s", line);
     else
         compare(line, what);
+}
+
+static void speak_tls(const char *who, const char *how)
+{
+    if (!peer_named(who))
+        return;
+    tls_play_peer(strcmp(who, "server") == 0, fd_of(who), how + strspn(how, " "));
+    if (!play.later)
+        play_settle();
+}
+
+static void is(const char *who, const char *what)
+{
+    if (!peer_named(who))
+        return;
+    if (tls_play_engine(fd_of(who)))
+        compare(tls_play_facts(fd_of(who)), what);
+    else
+        wrong("%s speaks no TLS", who);
+}
+
+static void tls_count(const char *rest)
+{
+    static const char *const ends[] = {"full", "resumed", "failed"};
+    char name[32] = "", have[32];
+    unsigned long want = 0;
+    uint64_t n = UINT64_MAX;
+    sscanf(rest, "%31s %lu", name, &want);
+    for (int side = 0; side < 2; side++)
+        for (int end = 0; end < STATS_TLS_ENDS; end++) {
+            snprintf(have, sizeof have, "%s-%s", side ? "server" : "client", ends[end]);
+            if (strcmp(have, name) == 0)
+                n = play.stats.tls[side][end];
+        }
+    if (strcmp(name, "minted") == 0)
+        n = play.stats.tls_minted;
+    if (n != want)
+        wrong("%s is %llu", name, (unsigned long long)n);
 }
 
 static void closed(const char *what)
@@ -281,6 +373,8 @@ static bool check_line(const char *verb, char *rest)
     } else if (strcmp(verb, "heads-refused") == 0) {
         if (play.stats.heads_refused != strtoul(rest, NULL, 10))
             wrong("%llu heads were refused", (unsigned long long)play.stats.heads_refused);
+    } else if (strcmp(verb, "tls-count") == 0) {
+        tls_count(rest);
     } else if (strcmp(verb, "no-dial") == 0) {
         if (play.dialling)
             wrong("a dial to %s is under way", play.dial_target);
@@ -309,6 +403,10 @@ static bool setting_line(const char *verb, char *rest)
         block(rest);
     else if (strcmp(verb, "whole") == 0)
         play.whole = true;
+    else if (strcmp(verb, "tls") == 0 && !play.listener.secure)
+        tls_play_begin(rest);
+    else if (strcmp(verb, "again") == 0)
+        play_again();
     else
         return false;
     return true;
@@ -319,6 +417,9 @@ static void play_line(char *line)
     play.later = strncmp(line, "later ", 6) == 0;
     if (play.later)
         line += 6;
+    raw = strncmp(line, "raw ", 4) == 0;
+    if (raw)
+        line += 4;
     char *rest = strchr(line, ' ');
     if (rest) {
         *rest++ = 0;
@@ -342,6 +443,10 @@ static void play_line(char *line)
         window(line, rest + 7);
     else if (peer && strcmp(rest, "gone") == 0 && peer_named(line))
         peer_named(line)->gone = true;
+    else if (peer && strncmp(rest, "tls", 3) == 0)
+        speak_tls(line, rest + 3);
+    else if (peer && strncmp(rest, "is ", 3) == 0)
+        is(line, rest + 3);
     else if (strcmp(line, "dial") == 0)
         dial(rest);
     else if (strcmp(line, "next-dial") == 0)
@@ -370,22 +475,38 @@ static void play_file(FILE *file)
 }
 
 // One performance; how: what is told when it goes wrong.
-static bool perform(const char *path, FILE *file, size_t chunk, const char *how, bool *whole)
+static bool perform(const char *path, FILE *file, size_t chunk, const char *how, bool *whole,
+                    bool *tls)
 {
     fake_io_chunk(chunk);
     if (play_set_up(path) == 0)
         play_file(file);
     *whole = play.whole;
+    *tls = play.listener.secure != SECURE_NEVER;
     play_tear_down();
     if (play.failures)
         fprintf(stderr, "%s: played %s\n", path, how);
     return play.failures == 0;
 }
 
-static bool perform_without_memory(const char *path, FILE *file)
+// all: also that which OpenSSL has, of which there is so much that only some are tried.
+static bool perform_without_memory(const char *path, FILE *file, bool all)
 {
     bool failed = true;
-    for (long i = 0; failed; i++) {
+    long n = 0, step = 1, first = 0;
+    if (all) {
+        tls_play_all_memory(true);
+        alloc_fail_at(LONG_MAX);
+        if (play_set_up(path) == 0)
+            play_file(file);
+        play_tear_down();
+        n = alloc_count();
+        (void)alloc_fail_end();
+        step = n / TRIED + 1;
+        for (const char *p = path; *p; p++)
+            first = (first * 31 + *p) % step; // others in each script
+    }
+    for (long i = first; failed; i += step) {
         fake_io_chunk(0);
         alloc_fail_at(i);
         int e = play_set_up(path);
@@ -397,14 +518,15 @@ static bool perform_without_memory(const char *path, FILE *file)
         if (play.failures)
             fprintf(stderr, "%s: played without memory at allocation %ld\n", path, i);
         if (play.failures)
-            return false;
+            break;
     }
-    return true;
+    tls_play_all_memory(false);
+    return play.failures == 0;
 }
 
 int main(int argc, char **argv)
 {
-    bool whole = false;
+    bool whole = false, tls = false;
     FILE *file = argc == 2 ? fopen(argv[1], "r") : NULL;
     if (!file) {
         fprintf(stderr, "usage: runner FILE.flow\n");
@@ -412,12 +534,16 @@ int main(int argc, char **argv)
     }
     log_init("runner");
     log_set_level(LOG_ERROR);
-    bool good = perform(argv[1], file, 0, "as it is", &whole);
+    tls_play_memory();
+    bool good = perform(argv[1], file, 0, "as it is", &whole, &tls);
     if (good && !whole)
-        good = perform(argv[1], file, 1, "byte by byte", &whole) &&
-               perform(argv[1], file, 7, "in odd pieces", &whole);
+        good = perform(argv[1], file, 1, "byte by byte", &whole, &tls) &&
+               perform(argv[1], file, 7, "in odd pieces", &whole, &tls);
     if (good)
-        good = perform_without_memory(argv[1], file);
+        good = perform_without_memory(argv[1], file, false);
+    if (good && tls)
+        good = perform_without_memory(argv[1], file, true);
     fclose(file);
+    tls_play_clear();
     return good ? 0 : 1;
 }

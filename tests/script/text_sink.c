@@ -1,6 +1,7 @@
 #include "tests/script/text_sink.h"
 
 #include "proto/base/buf.h"
+#include "proxy/tls/certificate.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -200,6 +201,13 @@ static void text_tls(struct sink_flow *f, const struct tls_facts *tls)
     put_value(&line, "alpn", view_of(tls->alpn));
     put_value(&line, "version", view_of(tls->version));
     put_value(&line, "mode", view_of(tls->mode));
+    put_value(&line, "why", view_of(tls->why ? tls->why : ""));
+    put_value(&line, "offered", view_of(tls->alpn_offered));
+    put_value(&line, "versions", view_of(tls->versions_offered));
+    put_value(&line, "client_version", view_of(tls->client_version ? tls->client_version : ""));
+    put_value(&line, "subject", view_of(tls->certificate ? tls->certificate->subject : ""));
+    put_value(&line, "issuer", view_of(tls->certificate ? tls->certificate->issuer : ""));
+    (void)buf_printf(&line, " resumed=%d client_resumed=%d", tls->resumed, tls->client_resumed);
     add_line(((struct text_flow *)(void *)f)->to, &line);
 }
 

@@ -17,4 +17,8 @@ void alloc_fail_from(long i); // that one and all behind it
 bool alloc_fail_end(void);    // all succeed again; whether any was made to fail
 long alloc_count(void);       // allocations since the last of the calls above
 
+// Between these two nothing fails and nothing is counted: a test's own memory. They may nest.
+void alloc_leave(void);
+void alloc_enter(void);
+
 #endif
