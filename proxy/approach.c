@@ -58,7 +58,6 @@ static void begin_exchange(struct flow *f, struct view opening, bool answered)
 void flow_lose_upstream(struct flow *f, enum flow_reason reason)
 {
     flow_tap_close(f, reason, NULL);
-    f->env->kept -= buf_len(&f->server.out);
     side_clear(&f->server);
 }
 
@@ -112,7 +111,7 @@ void flow_redial(struct flow *f, enum flow_reason reason, const char *detail)
     struct flow_env *env = f->env;
     secure_end(f, detail);
     flow_tap_close(f, reason, detail);
-    env->kept -= buf_len(&f->server.out) + buf_len(&f->heard);
+    env->kept -= buf_len(&f->heard);
     side_clear(&f->server);
     buf_clear(&f->heard);
     f->facts.at_us = flow_env_wall(env);

@@ -153,9 +153,7 @@ static void on_deadline(struct deadline *d)
 
 void flow_send(struct flow *f, struct side *s, struct view bytes)
 {
-    size_t before = buf_len(&s->out);
     int e = side_send(s, bytes);
-    f->env->kept += buf_len(&s->out) - before;
     if (e == E_NOMEM || e == E_LIMIT)
         flow_fail(f, FLOW_NO_MEMORY, NULL);
 }
@@ -306,7 +304,6 @@ void flow_bury(struct flow *f)
     struct flow_env *env = f->env;
     flow_set_state(f, FLOW_CLOSED);
     wheel_clear(&f->deadline);
-    env->kept -= buf_len(&f->client.out) + buf_len(&f->server.out);
     side_clear(&f->client);
     side_clear(&f->server);
     log_end(f);
@@ -329,8 +326,8 @@ static struct flow *flow_new(struct flow_env *env, struct listener *l)
     f->env = env;
     f->listener = l;
     f->id = env->next_id++;
-    side_init(&f->client, false);
-    side_init(&f->server, true);
+    side_init(&f->client, false, &env->kept);
+    side_init(&f->server, true, &env->kept);
     buf_init(&f->held, FLOW_HELD_MAX + l->front_conf.head_max);
     buf_init(&f->heard, CHUNK + l->front_conf.head_max);
     buf_init(&f->opening, OWN_MAX);

@@ -236,7 +236,6 @@ static void server_bytes(struct flow *f, struct view fresh)
 // DRAIN is over for one side.
 static void part(struct flow *f, struct side *s)
 {
-    f->env->kept -= buf_len(&s->out);
     side_clear(s);
     if (!f->client.io.open && !f->server.io.open)
         flow_bury(f);
@@ -360,10 +359,8 @@ void relay_drain(struct flow *f, struct side *last, bool reset)
     struct side *other = last->is_server ? &f->client : &f->server;
     flow_set_state(f, FLOW_DRAIN);
     f->reset = reset;
-    if (!f->parting || reset || other->eof || buf_len(&other->out) > 0) {
-        f->env->kept -= buf_len(&other->out);
+    if (!f->parting || reset || other->eof || buf_len(&other->out) > 0)
         side_clear(other);
-    }
     flow_expect(f, FLOW_LINGER_US);
     drain_step(f, last);
     flow_update(f);
@@ -372,10 +369,8 @@ void relay_drain(struct flow *f, struct side *last, bool reset)
 static void writable(struct flow *f, struct side *s)
 {
     bool moved;
-    size_t before = buf_len(&s->out);
     flow_env_touch(f->env);
     int e = side_flush(s, &moved);
-    f->env->kept -= before - buf_len(&s->out);
     if (f->state == FLOW_DRAIN) {
         if (moved)
             flow_expect(f, FLOW_LINGER_US);

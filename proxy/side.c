@@ -4,17 +4,24 @@
 
 #define RECORD_MAX (18 * 1024) // bytes of a TLS record, with its header
 
-void side_init(struct side *s, bool is_server)
+void side_init(struct side *s, bool is_server, size_t *kept)
 {
     memset(s, 0, sizeof *s);
     buf_init(&s->out, SIDE_OUT_MAX);
     s->is_server = is_server;
+    s->kept = kept;
+}
+
+static void forget_out(struct side *s)
+{
+    *s->kept -= buf_len(&s->out);
+    buf_clear(&s->out);
 }
 
 void side_clear(struct side *s)
 {
     io_close(&s->io);
-    buf_clear(&s->out);
+    forget_out(s);
     tls_engine_free(s->tls);
     s->tls = NULL;
     s->eof = s->finish = s->shut = s->broken = s->truncated = false;
@@ -23,7 +30,7 @@ void side_clear(struct side *s)
 static int broke(struct side *s, int error)
 {
     s->broken = true;
-    buf_clear(&s->out);
+    forget_out(s);
     io_want_write(&s->io, false);
     return error;
 }
@@ -40,14 +47,16 @@ static int put_out(struct side *s, struct view bytes)
     if (put == bytes.n)
         return 0;
     io_want_write(&s->io, true);
-    return buf_add_view(&s->out, view_from(bytes, put));
+    int e = buf_add_view(&s->out, view_from(bytes, put));
+    *s->kept += e == 0 ? bytes.n - put : 0;
+    return e;
 }
 
-// What the engine has for the peer. Once a side is broken that goes nowhere.
+// What the engine has for the peer. Once a side is broken, or was told our end, that goes nowhere.
 static int pump(struct side *s)
 {
     struct view bytes = tls_engine_out(s->tls);
-    int e = s->broken ? 0 : put_out(s, bytes);
+    int e = s->broken || s->shut ? 0 : put_out(s, bytes);
     tls_engine_took(s->tls, bytes.n);
     return e;
 }
@@ -81,6 +90,7 @@ int side_flush(struct side *s, bool *moved)
         if (e)
             return broke(s, e);
         buf_drop(&s->out, put, 0);
+        *s->kept -= put;
         *moved = put > 0;
     }
     if (buf_len(&s->out) == 0)

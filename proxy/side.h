@@ -15,6 +15,7 @@
 struct side {
     struct io io;           // first: an io's events find their side by it
     struct buf out;         // as the socket takes it
+    size_t *kept;           // a sum of many sides' out, kept up to date
     struct tls_engine *tls; // NULL: plain
     bool eof;               // its input has ended
     bool finish;            // no output will follow: the end is told once out is empty
@@ -24,7 +25,7 @@ struct side {
     bool truncated; // its input ended without TLS's own end
 };
 
-void side_init(struct side *s, bool is_server);
+void side_init(struct side *s, bool is_server, size_t *kept);
 // Closes the socket, frees the engine and the buffer; may be used again.
 void side_clear(struct side *s);
 
