@@ -121,6 +121,7 @@ struct flow {
     bool spoken;   // the client was told something of our own
     bool parting;  // the exchange was the last one, the server will end by itself
     bool reset;    // in DRAIN: the side ends by a reset
+    bool cut;      // in DRAIN: or without TLS's own end, as the other one did
     bool timed[2]; // the first bytes of the exchange were timed, by direction
 };
 

@@ -347,10 +347,13 @@ static void drain_step(struct flow *f, struct side *last)
     } else if (f->reset) {
         io_reset(&last->io);
         part(f, last);
+    } else if (last->tls && !last->finish) {
+        side_finish(last, f->cut); // its end is more than that of the socket
+        drain_step(f, last);
     } else if (may_close_now(f, last)) {
         part(f, last);
     } else {
-        side_finish(last, last->is_server ? f->client.truncated : f->server.truncated);
+        side_finish(last, f->cut);
     }
 }
 
@@ -359,6 +362,7 @@ void relay_drain(struct flow *f, struct side *last, bool reset)
     struct side *other = last->is_server ? &f->client : &f->server;
     flow_set_state(f, FLOW_DRAIN);
     f->reset = reset;
+    f->cut = other->truncated;
     if (!f->parting || reset || other->eof || buf_len(&other->out) > 0)
         side_clear(other);
     flow_expect(f, FLOW_LINGER_US);
