@@ -137,11 +137,8 @@ static void on_deadline(struct deadline *d)
         flow_fail(f, FLOW_IDLE_TIMEOUT, NULL);
         break;
     case FLOW_PEEK:
-        flow_fail(f, f->server.io.open ? FLOW_IDLE_TIMEOUT : FLOW_HANDSHAKE_TIMEOUT, NULL);
-        break;
     case FLOW_SECURE:
-        flow_fail(f, FLOW_HANDSHAKE_TIMEOUT,
-                  f->client.tls ? "the client's TLS" : "the server's TLS");
+        secure_overdue(f);
         break;
     case FLOW_DRAIN:
         flow_bury(f);
@@ -192,8 +189,8 @@ static bool reads_server(const struct flow *f)
     switch (f->state) {
     case FLOW_FRONT:
     case FLOW_DRAIN:
-    case FLOW_PEEK:
         return true;
+    case FLOW_PEEK:
     case FLOW_SECURE:
         return buf_len(&f->heard) < CHUNK / 2;
     case FLOW_RELAY:
@@ -329,7 +326,7 @@ static struct flow *flow_new(struct flow_env *env, struct listener *l)
     side_init(&f->client, false, &env->kept);
     side_init(&f->server, true, &env->kept);
     buf_init(&f->held, FLOW_HELD_MAX + l->front_conf.head_max);
-    buf_init(&f->heard, CHUNK + l->front_conf.head_max);
+    buf_init(&f->heard, CHUNK + FLOW_HEAD_MAX);
     buf_init(&f->opening, OWN_MAX);
     deadline_init(&f->deadline, on_deadline);
     return f;
@@ -461,11 +458,19 @@ void flow_env_resume(struct flow_env *env)
     }
 }
 
+// Between two requests, or before the first byte of a hello.
+static bool rests(const struct flow *f)
+{
+    if (f->state == FLOW_PEEK)
+        return !f->server.io.open && buf_len(&f->held) == 0;
+    return f->state == FLOW_FRONT && !f->begun;
+}
+
 void flow_env_drain(struct flow_env *env)
 {
     env->draining = true;
     for (struct flow *f = env->live.first; f; f = f->next) {
-        if (f->state == FLOW_FRONT && !f->begun)
+        if (rests(f))
             flow_expect(f, FLOW_LAST_CALL_US);
     }
 }

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#define FIRST_WORD_US (1 * US_PER_S) // for a client of TERMINATE, when the server has spoken
+
 // A client that ends so soon behind its handshake, without a word, refuses our leaf: at once, where
 // others took it, as browsers have connections that they come to do without.
 #define REFUSAL_US        (1 * US_PER_S)
@@ -95,7 +97,8 @@ static void tell(struct flow *f)
 {
     struct secure *x = f->secure;
     struct tls_facts_of server = {.version = "", .cipher = "", .alpn = ""}, client = server;
-    if (!x->mode || x->told)
+    bool old = x->passes && f->state == FLOW_DIAL; // what is known is of the dial before
+    if (!x->mode || x->told || old)
         return;
     x->told = true;
     if (f->server.tls)
@@ -156,16 +159,48 @@ void secure_spoke(struct flow *f)
 
 // ---- the ways out
 
+// What the server said meanwhile.
+static void hand_over(struct flow *f)
+{
+    if (!flow_ended(f) && buf_len(&f->heard) > 0)
+        relay_server_came(f, (struct view){0}, 0);
+    if (!flow_ended(f) && f->server.eof)
+        relay_server_came(f, (struct view){0}, E_EOF);
+}
+
 // All goes on as it came: there is no hello, or it is not ours to answer.
 static void go_on(struct flow *f)
 {
     bool dialled = f->secure->dialled;
     secure_clear(f);
-    if (dialled)
+    if (dialled) {
         flow_go_on(f);
-    else
+        hand_over(f);
+    } else {
         flow_set_state(f, FLOW_FRONT);
+    }
     flow_input(f, (struct view){0});
+}
+
+void secure_overdue(struct flow *f)
+{
+    bool servers = f->server.tls && tls_engine_state(f->server.tls) == TLS_HANDSHAKE;
+    const char *whose = servers ? "the server's TLS" : "the client's TLS";
+    if (f->state == FLOW_PEEK && buf_len(&f->heard) > 0) {
+        go_on(f);
+    } else if (f->state == FLOW_PEEK) {
+        bool asked = buf_len(&f->held) > 0;
+        flow_fail(f,
+                  f->server.io.open            ? FLOW_IDLE_TIMEOUT
+                  : f->env->draining && !asked ? FLOW_DRAINED
+                                               : FLOW_HANDSHAKE_TIMEOUT,
+                  NULL);
+    } else if (servers && !f->blind) {
+        note(f->secure, "failed", whose);
+        flow_no_upstream(f, FLOW_HANDSHAKE_TIMEOUT, E_TIMEOUT, whose);
+    } else {
+        flow_fail(f, FLOW_HANDSHAKE_TIMEOUT, whose);
+    }
 }
 
 // The handshakes are over.
@@ -181,10 +216,7 @@ static void finish(struct flow *f)
         return;
     }
     flow_go_on(f);
-    if (!flow_ended(f) && buf_len(&f->heard) > 0)
-        relay_server_came(f, (struct view){0}, 0);
-    if (!flow_ended(f) && f->server.eof)
-        relay_server_came(f, (struct view){0}, E_EOF);
+    hand_over(f);
     flow_input(f, (struct view){0});
 }
 
@@ -417,9 +449,10 @@ static bool asks_in_vain(const struct flow *f)
 static void server_heard(struct flow *f, struct view bytes, int error)
 {
     enum tls_state state = tls_engine_state(f->server.tls);
-    if (error == E_EOF && state >= TLS_OPEN && state <= TLS_ENDED && is_answering(f))
+    bool ended = error == E_EOF && (state == TLS_OPEN || state == TLS_ENDED);
+    if (ended)
         f->server.eof = true; // told when it is the client's turn to hear of it
-    else if (state == TLS_FAILED || (error && error != E_AGAIN))
+    if (state == TLS_FAILED || (error && error != E_AGAIN && !ended))
         server_failed(f, error);
     else if (keep(f, &f->heard, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
@@ -541,32 +574,63 @@ static void look(struct flow *f)
         begin(f);
 }
 
-static void peek_heard(struct flow *f, struct side *s, struct view bytes, int error)
+// Before its client did. Where TLS is to end here, a client that is far away may be about to begin
+// it; where it goes on behind us, and where we intercept, nobody would speak first in it.
+static void server_speaks(struct flow *f, struct view bytes, int error)
 {
-    if (s->is_server) {
+    if (error == E_AGAIN)
+        return;
+    if (error || f->listener->secure != SECURE_TERMINATE || env_of(f)->to_workload) {
         go_on(f);
         if (!flow_ended(f))
             relay_server_came(f, bytes, error);
         return;
     }
+    if (buf_len(&f->heard) == 0)
+        flow_expect(f, FIRST_WORD_US);
+    if (keep(f, &f->heard, bytes))
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+}
+
+static void peek_heard(struct flow *f, struct side *s, struct view bytes, int error)
+{
+    if (s->is_server) {
+        server_speaks(f, bytes, error);
+        return;
+    }
     if (buf_len(&f->held) == 0)
         f->begun_us = flow_env_wall(f->env);
+    if (buf_len(&f->heard) > 0)
+        flow_expect(f, f->env->limits.handshake);
     if (keep(f, &f->held, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
     else
         look(f);
 }
 
+// An end without TLS of ours, while the other one has its handshake: what it says can wait.
+static void plain_heard(struct flow *f, struct side *s, struct view bytes, int error)
+{
+    if (error == E_AGAIN)
+        return;
+    if (error == E_EOF && s->is_server)
+        s->eof = true;
+    else if (error == E_RESET)
+        flow_fail(f, s->is_server ? FLOW_SERVER_RESET : FLOW_CLIENT_RESET, NULL);
+    else if (error)
+        flow_fail(f, s->is_server ? FLOW_SERVER_CLOSED : FLOW_CLIENT_CLOSED, NULL);
+    else if (keep(f, s->is_server ? &f->heard : &f->held, bytes))
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+}
+
 void secure_heard(struct flow *f, struct side *s, struct view bytes, int error)
 {
     if (f->state == FLOW_PEEK)
         peek_heard(f, s, bytes, error);
-    else if (s->is_server && !f->server.tls)
-        flow_fail(f, FLOW_SERVER_CLOSED, NULL);
+    else if (!s->tls)
+        plain_heard(f, s, bytes, error);
     else if (s->is_server)
         server_heard(f, bytes, error);
-    else if (f->client.tls)
-        client_heard(f, bytes, error);
     else
-        flow_fail(f, FLOW_CLIENT_CLOSED, NULL);
+        client_heard(f, bytes, error);
 }

@@ -3,7 +3,8 @@
 //
 //   behind the dial, when everything is to pass (a tunnel, a fixed target without a front's words):
 //
-//     PEEK ─┬─ no hello, or the server speaks first ────────────────────────────→ RELAY
+//     PEEK ─┬─ no hello, or the server speaks first (TERMINATE: and the client
+//           │  says nothing for a moment) ──────────────────────────────────────→ RELAY
 //           ├─ a hello that passes, by rule or as learned ──────────────────────→ RELAY, opaque
 //           └─ a hello → SECURE: the server's handshake, with what the client offers
 //                          ├─ done ─→ the client's, with what the server chose ─→ RELAY
@@ -73,6 +74,8 @@ bool secure_server(struct flow *f);
 // Bytes that were read in PEEK, or content or a want of it in SECURE: as side_read() told. Leaves
 // the state when it is time.
 void secure_heard(struct flow *f, struct side *s, struct view bytes, int error);
+// The time for PEEK or SECURE is over. Ends the flow, unless something waited for just that.
+void secure_overdue(struct flow *f);
 // Whether it was dialled again, to pass.
 bool secure_passes(const struct flow *f);
 // The client's first content is about to be relayed.
