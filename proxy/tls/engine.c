@@ -95,6 +95,7 @@ void tls_engine_free(struct tls_engine *e)
     if (e->ssl && (e->state == TLS_OPEN || e->state == TLS_ENDED))
         SSL_set_shutdown(e->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(e->ssl);
+    X509_free(e->refused);
     buf_clear(&e->out);
     tls_engine_forget_why(e);
     free(e->verify);

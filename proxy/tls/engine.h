@@ -53,7 +53,7 @@ struct tls_facts_of {
     const char *cipher;                    // IANA name
     const char *alpn;                      // chosen; "" none
     const char *sni;                       // asked for; "" none
-    const struct certificate *certificate; // the peer's; NULL without
+    const struct certificate *certificate; // the peer's, accepted or not; NULL without
     bool resumed;
     bool wants_cert;    // of a server: it asked for a client's certificate and got none. It may do
                         // without; in TLS 1.3 its refusal comes when the state is TLS_OPEN already

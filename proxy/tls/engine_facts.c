@@ -40,6 +40,7 @@ void tls_engine_facts(struct tls_engine *e, struct tls_facts_of *out)
     if (n > 0)
         memcpy(c->text.alpn, alpn, n); // n is one byte of the wire
     c->text.alpn[n] = 0;
+    cert = cert ? cert : e->refused;
     if (!cert)
         return;
     certificate_read(cert, &c->text.certificate);

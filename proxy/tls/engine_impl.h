@@ -16,6 +16,7 @@ struct tls_engine {
     int broken;          // E_NOMEM or E_LIMIT that stopped OpenSSL from within a callback
     char *why;           // owned, or a literal; NULL while nothing failed
     char *verify;        // owned; what is wrong with the peer's certificate; NULL: nothing
+    X509 *refused;       // the peer's certificate, where it was not accepted
     char *key;           // towards a server: of its sessions
     char *alpn;          // towards a client: to choose; NULL: by the context's list
     unsigned char heard; // the last alert of the peer; 0: none but close_notify

@@ -70,6 +70,10 @@ int tls_engine_verify(X509_STORE_CTX *store, void *arg)
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }
+    X509_free(e->refused);
+    e->refused = X509_STORE_CTX_get0_cert(store); // OpenSSL forgets it
+    if (e->refused)
+        X509_up_ref(e->refused);
     X509_STORE_CTX_set_error(store, err);
     return 0;
 }
