@@ -21,12 +21,21 @@ int64_t certificate_time_us(const ASN1_TIME *t)
     return (int64_t)timegm(&tm) * US_PER_S;
 }
 
+static int whole_characters(const char *p, int n)
+{
+    while (n > 0 && ((unsigned char)p[n - 1] & 0xC0) == 0x80)
+        n--;
+    return n > 0 && ((unsigned char)p[n - 1] & 0x80) ? n - 1 : n;
+}
+
 void certificate_name(const X509_NAME *name, char *out, size_t n)
 {
     BIO *b = name ? BIO_new(BIO_s_mem()) : NULL;
     out[0] = 0;
     if (b && X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
         int got = BIO_read(b, out, (int)n - 1);
+        if (got == (int)n - 1) // cut: of its last character perhaps only a part is here
+            got = whole_characters(out, got);
         out[got > 0 ? got : 0] = 0;
     }
     BIO_free(b);

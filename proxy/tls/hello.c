@@ -474,30 +474,38 @@ static int gather(struct view in, size_t from, size_t n, unsigned char *memory)
     return 0;
 }
 
+static size_t number_of(const unsigned char p[3])
+{
+    return (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
+}
+
 int hello_certificate(struct view in, unsigned char memory[HELLO_MAX], struct view *out)
 {
     size_t hello;
-    unsigned char head[MESSAGE_HEAD];
+    unsigned char head[MESSAGE_HEAD], lengths[6]; // of the list, of the first certificate in it
     int r = message_size(in, SERVER_HELLO, &hello);
-    if (r == 0)
-        r = gather(in, hello, sizeof head, head);
+    if (r)
+        return r;
+    r = gather(in, hello, sizeof head, head);
     if (r == E_SYNTAX) // no handshake, but what ends one, or what is encrypted
         return E_NOTFOUND;
     if (r)
         return r;
     if (head[0] != CERTIFICATE)
         return E_NOTFOUND;
-    size_t size = (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
-    if (size > HELLO_MAX)
-        return E_LIMIT;
-    r = gather(in, hello + MESSAGE_HEAD, size, memory);
+    size_t size = number_of(head + 1);
+    if (size < sizeof lengths)
+        return E_SYNTAX; // there is none in it, or not even a list
+    r = gather(in, hello + MESSAGE_HEAD, sizeof lengths, lengths);
     if (r)
         return r;
-    struct cursor message = {memory, size, false};
-    struct cursor list = take_vector(&message, 3);
-    struct cursor first = take_vector(&list, 3);
-    if (first.bad || first.n == 0)
+    size_t list = number_of(lengths), first = number_of(lengths + 3);
+    if (list != size - 3 || first == 0 || first > list - 3)
         return E_SYNTAX;
-    *out = view_n((const char *)first.p, first.n);
-    return 0;
+    if (first > HELLO_MAX)
+        return E_LIMIT;
+    r = gather(in, hello + MESSAGE_HEAD + sizeof lengths, first, memory);
+    if (r == 0)
+        *out = view_n((const char *)memory, first);
+    return r;
 }

@@ -43,8 +43,9 @@ enum hello_may hello_may_be(struct view first);
 // E_LIMIT.
 int hello_client(struct view in, struct client_hello *out) MUST_CHECK;
 int hello_server(struct view in, struct server_hello *out) MUST_CHECK;
-// The server's own certificate, behind its hello, in DER: into memory. The same, and E_NOTFOUND:
-// none follows in the clear, as of TLS 1.3, or none at all, as in a session that is resumed.
+// The server's own certificate, behind its hello, in DER: into memory. Those behind it need not
+// have come. The same, and E_NOTFOUND: none follows in the clear, as of TLS 1.3, or none at all, as
+// in a session that is resumed.
 int hello_certificate(struct view in, unsigned char memory[HELLO_MAX], struct view *out) MUST_CHECK;
 
 #endif

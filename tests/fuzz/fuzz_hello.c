@@ -1,7 +1,10 @@
-// fuzz_hello: both hello readers at every prefix: what is refused stays refused, what is whole
-// stays whole, every text is short and printable, what can be offered again is well-formed, and the
-// look at the first bytes agrees with the readers.
+// fuzz_hello: both hello readers, and that of a certificate, at every prefix: what is refused stays
+// refused, what is whole stays whole, every text is short and printable, what can be offered again
+// is well-formed, and the look at the first bytes agrees with the readers.
 #include "proxy/tls/hello.h"
+
+#include "proto/base/utf8.h"
+#include "proxy/tls/certificate.h"
 
 #include <stdlib.h>
 
@@ -67,17 +70,40 @@ static int read_one(bool client, struct view in)
     return r;
 }
 
+static int read_certificate(struct view in)
+{
+    unsigned char memory[HELLO_MAX];
+    struct certificate c;
+    struct view der = {0};
+    int r = hello_certificate(in, memory, &der);
+    need(r == 0 || r == E_AGAIN || r == E_SYNTAX || r == E_LIMIT || r == E_NOTFOUND);
+    if (r)
+        return r;
+    need(der.n > 0 && der.n <= HELLO_MAX && der.p == (char *)memory);
+    if (certificate_read_der(der, &c) == 0) {
+        need(utf8_valid(view_n(c.subject, strnlen(c.subject, sizeof c.subject))));
+        need(utf8_valid(view_n(c.issuer, strnlen(c.issuer, sizeof c.issuer))));
+        check_text(c.names, sizeof c.names);
+    }
+    return 0;
+}
+
+static int read_as(int what, struct view in)
+{
+    return what == 2 ? read_certificate(in) : read_one(what == 1, in);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t step = size < 600 ? 1 : size / 200;
-    for (int client = 0; client < 2; client++) {
+    for (int what = 0; what < 3; what++) {
         int before = E_AGAIN;
         for (size_t n = 0; n <= size; n += step) {
             char *block = malloc(n ? n : 1);
             need(block != NULL);
             if (n > 0)
                 memcpy(block, data, n);
-            int r = read_one(client, view_n(block, n));
+            int r = read_as(what, view_n(block, n));
             free(block);
             need(before == E_AGAIN || r == before);
             before = r;
