@@ -253,7 +253,8 @@ enum verify_finding {
 
 struct verify_sums {
     int64_t streams, flows, flows_open, flows_cut, transactions, parts, bodies;
-    int64_t streams_cut; // that never said their end although nobody writes the file any more
+    int64_t flows_opened; // of flows: TLS ended with the proxy, and its content is what is counted
+    int64_t streams_cut;  // that never said their end although nobody writes the file any more
     int64_t relayed[2], stored[2], omitted[2], lost[2]; // wire bytes of ended flows, C2S and S2C
     int64_t before[2]; // of stored: in files before the oldest one that is here
     int64_t begun;     // bodies that began there

@@ -116,6 +116,7 @@ static void add(struct verify_sums *to, const struct verify_sums *s)
     to->flows += s->flows;
     to->flows_open += s->flows_open;
     to->flows_cut += s->flows_cut;
+    to->flows_opened += s->flows_opened;
     to->streams_cut += s->streams_cut;
     to->transactions += s->transactions;
     to->parts += s->parts;
@@ -330,6 +331,12 @@ static void print(const struct verify *v, int code)
     print_direction(v, "client to server", 0);
     print_direction(v, "server to client", 1);
     print_begun(v);
+    if (s->flows_opened) {
+        line("tls");
+        printf("was opened in %s flow%s: the bytes of those are of the content, without TLS's "
+               "own\n",
+               fields_count(s->flows_opened, a), s->flows_opened == 1 ? "" : "s");
+    }
     line("verdict");
     term_on(&v->term, styles[code]);
     fputs(code == BROKEN && !is_broken(v) ? "not known: made by another version" : words[code],
@@ -352,6 +359,7 @@ static void json_sums(struct jsonw *w, const struct verify_sums *s)
     jsonw_int(w, "flows", s->flows);
     jsonw_int(w, "flows_open", s->flows_open);
     jsonw_int(w, "flows_cut", s->flows_cut);
+    jsonw_int(w, "flows_opened", s->flows_opened);
     jsonw_int(w, "parts", s->parts);
     jsonw_int(w, "bodies", s->bodies);
     jsonw_int(w, "bodies_begun_earlier", s->begun);
@@ -424,7 +432,8 @@ const struct command command_verify = {
                "tapedeck verify --quiet capture.db || echo 'not complete'",
     .text = "Recomputes every sum from the rows: each row's checksum, each body's digest, the "
             "numbers of each stream, and for each connection that the bytes relayed are the bytes "
-            "stored, left out by a rule, or declared lost.\n"
+            "stored, left out by a rule, or declared lost. Where TLS was opened, these are the bytes of its "
+            "content.\n"
             "Exit code 0: complete. 1: losses are declared. 2: there are holes or damage, or the "
             "capture cannot be read, for damage or because another version made it. Connections "
             "that were cut by the death of the proxy are told; "

@@ -127,12 +127,12 @@ void tape_end(struct tape *t, int64_t flow)
     end_one(t, own, store_put_flow_end(t->s, next_key(t), &r), "flow end");
 }
 
-void tape_tls(struct tape *t, int64_t flow, const char *sni)
+void tape_tls(struct tape *t, int64_t flow, const char *sni, const char *mode)
 {
     bool own = begin_one(t);
     struct store_tls r = {.flow = flow,
                           .at_us = t->now,
-                          .mode = "opaque",
+                          .mode = mode,
                           .sni = sni,
                           .alpn_offered = "h2,http/1.1",
                           .versions_offered = "1.3,1.2",
@@ -344,7 +344,7 @@ void tape_everything(struct tape *t)
     }
     for (int i = 0; i < 2; i++) {
         int64_t flow = tape_flow(t, "db:5432");
-        tape_tls(t, flow, "db.test");
+        tape_tls(t, flow, "db.test", "opaque");
         tape_raw(t, flow, talk);
         tape_end(t, flow);
     }

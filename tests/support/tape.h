@@ -34,7 +34,7 @@ void tape_commit(struct tape *t);
 
 int64_t tape_flow(struct tape *t, const char *target); // its key
 void tape_end(struct tape *t, int64_t flow);
-void tape_tls(struct tape *t, int64_t flow, const char *sni);
+void tape_tls(struct tape *t, int64_t flow, const char *sni, const char *mode);
 
 // A request without content, and its answer. Returns its key.
 int64_t tape_http(struct tape *t, int64_t flow, const char *method, const char *path, int status,

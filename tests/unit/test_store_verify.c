@@ -97,6 +97,20 @@ static void a_sound_capture(void **state)
                          sums.stored[dir2] + sums.omitted[dir2] + sums.lost[dir2]);
     assert_int_equal(sums.lost[0], 110);
     assert_int_equal(sums.lost[1], 2020);
+    assert_int_equal(sums.flows_opened, 0);
+}
+
+static void flows_whose_tls_was_opened_are_counted(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"opaque", "intercepted", "terminated", "refused", "failed"};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        int64_t flow = tape_flow(&t, "a.test:443");
+        tape_tls(&t, flow, "a.test", modes[i]);
+        tape_end(&t, flow);
+    }
+    assert_int_equal(verify(path).flows_opened, 2);
+    assert_int_equal(found.of[VERIFY_LEDGER] + found.of[VERIFY_DAMAGE], 0);
 }
 
 static void an_empty_capture_is_sound(void **state)
@@ -513,6 +527,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_sound_capture),
+        TEST(flows_whose_tls_was_opened_are_counted),
         TEST(an_empty_capture_is_sound),
         TEST(progress_goes_from_nothing_to_all),
         TEST(a_capture_that_is_written_to),
