@@ -313,7 +313,7 @@ static void test_show(void **state)
     program_clear(&p);
     TAPEDECK(&p, "show", sample.path, fields_id(ids[SAMPLE_RAW], id));
     assert_non_null(strstr(p.out, "client  09:00:03.444300  +0  7 bytes\nhello\n"));
-    assert_non_null(strstr(p.out, "opaque, SNI secure.test, TLS 1.3"));
+    assert_non_null(strstr(p.out, "opaque, SNI secure.test, TLS 1.2"));
     program_clear(&p);
     TAPEDECK(&p, "show", sample.path, fields_id(ids[SAMPLE_LARGE], id), "--limit", "100");
     assert_non_null(strstr(p.out, "3,145,728 bytes more"));
