@@ -249,6 +249,20 @@ static const char *why_of(const struct side *s, int error)
     return *why ? why : err_text(error ? error : E_DAMAGED);
 }
 
+// No TLS of ours on this connection, to which its client has not had an answer yet: it goes to the
+// server as it is, on another dial.
+static void pass_instead(struct flow *f, enum flow_reason reason, enum pass_cause cause,
+                         const char *why)
+{
+    if (cause == PASS_PROTOCOL) // the others are learned, and told with that
+        log_info("tls: passed through host=%s port=%u cause=%s why=\"%s\"", f->secure->host,
+                 f->secure->port, tls_pass_cause_text(cause), why);
+    count_passed(f, cause);
+    f->secure->passes = true;
+    f->facts.tls_why = tls_pass_cause_text(cause);
+    flow_redial(f, reason, why);
+}
+
 // With the server there is no TLS of ours. Its client finds out why by itself, where it can.
 static void give_up_server(struct flow *f, enum pass_cause cause, int error, const char *why)
 {
@@ -263,13 +277,7 @@ static void give_up_server(struct flow *f, enum pass_cause cause, int error, con
     } else if (!intercept || answered) {
         flow_fail(f, FLOW_TLS_SERVER, why);
     } else {
-        if (cause == PASS_PROTOCOL)
-            log_info("tls: passed through host=%s port=%u cause=%s why=\"%s\"", f->secure->host,
-                     f->secure->port, tls_pass_cause_text(cause), why);
-        count_passed(f, cause);
-        f->secure->passes = true;
-        f->facts.tls_why = tls_pass_cause_text(cause);
-        flow_redial(f, FLOW_TLS_SERVER, why);
+        pass_instead(f, FLOW_TLS_SERVER, cause, why);
     }
 }
 
@@ -402,6 +410,23 @@ static const char *own_alpn(const struct flow *f, char out[sizeof f->secure->hel
     return out;
 }
 
+// What we would show the client cannot be made or used; our authority may have expired.
+static void no_leaf(struct flow *f, int error)
+{
+    char why[WHY_MAX];
+    snprintf(why, sizeof why, "no certificate for the client: %s", err_text(error));
+    if (error == E_NOMEM) {
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+        return;
+    }
+    note(f->secure, "failed", why);
+    count(f, &f->client, STATS_TLS_FAILED);
+    if (f->listener->secure == SECURE_INTERCEPT)
+        pass_instead(f, FLOW_TLS_CLIENT, PASS_PROTOCOL, why);
+    else
+        flow_fail(f, FLOW_TLS_CLIENT, why);
+}
+
 static void begin_client(struct flow *f)
 {
     const struct secure_env *env = env_of(f);
@@ -421,7 +446,7 @@ static void begin_client(struct flow *f)
         e = tls_engine_accept(&engine, intercept ? env->to_clients : env->to_callers, &how);
     tls_pair_free(pair);
     if (e) {
-        flow_fail(f, e == E_NOMEM ? FLOW_NO_MEMORY : FLOW_TLS_CLIENT, err_text(e));
+        no_leaf(f, e);
         return;
     }
     e = side_secure(&f->client, engine, buf_view(&f->held), f->env->chunk, f->env->chunk_size,
