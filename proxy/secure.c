@@ -2,7 +2,7 @@
 #include "proxy/secure.h"
 
 #include "proto/base/log.h"
-#include "proxy/flow_in.h"
+#include "proxy/secure_in.h"
 #include "proxy/tls/certificate.h"
 #include "proxy/tls/certs.h"
 #include "proxy/tls/context.h"
@@ -21,22 +21,6 @@
 // others took it, as browsers have connections that they come to do without.
 #define REFUSAL_US        (1 * US_PER_S)
 #define REFUSAL_PROMPT_US (20 * US_PER_MS)
-
-struct secure {
-    bool dialled;     // PEEK stands behind the dial
-    bool passes;      // dialled again, to pass
-    bool told;        // the tap knows
-    const char *mode; // as record.proto has it; NULL: that is not known yet
-    char why[WHY_MAX];
-    struct client_hello hello;
-    char host[HOST_MAX + 1]; // what the client wants to reach: SNI, or the target's host
-    unsigned port;
-};
-
-static const struct secure_env *env_of(const struct flow *f)
-{
-    return f->env->secure;
-}
 
 bool secure_begins(const struct flow *f)
 {
@@ -64,97 +48,6 @@ bool secure_peek(struct flow *f, bool dialled)
     flow_set_state(f, FLOW_PEEK);
     flow_expect(f, dialled ? f->env->limits.idle : f->env->limits.handshake);
     return true;
-}
-
-// ---- what is counted
-
-static void count(struct flow *f, const struct side *s, enum stats_tls end)
-{
-    stat_add(&f->env->stats->tls[s->is_server][end], 1);
-}
-
-static void count_open(struct flow *f, const struct side *s)
-{
-    struct tls_facts_of of;
-    tls_engine_facts(s->tls, &of);
-    count(f, s, of.resumed ? STATS_TLS_RESUMED : STATS_TLS_FULL);
-}
-
-static void count_passed(struct flow *f, unsigned cause)
-{
-    stat_add(&f->env->stats->tls_passed[cause], 1);
-}
-
-// ---- what is told
-
-static void note(struct secure *x, const char *mode, const char *why)
-{
-    x->mode = mode;
-    snprintf(x->why, sizeof x->why, "%s", why);
-}
-
-static void tell(struct flow *f)
-{
-    struct secure *x = f->secure;
-    struct tls_facts_of server = {.version = "", .cipher = "", .alpn = ""}, client = server;
-    bool old = x->passes && f->state == FLOW_DIAL; // what is known is of the dial before
-    if (!x->mode || x->told || old)
-        return;
-    x->told = true;
-    if (f->server.tls)
-        tls_engine_facts(f->server.tls, &server);
-    if (f->client.tls)
-        tls_engine_facts(f->client.tls, &client);
-    bool own = f->listener->secure == SECURE_TERMINATE;
-    const char *wrong = own ? client.verify : server.verify;
-    struct tls_facts facts = {.at_us = f->begun_us,
-                              .sni = x->hello.sni,
-                              .alpn_offered = x->hello.alpn,
-                              .versions_offered = x->hello.versions,
-                              .version = server.version,
-                              .cipher = server.cipher,
-                              .alpn = f->server.tls ? server.alpn : client.alpn,
-                              .mode = x->mode,
-                              .why = *x->why ? x->why : wrong,
-                              .client_version = client.version,
-                              .client_cipher = client.cipher,
-                              .resumed = server.resumed,
-                              .client_resumed = client.resumed,
-                              .certificate = own ? client.certificate : server.certificate};
-    tap_tls(&f->tap, &facts);
-}
-
-void secure_tell(struct flow *f)
-{
-    if (!f->secure)
-        return;
-    f->secure->told = false;
-    tell(f);
-}
-
-void secure_end(struct flow *f, const char *reason)
-{
-    struct secure *x = f->secure;
-    if (!x)
-        return;
-    if (f->state == FLOW_SECURE && !x->mode)
-        note(x, "failed", reason);
-    else if (f->tap.open && !x->mode && f->client.tls)
-        note(x, "intercepted", "");
-    if (f->tap.open)
-        tell(f);
-    else if (f->state == FLOW_SECURE || (f->state == FLOW_PEEK && x->dialled))
-        flow_tap_open(f, NULL);
-}
-
-void secure_spoke(struct flow *f)
-{
-    struct secure *x = f->secure;
-    if (x->mode || !f->client.tls)
-        return;
-    note(x, "intercepted", "");
-    tell(f);
-    tls_pass_took(env_of(f)->pass, x->host, x->port);
 }
 
 // ---- the ways out
@@ -196,7 +89,7 @@ void secure_overdue(struct flow *f)
                                                : FLOW_HANDSHAKE_TIMEOUT,
                   NULL);
     } else if (servers && !f->blind) {
-        note(f->secure, "failed", whose);
+        secure_note(f->secure, "failed", whose);
         flow_no_upstream(f, FLOW_HANDSHAKE_TIMEOUT, E_TIMEOUT, whose);
     } else {
         flow_fail(f, FLOW_HANDSHAKE_TIMEOUT, whose);
@@ -207,7 +100,7 @@ void secure_overdue(struct flow *f)
 static void finish(struct flow *f)
 {
     if (f->listener->secure == SECURE_TERMINATE)
-        note(f->secure, "terminated", "");
+        secure_note(f->secure, "terminated", "");
     f->secured_us = f->env->now;
     if (!f->server.io.open) {
         flow_set_state(f, FLOW_FRONT);
@@ -224,7 +117,7 @@ static void learn(struct flow *f, const char *host, unsigned port, enum pass_cau
 {
     if (f->listener->secure != SECURE_INTERCEPT)
         return;
-    tls_pass_learn(env_of(f)->pass, host, port, cause, f->env->now);
+    tls_pass_learn(secure_env_of(f)->pass, host, port, cause, f->env->now);
     log_info("tls: passed through from now on host=%s port=%u cause=%s why=\"%s\"", host, port,
              tls_pass_cause_text(cause), f->secure->why);
 }
@@ -257,7 +150,7 @@ static void pass_instead(struct flow *f, enum flow_reason reason, enum pass_caus
     if (cause == PASS_PROTOCOL) // the others are learned, and told with that
         log_info("tls: passed through host=%s port=%u cause=%s why=\"%s\"", f->secure->host,
                  f->secure->port, tls_pass_cause_text(cause), why);
-    count_passed(f, cause);
+    secure_count_passed(f, cause);
     f->secure->passes = true;
     f->facts.tls_why = tls_pass_cause_text(cause);
     flow_redial(f, reason, why);
@@ -268,7 +161,7 @@ static void give_up_server(struct flow *f, enum pass_cause cause, int error, con
 {
     bool intercept = f->listener->secure == SECURE_INTERCEPT;
     bool answered = f->client.tls; // with a handshake of ours: too late to pass
-    note(f->secure, "failed", why);
+    secure_note(f->secure, "failed", why);
     // Whom this client cannot talk to another may: without a common version, say.
     if (intercept && cause != PASS_PROTOCOL && (!answered || cause == PASS_WANTS_CERT))
         learn(f, f->secure->host, f->secure->port, cause);
@@ -285,7 +178,7 @@ static void server_failed(struct flow *f, int error)
 {
     char why[WHY_MAX];
     snprintf(why, sizeof why, "%s", why_of(&f->server, error));
-    count(f, &f->server, STATS_TLS_FAILED);
+    secure_count(f, &f->server, STATS_TLS_FAILED);
     give_up_server(f,
                    cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER),
                    error, why);
@@ -296,8 +189,8 @@ static void client_failed(struct flow *f, int error)
     char why[WHY_MAX];
     snprintf(why, sizeof why, "%s", why_of(&f->client, error));
     enum tls_failure failure = f->client.tls ? tls_engine_failure(f->client.tls) : TLS_FAILED_OTHER;
-    note(f->secure, failure == TLS_FAILED_REFUSED ? "refused" : "failed", why);
-    count(f, &f->client, STATS_TLS_FAILED);
+    secure_note(f->secure, failure == TLS_FAILED_REFUSED ? "refused" : "failed", why);
+    secure_count(f, &f->client, STATS_TLS_FAILED);
     if (failure == TLS_FAILED_REFUSED || failure == TLS_FAILED_PROTOCOL)
         learn(f, f->secure->host, f->secure->port, cause_of(failure));
     flow_fail(f, FLOW_TLS_CLIENT, why);
@@ -318,7 +211,8 @@ static bool refuses(const struct flow *f)
     int64_t took = f->env->now - f->secured_us;
     if (x->mode || f->moved[C2S] > 0 || f->server.eof || took >= REFUSAL_US || lacks_alpn(f))
         return false;
-    return took < REFUSAL_PROMPT_US || !tls_pass_was_taken(env_of(f)->pass, x->host, x->port);
+    return took < REFUSAL_PROMPT_US ||
+           !tls_pass_was_taken(secure_env_of(f)->pass, x->host, x->port);
 }
 
 void secure_broken(struct flow *f, const struct side *s)
@@ -327,10 +221,11 @@ void secure_broken(struct flow *f, const struct side *s)
         return;
     // In TLS 1.3 a server says that it wants a certificate when we take the handshake to be over.
     if (s->is_server && tls_engine_failure(s->tls) == TLS_FAILED_WANTS_CERT) {
-        note(f->secure, "failed", tls_engine_why(s->tls));
+        secure_note(f->secure, "failed", tls_engine_why(s->tls));
         learn(f, f->secure->host, f->secure->port, PASS_WANTS_CERT);
     } else if (!s->is_server && refuses(f)) {
-        note(f->secure, "refused", "the peer went without a word when the handshake was over");
+        secure_note(f->secure, "refused",
+                    "the peer went without a word when the handshake was over");
         learn(f, f->secure->host, f->secure->port, PASS_REFUSED);
     }
 }
@@ -346,7 +241,7 @@ static bool means_target(const struct flow *f, const char *sni)
 
 static int forge_leaf(struct flow *f, const char *names, struct tls_pair **out)
 {
-    const struct secure_env *env = env_of(f);
+    const struct secure_env *env = secure_env_of(f);
     const struct secure *x = f->secure;
     const char *sni = x->hello.sni, *host = *sni ? sni : x->host;
     char all[CERTIFICATE_NAMES + 2 * ADDR_TEXT], address[ADDR_TEXT];
@@ -367,7 +262,7 @@ static int leaf_for(struct flow *f, const struct tls_facts_of *server, struct tl
 {
     if (f->listener->secure == SECURE_INTERCEPT)
         return forge_leaf(f, server->certificate ? server->certificate->names : "", out);
-    *out = tls_certs_find(env_of(f)->own, f->secure->hello.sni);
+    *out = tls_certs_find(secure_env_of(f)->own, f->secure->hello.sni);
     return *out ? 0 : E_NOTFOUND;
 }
 
@@ -389,7 +284,7 @@ static void client_heard(struct flow *f, struct view bytes, int error)
     else if (keep(f, &f->held, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
     else if (state != TLS_HANDSHAKE) {
-        count_open(f, &f->client);
+        secure_count_open(f, &f->client);
         finish(f);
     }
 }
@@ -419,8 +314,8 @@ static void no_leaf(struct flow *f, int error)
         flow_fail(f, FLOW_NO_MEMORY, NULL);
         return;
     }
-    note(f->secure, "failed", why);
-    count(f, &f->client, STATS_TLS_FAILED);
+    secure_note(f->secure, "failed", why);
+    secure_count(f, &f->client, STATS_TLS_FAILED);
     if (f->listener->secure == SECURE_INTERCEPT)
         pass_instead(f, FLOW_TLS_CLIENT, PASS_PROTOCOL, why);
     else
@@ -429,7 +324,7 @@ static void no_leaf(struct flow *f, int error)
 
 static void begin_client(struct flow *f)
 {
-    const struct secure_env *env = env_of(f);
+    const struct secure_env *env = secure_env_of(f);
     struct tls_facts_of server = {.alpn = ""};
     struct tls_pair *pair = NULL;
     struct tls_engine *engine = NULL;
@@ -484,7 +379,7 @@ static void server_heard(struct flow *f, struct view bytes, int error)
     else if (state == TLS_HANDSHAKE || is_answering(f))
         return;
     else {
-        count_open(f, &f->server);
+        secure_count_open(f, &f->server);
         if (f->client.tls)
             finish(f);
         else if (asks_in_vain(f))
@@ -496,7 +391,7 @@ static void server_heard(struct flow *f, struct view bytes, int error)
 
 static void begin_server(struct flow *f, struct tls_context *context)
 {
-    const struct secure_env *env = env_of(f);
+    const struct secure_env *env = secure_env_of(f);
     const struct secure *x = f->secure;
     struct tls_engine *engine = NULL;
     char host[HOSTPORT_TEXT];
@@ -529,7 +424,7 @@ bool secure_server(struct flow *f)
 {
     struct secure *x = f->secure;
     struct tls_facts_of client;
-    if (!f->client.tls || !env_of(f)->to_workload)
+    if (!f->client.tls || !secure_env_of(f)->to_workload)
         return false;
     tls_engine_facts(f->client.tls, &client);
     // The protocol is settled, nothing else is.
@@ -542,7 +437,7 @@ bool secure_server(struct flow *f)
     x->mode = NULL;
     flow_set_state(f, FLOW_SECURE);
     flow_expect(f, f->env->limits.handshake);
-    begin_server(f, env_of(f)->to_workload);
+    begin_server(f, secure_env_of(f)->to_workload);
     return true;
 }
 
@@ -558,16 +453,16 @@ static bool passes(struct flow *f)
     const struct secure *x = f->secure;
     enum pass_cause cause = PASS_RULE;
     bool odd = x->hello.odd != NULL;
-    if (!odd && !tls_pass_look(env_of(f)->pass, x->host, x->port, f->env->now, &cause))
+    if (!odd && !tls_pass_look(secure_env_of(f)->pass, x->host, x->port, f->env->now, &cause))
         return false;
-    count_passed(f, odd ? STATS_PASSED_ODD : cause);
+    secure_count_passed(f, odd ? STATS_PASSED_ODD : cause);
     f->facts.tls_why = odd ? x->hello.odd : tls_pass_cause_text(cause);
     return true;
 }
 
 static void begin(struct flow *f)
 {
-    const struct secure_env *env = env_of(f);
+    const struct secure_env *env = secure_env_of(f);
     struct secure *x = f->secure;
     const struct hostport *to = flow_target_of(f);
     bool by_name = x->hello.sni[0] && !means_target(f, x->hello.sni);
@@ -605,7 +500,7 @@ static void server_speaks(struct flow *f, struct view bytes, int error)
 {
     if (error == E_AGAIN)
         return;
-    if (error || f->listener->secure != SECURE_TERMINATE || env_of(f)->to_workload) {
+    if (error || f->listener->secure != SECURE_TERMINATE || secure_env_of(f)->to_workload) {
         go_on(f);
         if (!flow_ended(f))
             relay_server_came(f, bytes, error);
