@@ -211,6 +211,7 @@ void tls_context_free(struct tls_context *c)
 {
     if (!c)
         return;
+    X509_free(c->text.is_of);
     SSL_CTX_free(c->ssl);
     BIO_meth_free(c->bio);
     tls_sessions_free(c->sessions);

@@ -21,6 +21,7 @@ struct tls_context {
     struct {       // what tls_engine_facts() lends
         char alpn[256];
         struct certificate certificate;
+        X509 *is_of; // what certificate was read of, which takes long; NULL: nothing
     } text;
 };
 

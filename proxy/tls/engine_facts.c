@@ -43,6 +43,11 @@ void tls_engine_facts(struct tls_engine *e, struct tls_facts_of *out)
     cert = cert ? cert : e->refused;
     if (!cert)
         return;
-    certificate_read(cert, &c->text.certificate);
     out->certificate = &c->text.certificate;
+    if (cert == c->text.is_of)
+        return;
+    certificate_read(cert, &c->text.certificate);
+    X509_free(c->text.is_of);
+    X509_up_ref(cert);
+    c->text.is_of = cert;
 }
