@@ -363,8 +363,11 @@ int cli_main(int argc, char **argv, char **envp)
     setlocale(LC_CTYPE, "");
     argc--;
     argv++;
-    if (argc > ARGS_MAX) {
-        cli_error("%d arguments are more than %d", argc, ARGS_MAX);
+    int ours = 0; // what stands behind "--" may be the command of another
+    while (ours < argc && strcmp(argv[ours], "--") != 0)
+        ours++;
+    if (ours > ARGS_MAX) {
+        cli_error("%d arguments are more than %d", ours, ARGS_MAX);
         return CLI_USAGE;
     }
     bool nothing = argc == 0;
