@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,7 +21,9 @@
 #include <unistd.h>
 
 #define PASSWORD_NAME "TAPEDECK_STOREPASS"
-#define SAID_MAX      4096 // bytes of keytool's words that are looked at
+#define SAID_MAX      4096  // bytes of keytool's words that are looked at
+#define KEYTOOL_MS    30000 // a second, as a rule
+#define POLL_MS       10
 
 struct work {
     char folder[PATH_MAX];
@@ -129,7 +132,11 @@ static int write_file(const char *path, struct view v, char why[WHY_MAX])
 // In the child.
 static void become(const struct work *w, char *const *words, const char *password)
 {
+    sigset_t none;
     int in = open("/dev/null", O_RDONLY), out = open(w->said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); // Ctrl-C ends it, whatever we have blocked
+    signal(SIGPIPE, SIG_DFL);
     unsetenv("JAVA_TOOL_OPTIONS"); // it would be told in front of keytool's words
     if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
         setenv(PASSWORD_NAME, password, 1) != 0)
@@ -138,17 +145,27 @@ static void become(const struct work *w, char *const *words, const char *passwor
     _exit(127);
 }
 
-// Whether it ended with 0.
-static bool keytool(const struct work *w, char *const *words, const char *password)
+// Its exit code; -1: a signal ended it, or its time was over.
+static int end_of(pid_t pid)
 {
-    int status = -1;
+    int status;
+    for (int ms = 0; ms < KEYTOOL_MS; ms += POLL_MS) {
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        usleep(POLL_MS * 1000);
+    }
+    kill(pid, SIGKILL); // it may be where no signal comes: nobody waits for it
+    return -1;
+}
+
+// As end_of().
+static int keytool(const struct work *w, char *const *words, const char *password)
+{
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
         become(w, words, password);
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return pid > 0 ? end_of(pid) : -1;
 }
 
 // The line with the error among keytool's words, else the first.
@@ -179,12 +196,18 @@ static int import(struct work *w, const char *alias, const char *password, char 
     snprintf(as, sizeof as, "%s", alias);
     char *add[] = {w->keytool, words[0], words[1], words[2], as,   words[3],
                    w->pem,     words[4], w->store, pass,     name, NULL};
-    if (keytool(w, add, password))
+    int code = keytool(w, add, password);
+    if (code == 0)
         return 0;
+    if (code < 0) {
+        snprintf(why, WHY_MAX, "%.300s: a signal ended it, or it took more than %d s", w->keytool,
+                 KEYTOOL_MS / 1000);
+        return E_REFUSED;
+    }
     int e = complain(w, why);
     // Somebody has let this Java trust it already.
     char *list[] = {w->keytool, words[5], words[2], as, words[4], w->store, pass, name, NULL};
-    return keytool(w, list, password) ? 0 : e;
+    return keytool(w, list, password) == 0 ? 0 : e;
 }
 
 int java_store(struct view ca, const char *alias, const char *password, struct buf *out,
