@@ -11,9 +11,33 @@
 
 #define DAY_US (24 * 3600 * US_PER_S)
 
+// What an option of the authority says: by itself, else by the environment of the sidecar, which is
+// to have the same one. NULL: nothing.
+static const char *said(const struct options *o, const char *name, const char *variable)
+{
+    if (!options_def(o, name) || options_is_set(o, name))
+        return options_def(o, name) ? options_text(o, name) : NULL;
+    const char *text = getenv(variable);
+    return text && *text ? text : NULL;
+}
+
+static const char *own_cert(const struct options *o)
+{
+    const char *cert = said(o, "tls-ca-cert", "TAPEDECK_TLS_CA_CERT");
+    bool folder = options_is_set(o, "tls-ca-dir");
+    return cert && (!folder || options_is_set(o, "tls-ca-cert")) ? cert : NULL;
+}
+
+// Of the same source as the certificate.
+static const char *own_key(const struct options *o)
+{
+    const char *key = said(o, "tls-ca-key", "TAPEDECK_TLS_CA_KEY");
+    return key && options_is_set(o, "tls-ca-key") == options_is_set(o, "tls-ca-cert") ? key : NULL;
+}
+
 int ca_folder(const struct options *o, char out[PATH_MAX])
 {
-    const char *given = options_text(o, "tls-ca-dir");
+    const char *given = said(o, "tls-ca-dir", "TAPEDECK_TLS_CA_DIR");
     int e = given ? snprintf(out, PATH_MAX, "%s", given) < PATH_MAX ? 0 : E_LIMIT
                   : tls_ca_home(out, PATH_MAX);
     if (e == 0)
@@ -26,14 +50,14 @@ int ca_folder(const struct options *o, char out[PATH_MAX])
 int ca_place(const struct options *o, struct ca_place *out)
 {
     char folder[PATH_MAX];
-    bool own = options_def(o, "tls-ca-cert") && options_is_set(o, "tls-ca-cert");
+    const char *own = own_cert(o), *key = own ? own_key(o) : NULL;
     *out->key = 0;
     if (own) {
         // As it is to be written elsewhere; one that is not there is told when it is read.
-        if (!realpath(options_text(o, "tls-ca-cert"), out->cert))
-            snprintf(out->cert, PATH_MAX, "%s", options_text(o, "tls-ca-cert"));
-        if (options_def(o, "tls-ca-key") && options_is_set(o, "tls-ca-key"))
-            snprintf(out->key, PATH_MAX, "%s", options_text(o, "tls-ca-key"));
+        if (!realpath(own, out->cert))
+            snprintf(out->cert, PATH_MAX, "%s", own);
+        if (key)
+            snprintf(out->key, PATH_MAX, "%s", key);
         return CLI_OK;
     }
     int code = ca_folder(o, folder);
@@ -59,7 +83,7 @@ int ca_read(struct tls_ca **out, const struct options *o, bool key)
     if (key)
         setrlimit(RLIMIT_CORE, &no_core); // no key in a file that nobody guards
     int e, code = ca_place(o, &at);
-    bool own = options_def(o, "tls-ca-cert") && options_is_set(o, "tls-ca-cert");
+    const char *own = own_cert(o);
     if (!code && !own)
         code = ca_folder(o, folder);
     if (code)
@@ -108,7 +132,7 @@ static int make(const struct options *o)
 int ca_certificate(const struct options *o, struct buf *out, char alias[CA_ALIAS])
 {
     struct tls_ca *ca;
-    int code = options_is_set(o, "tls-ca-cert") ? CLI_OK : make(o);
+    int code = own_cert(o) ? CLI_OK : make(o);
     code = code ? code : ca_read(&ca, o, false);
     if (code)
         return code;

@@ -9,14 +9,16 @@
 #define CA_OPTION_FOLDER                                                                           \
     {                                                                                              \
         .name = "tls-ca-dir", .type = OPT_TEXT, .unit = "DIR",                                     \
-        .sentence = "The folder of the certificate authority; without it "                         \
+        .sentence = "The folder of the certificate authority; without it $TAPEDECK_TLS_CA_DIR, "   \
                     "$XDG_DATA_HOME/tapedeck/ca, or ~/.local/share/tapedeck/ca.",                  \
         .programs = CLI_PROGRAM                                                                    \
     }
 #define CA_OPTION_CERT                                                                             \
     {                                                                                              \
         .name = "tls-ca-cert", .type = OPT_TEXT, .unit = "FILE",                                   \
-        .sentence = "The certificate of an authority of your own (PEM).", .programs = CLI_PROGRAM  \
+        .sentence = "The certificate of an authority of your own (PEM); without it "               \
+                    "$TAPEDECK_TLS_CA_CERT, if --tls-ca-dir is not there either.",                 \
+        .programs = CLI_PROGRAM                                                                    \
     }
 
 struct ca_place {

@@ -28,10 +28,25 @@ static bool says(const struct child *line, const char *option)
     return false;
 }
 
-int beside_init(struct beside *b, struct child *line, const char *folder, const char *log)
+int beside_options(struct options **out, const struct child *line)
 {
     char *argv[CHILD_ARGS_MAX + 1], why[WHY_MAX];
-    int rest, e = 0;
+    int rest;
+    *out = options_new(settings_table, FOR_RUN);
+    if (!*out) {
+        cli_error("the sidecar's options: %s", err_text(E_NOMEM));
+        return CLI_FAILED;
+    }
+    memcpy(argv, line->argv, sizeof argv);
+    if (config_load(*out, line->argc, argv, environ, &rest, why) == 0)
+        return CLI_OK;
+    cli_error("%s", why);
+    return CLI_USAGE;
+}
+
+int beside_init(struct beside *b, struct child *line, const char *folder, const char *log)
+{
+    int e = 0;
     memset(b, 0, sizeof *b);
     if (snprintf(b->ready, sizeof b->ready, "%s/ready", folder) >= (int)sizeof b->ready ||
         snprintf(b->log, sizeof b->log, log ? "%s" : "%s/log", log ? log : folder) >=
@@ -42,16 +57,13 @@ int beside_init(struct beside *b, struct child *line, const char *folder, const 
         e = child_arg(line, "--admin-listen=off");
     if (!e && !log && !says(line, "log-level")) // a line a connection, that nobody reads
         e = child_arg(line, "--log-level=warn");
-    b->options = options_new(settings_table, FOR_RUN);
-    if (e || !b->options) {
-        cli_error("the sidecar's options: %s", err_text(e ? e : E_NOMEM));
+    if (e) {
+        cli_error("the sidecar's options: %s", err_text(e));
         return CLI_FAILED;
     }
-    memcpy(argv, line->argv, sizeof argv);
-    if (config_load(b->options, line->argc, argv, environ, &rest, why) != 0) {
-        cli_error("%s", why);
-        return CLI_USAGE;
-    }
+    int code = beside_options(&b->options, line);
+    if (code)
+        return code;
     if (sidecar_init(&b->sidecar, b->options, "record") != 0)
         return CLI_FAILED;
     return child_refuses(&b->sidecar.s.proxy, "--check-options") ? CLI_USAGE : CLI_OK;

@@ -15,6 +15,10 @@ struct beside {
     struct hostport in, out; // once it is ready; in.port 0: no such listener
 };
 
+// What the options of a sidecar with that line are, by the environment and files as well. Errors
+// are told: CLI_OK, CLI_FAILED, CLI_USAGE; in any case options_free(*out).
+int beside_options(struct options **out, const struct child *line);
+
 // line: its options, as for tapedeck run, beyond those of every recording, which are set here:
 // --ready-file and, where nothing is said of them, --admin-listen=off and, without log,
 // --log-level=warn. It is freed with child_clear() by the caller. folder: where its ready file goes

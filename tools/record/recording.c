@@ -208,20 +208,25 @@ static int add_given(const struct command *c, struct recording *r)
     return CLI_OK;
 }
 
+static bool has_tls(const struct recording *r)
+{
+    return !options_flag(r->o, "no-tls");
+}
+
+// All of them where one is given: the environment may name another authority.
 static int add_tls(struct recording *r)
 {
     static const char *const names[] = {"tls-ca-dir", "tls-ca-cert", "tls-ca-key"};
-    int e = child_arg(&r->line, "--tls-out=true");
-    for (size_t i = 0; i < sizeof names / sizeof *names && !e; i++)
-        if (options_is_set(r->o, names[i]))
-            e = child_arg(&r->line, "--%s=%s", names[i], options_text(r->o, names[i]));
+    const size_t n = sizeof names / sizeof *names;
+    bool given = false;
+    int e = child_arg(&r->line, "--tls-out=%s", has_tls(r) ? "true" : "false");
+    for (size_t i = 0; i < n; i++)
+        given = given || options_is_set(r->o, names[i]);
+    for (size_t i = 0; i < n && given && !e; i++) {
+        const char *text = options_text(r->o, names[i]);
+        e = child_arg(&r->line, "--%s=%s", names[i], text ? text : "");
+    }
     return e;
-}
-
-// Whether TLS is decrypted: by a proxy that can, unless it was declined.
-static bool has_tls(const struct recording *r)
-{
-    return !options_flag(r->o, "no-tls") && sidecar_proxy_knows("tls-out");
 }
 
 static int make_line(const struct command *c, struct recording *r)
@@ -243,11 +248,22 @@ static int make_line(const struct command *c, struct recording *r)
         e = e ? e : child_arg(line, "--proxy-in-port=%s", options_text(r->o, "in-port"));
         e = e ? e : child_arg(line, "--in-bind=%s", options_text(r->o, "in-bind"));
     }
-    if (!e && has_tls(r))
-        e = add_tls(r);
+    e = e ? e : add_tls(r);
     if (e)
         cli_error("the sidecar's options: %s", err_text(e));
     return e ? CLI_FAILED : CLI_OK;
+}
+
+// Of the authority that the sidecar has, whatever names it.
+static int write_trust(struct recording *r)
+{
+    struct options *o;
+    int code = beside_options(&o, &r->line);
+    code = code ? code
+                : trust_write(&r->trust, r->folder, r->folder, o, !options_flag(r->o, "no-java"),
+                              0600);
+    options_free(o);
+    return code;
 }
 
 static int prepare(const struct command *c, struct recording *r)
@@ -256,8 +272,7 @@ static int prepare(const struct command *c, struct recording *r)
     code = code ? code : name_capture(r);
     code = code ? code : make_line(c, r);
     if (!code && has_tls(r))
-        code = trust_write(&r->trust, r->folder, r->folder, r->o, !options_flag(r->o, "no-java"),
-                           0600);
+        code = write_trust(r);
     return code ? code : beside_init(&r->beside, &r->line, r->folder, options_text(r->o, "log"));
 }
 
