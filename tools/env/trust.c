@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define WGETRC_MAX (1u << 20) // bytes of the user's own
+#define PUBLIC     0644 // certificates are no secret, and what runs as another user reads them
 
 static const char *const names[] = {TRUST_ROOTS, TRUST_CA, TRUST_WGETRC, TRUST_JAVA};
 
@@ -78,6 +79,8 @@ static int write_wgetrc(const char *folder, const char *roots, unsigned mode)
     buf_init(&text, WGETRC_MAX + 2 * PATH_MAX);
     if (!(mode & 077))
         add_own_wgetrc(&text);
+    if (buf_len(&text) == 0)
+        mode = PUBLIC;
     int e = buf_printf(&text, "\nca_certificate = %s\n", roots);
     if (e)
         cli_error("%s: %s", TRUST_WGETRC, err_text(e));
@@ -146,11 +149,11 @@ int trust_write(struct trust *t, const char *folder, const char *seen, const str
     }
     buf_init(&ca, ROOTS_MAX);
     int code = ca_certificate(o, &ca, alias);
-    code = code ? code : write_one(folder, TRUST_CA, &ca, mode);
-    code = code ? code : write_roots(folder, buf_view(&ca), mode);
+    code = code ? code : write_one(folder, TRUST_CA, &ca, PUBLIC);
+    code = code ? code : write_roots(folder, buf_view(&ca), PUBLIC);
     code = code ? code : write_wgetrc(folder, t->roots, mode);
     if (!code && java)
-        code = write_java(t, folder, buf_view(&ca), alias, mode);
+        code = write_java(t, folder, buf_view(&ca), alias, PUBLIC);
     else
         *t->java = '\0';
     buf_clear(&ca);

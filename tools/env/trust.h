@@ -17,11 +17,12 @@ struct trust {
     char java[PATH_MAX]; // "": there is no Java, or it is not wanted
 };
 
-// Writes them into the folder, which is there, with that mode. seen: where the program that trusts
-// them sees the folder: the names that t gets, and those in the files, begin with it. o has the
-// options of the authority (ca/ca.h), which is made where there is none. Where the system has no
-// roots ours are alone, where Java cannot have its store it goes without; both are told. Errors are
-// told: CLI_OK or CLI_FAILED.
+// Writes them into the folder, which is there. mode: of the wgetrc; where it keeps others out what
+// the user has told wget is in it, else it stands for itself; the others everybody may read. seen:
+// where the program that trusts them sees the folder: the names that t gets, and those in the
+// files, begin with it. o has the options of the authority (ca/ca.h), which is made where there is
+// none. Where the system has no roots ours are alone, where Java cannot have its store it goes
+// without; both are told. Errors are told: CLI_OK or CLI_FAILED.
 int trust_write(struct trust *t, const char *folder, const char *seen, const struct options *o,
                 bool java, unsigned mode);
 

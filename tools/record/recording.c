@@ -14,12 +14,14 @@
 #include "tools/record/beside.h"
 #include "tools/record/result.h"
 #include "tools/record/workload.h"
+#include "tools/run/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -130,16 +132,16 @@ struct recording {
 
 static int make_folder(struct recording *r)
 {
-    const char *top = getenv("XDG_RUNTIME_DIR");
-    char made[PATH_MAX];
-    if (!top || !*top || access(top, W_OK) != 0)
-        top = getenv("TMPDIR");
-    snprintf(made, sizeof made, "%.1000s/tapedeck-record-XXXXXX", top && *top ? top : "/tmp");
-    if (!mkdtemp(made)) {
-        cli_error("%s: %s", made, strerror(errno));
+    char why[WHY_MAX];
+    if (place_make(r->folder, sizeof r->folder, "tapedeck-record", why) != 0) {
+        cli_error("%s", why);
         return WORKLOAD_FAILED;
     }
-    snprintf(r->folder, sizeof r->folder, "%s", made);
+    // What root starts may become another user, who is to read there, too.
+    if (geteuid() == 0 && chmod(r->folder, 0711) != 0) {
+        cli_error("%s: %s", r->folder, strerror(errno));
+        return WORKLOAD_FAILED;
+    }
     return 0;
 }
 

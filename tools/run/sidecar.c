@@ -8,6 +8,7 @@
 #include "proto/base/log.h"
 #include "proto/config.h"
 #include "proto/settings.h"
+#include "tools/run/place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,14 +39,6 @@ static int companion(const char *name, const char *command, char out[PATH_MAX])
     return 0;
 }
 
-bool sidecar_proxy_knows(const char *option)
-{
-    for (const struct option_def *d = settings_table; d->name; d++)
-        if (strcmp(d->name, option) == 0)
-            return d->programs & FOR_PROXY;
-    return false;
-}
-
 // The options that the command line gave and that the child takes.
 static int hand_down(struct child *c, const struct options *o, unsigned program)
 {
@@ -67,24 +60,18 @@ static int hand_down(struct child *c, const struct options *o, unsigned program)
 }
 
 // A folder that only the proxy's user (after it dropped root's rights) and we may enter.
-static int private_dir(char out[64], const struct options *o, const char *command)
+static int private_dir(char out[SUPERVISE_DIR], const struct options *o, const char *command)
 {
-    const char *tmp = getenv("XDG_RUNTIME_DIR");
-    if (!tmp || strlen(tmp) > 30 || access(tmp, W_OK) != 0)
-        tmp = "/tmp";
-    char made[64];
-    snprintf(made, sizeof made, "%s/tapedeck-XXXXXX", tmp);
-    if (!mkdtemp(made)) {
-        fprintf(stderr, "tapedeck %s: no folder %s: %s\n", command, made, strerror(errno));
-        return E_IO;
-    }
-    snprintf(out, 64, "%s", made);
+    char why[WHY_MAX];
     uid_t user = (uid_t)options_number(o, "user");
-    if (geteuid() == 0 && user != 0 && chown(out, user, user) != 0) {
-        fprintf(stderr, "tapedeck %s: %s: %s\n", command, out, strerror(errno));
-        return E_IO;
+    int e = place_make(out, SUPERVISE_DIR, "tapedeck", why);
+    if (!e && geteuid() == 0 && user != 0 && chown(out, user, user) != 0) {
+        snprintf(why, sizeof why, "%s: %s", out, strerror(errno));
+        e = E_IO;
     }
-    return 0;
+    if (e)
+        fprintf(stderr, "tapedeck %s: %s\n", command, why);
+    return e;
 }
 
 static int set_up(struct supervise *s, const struct options *o, const char *command)

@@ -22,9 +22,6 @@ int sidecar_init(struct sidecar *x, const struct options *o, const char *command
 // Also removes the folder.
 void sidecar_clear(struct sidecar *x);
 
-// Whether an option is one that the proxy takes.
-bool sidecar_proxy_knows(const char *option);
-
 // The log's level, as the options have it.
 void sidecar_take_log_level(const struct options *o);
 

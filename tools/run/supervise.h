@@ -4,12 +4,14 @@
 
 #include "tools/run/child.h"
 
+#define SUPERVISE_DIR 64 // of a name: the path of a socket in it is short
+
 struct supervise {
     struct child recorder, proxy;
-    char dir[64];           // private folder: socket and the children's ready files
-    const char *ready_file; // to write when the proxy is ready; NULL: none
-    const char *capture;    // as it stands in the ready file
-    int64_t drain_us;       // how long the proxy may take to end
+    char dir[SUPERVISE_DIR]; // private folder: socket and the children's ready files
+    const char *ready_file;  // to write when the proxy is ready; NULL: none
+    const char *capture;     // as it stands in the ready file
+    int64_t drain_us;        // how long the proxy may take to end
     void (*reread)(struct supervise *s, const void *arg); // at SIGHUP: sets drain_us
     const void *arg;
 };
