@@ -5,18 +5,17 @@
 #include "proto/config.h"
 #include "proto/settings.h"
 #include "tools/cli.h"
+#include "tools/env/trust.h"
+#include "tools/run/ready.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_MAX 65536 // bytes of a ready file
-#define LOG_TOLD  4096  // bytes at the end of the log that are told
+#define LOG_TOLD 4096 // bytes at the end of the log that are told
 
 static bool says(const struct child *line, const char *option)
 {
@@ -126,28 +125,13 @@ int beside_start(struct beside *b, const sigset_t *signals)
     return code;
 }
 
-// An address of the ready file, as one that can be dialled from here.
-static void take(const json_t *ready, const char *key, struct hostport *out)
-{
-    struct addr a;
-    const char *text = json_string_value(json_object_get(ready, key));
-    if (!text || hostport_parse(out, view_of(text), 0) != 0)
-        *out = (struct hostport){.port = 0};
-    else if (addr_parse(&a, view_of(out->host), 0) == 0 && addr_is_any(&a))
-        (void)hostport_set_host(out, VIEW_LIT("127.0.0.1"));
-}
-
 bool beside_is_ready(struct beside *b)
 {
-    struct stat st;
-    if (stat(b->ready, &st) != 0 || st.st_size > READY_MAX)
-        return false;
-    json_t *ready = json_load_file(b->ready, 0, NULL);
+    json_t *ready = ready_load(b->ready);
     bool ours = json_integer_value(json_object_get(ready, "supervisor")) == b->pid;
-    if (ours) {
-        take(ready, "in", &b->in);
-        take(ready, "out", &b->out);
-    }
+    if (ours && !ready_address(ready, "in", &b->in))
+        b->in.port = 0;
+    ours = ours && ready_address(ready, "out", &b->out);
     json_decref(ready);
     return ours && b->out.port;
 }

@@ -3,21 +3,19 @@
 #include "proto/base/log.h"
 #include "proto/settings.h"
 #include "tools/cli.h"
+#include "tools/run/ready.h"
 #include "tools/run/sidecar.h"
 
-#include <jansson.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define READY_MAX 65536 // bytes of a ready file
 
 // Removes a ready file of an earlier life, which must not be taken for ours, or ours; nothing else.
 static void forget_ready_file(const char *path)
 {
     struct stat st;
-    if (!path || lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > READY_MAX)
+    if (!path || lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return;
-    json_t *all = json_load_file(path, 0, NULL);
+    json_t *all = ready_load(path);
     if (json_is_integer(json_object_get(all, "supervisor")))
         unlink(path);
     json_decref(all);

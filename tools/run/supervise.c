@@ -15,16 +15,15 @@
 #include "proto/base/log.h"
 #include "proto/base/whole_file.h"
 #include "proto/settings.h"
+#include "tools/run/ready.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +33,6 @@
 #define STOP_GRACE_US     (5 * US_PER_S)  // on top of the drain timeout
 #define RECORDER_FIRST_US (300 * US_PER_MS)
 #define RECORDER_WORD_US  (3 * US_PER_S) // ready is not told earlier, unless it said how it fares
-#define READY_MAX         65536          // bytes of a ready file
 #define PATH_TEXT         96
 
 enum phase { RUNNING, STOP_PROXY, STOP_RECORDER };
@@ -71,10 +69,7 @@ static json_t *load_ready(const struct supervise *s, const char *name)
 {
     char path[PATH_TEXT];
     snprintf(path, sizeof path, "%s/%s.ready", s->dir, name);
-    struct stat st;
-    if (stat(path, &st) != 0 || st.st_size > READY_MAX)
-        return NULL;
-    return json_load_file(path, 0, NULL);
+    return ready_load(path);
 }
 
 // "0.0.0.0:4143" → "4143"
