@@ -8,6 +8,7 @@
 // 3. COMMAND has our process group, our terminal and our standard streams, which we do not touch;
 //    our own words go to stderr.
 #include "tools/ca/ca.h"
+#include "tools/capture.h"
 #include "tools/commands.h"
 #include "tools/env/trust.h"
 #include "tools/record/advice.h"
@@ -152,6 +153,17 @@ static int reserve(const char *name)
     return fd < 0 ? errno : close(fd) == 0 ? 0 : errno;
 }
 
+// Whether the new file stands for itself: it would go on behind a capture-000001.db, say.
+static bool is_alone(const char *name)
+{
+    struct capture c;
+    bool alone = capture_siblings(&c, name) == CLI_OK && c.n == 1;
+    if (c.n > 1)
+        cli_error("%s: by its name it would be a part of a capture that is there already", name);
+    capture_clear(&c);
+    return alone;
+}
+
 static int name_capture(struct recording *r)
 {
     const char *given = options_text(r->o, "capture");
@@ -179,7 +191,7 @@ static int name_capture(struct recording *r)
         return WORKLOAD_FAILED;
     }
     snprintf(r->capture, sizeof r->capture, "%s", name);
-    return 0;
+    return is_alone(name) ? 0 : WORKLOAD_FAILED;
 }
 
 // A capture in which nothing can be.
@@ -346,21 +358,25 @@ static void drain(struct recording *r)
 static void tell(const struct recording *r)
 {
     struct result result;
-    if (result_read(&result, r->capture) != CLI_OK)
-        return;
     char in[HOSTPORT_TEXT];
+    if (result_read(&result, r->capture) != CLI_OK) {
+        result_clear(&result);
+        return;
+    }
+    if (r->beside.in.port && result.inbound == 0)
+        cli_error("warning: nobody asked %s", hostport_text(&r->beside.in, in));
     if (result.flows == 0) {
-        if (r->beside.in.port)
-            cli_error("warning: nobody asked %s", hostport_text(&r->beside.in, in));
         cli_error("warning: nothing came through: %s", advice_for(r->argv[0]));
         cli_error("tapedeck env --help tells who reads which variable; the capture, %s, is empty",
                   r->capture);
     } else if (!options_flag(r->o, "quiet")) {
         result_tell(&result, r->capture);
     }
-    if (result.flows > 0 && result.transactions == 0 && has_tls(r))
-        cli_error("warning: perhaps it does not trust our authority: tapedeck env --help tells who "
-                  "reads which variable, and --no-tls leaves TLS as it is");
+    if (result.refused)
+        cli_error("warning: our certificate was refused %lld time%s: tapedeck env --help tells who "
+                  "reads which variable, and --no-tls leaves TLS as it is",
+                  (long long)result.refused, result.refused == 1 ? "" : "s");
+    result_clear(&result);
 }
 
 static int start_workload(struct recording *r)
