@@ -4,14 +4,12 @@
 #include "proto/base/view.h"
 
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOOK_MAX (256u << 20) // bytes of a program that are looked through
+#define LOOK_MAX (256 << 20) // bytes of a program that are looked through
+#define PIECE    65536
 
 static const char go_text[] =
     "Go asks no proxy for localhost and loopback addresses, whatever NO_PROXY says: use another "
@@ -70,51 +68,36 @@ static bool fits(const char *names, struct view name)
     return false;
 }
 
-// Where the shell would find it.
-static bool find(const char *command, char path[PATH_MAX])
+// Whether Go's linker made the file: it says so within. It is read, not mapped: it may be cut short
+// meanwhile.
+static bool is_go(const char *path)
 {
-    struct view rest = view_of(getenv("PATH"));
-    if (strchr(command, '/'))
-        return snprintf(path, PATH_MAX, "%s", command) < PATH_MAX;
-    while (rest.n > 0) {
-        size_t n = view_find(rest, ':');
-        if (snprintf(path, PATH_MAX, "%.*s/%s", (int)n, rest.p, command) < PATH_MAX &&
-            access(path, X_OK) == 0)
-            return true;
-        rest = view_from(rest, n < rest.n ? n + 1 : n);
-    }
-    return false;
-}
-
-// Whether Go's linker made the file: it says so within.
-static bool is_go(const char *command)
-{
-    char path[PATH_MAX];
-    struct stat st;
     static const char mark[] = "\xff Go buildinf:";
-    int fd = find(command, path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd < 0)
-        return false;
+    const size_t size = sizeof mark - 1;
+    struct stat st;
+    char piece[PIECE];
     bool found = false;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-        size_t n = (uint64_t)st.st_size < LOOK_MAX ? (size_t)st.st_size : LOOK_MAX;
-        void *all = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (all != MAP_FAILED) {
-            found = memcmp(all, "\177ELF", n < 4 ? n : 4) == 0 &&
-                    memmem(all, n, mark, sizeof mark - 1) != NULL;
-            munmap(all, n);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n = -1;
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        n = pread(fd, piece, sizeof piece, 0);
+    if (n > 4 && memcmp(piece, "\177ELF", 4) == 0)
+        for (off_t at = 0; !found && n >= (ssize_t)size && at < LOOK_MAX;) {
+            found = memmem(piece, (size_t)n, mark, size) != NULL;
+            at += n - (ssize_t)size + 1; // one may begin in this piece and end in the next
+            n = pread(fd, piece, sizeof piece, at);
         }
-    }
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     return found;
 }
 
-const char *advice_for(const char *command)
+const char *advice_for(const char *command, const char *path)
 {
     const char *slash = strrchr(command, '/');
     struct view name = view_of(slash ? slash + 1 : command);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (fits(rows[i].names, name))
             return rows[i].text;
-    return is_go(command) ? go_text : other_text;
+    return is_go(path) ? go_text : other_text;
 }

@@ -47,6 +47,7 @@ int beside_init(struct beside *b, struct child *line, const char *folder, const 
 {
     int e = 0;
     memset(b, 0, sizeof *b);
+    b->folder = folder;
     if (snprintf(b->ready, sizeof b->ready, "%s/ready", folder) >= (int)sizeof b->ready ||
         snprintf(b->log, sizeof b->log, log ? "%s" : "%s/log", log ? log : folder) >=
             (int)sizeof b->log)
@@ -54,6 +55,8 @@ int beside_init(struct beside *b, struct child *line, const char *folder, const 
     e = e ? e : child_arg(line, "--ready-file=%s", b->ready);
     if (!e && !says(line, "admin-listen"))
         e = child_arg(line, "--admin-listen=off");
+    if (!e && !says(line, "spool-dir")) // one of the environment is everybody's
+        e = child_arg(line, "--spool-dir=");
     if (!e && !log && !says(line, "log-level")) // a line a connection, that nobody reads
         e = child_arg(line, "--log-level=warn");
     if (e) {
@@ -92,12 +95,12 @@ static void become(struct beside *b, int log, int nothing, const sigset_t *signa
     supervise_prepare();
     log_init("tapedeck");
     sidecar_take_log_level(b->options);
-    if (getppid() != parent)
-        _exit(EXIT_FAILED);
-    int code = supervise_run(&b->sidecar.s);
+    int code = getppid() == parent ? supervise_run(&b->sidecar.s) : EXIT_FAILED;
     unlink(b->ready);
-    if (getppid() != parent)
-        sidecar_clear(&b->sidecar); // nobody else will
+    if (getppid() != parent) { // nobody else will
+        sidecar_clear(&b->sidecar);
+        beside_remove(b->folder);
+    }
     _exit(code);
 }
 
@@ -109,6 +112,7 @@ int beside_start(struct beside *b, const sigset_t *signals)
         cli_error("%s: %s", b->log, strerror(errno));
         return CLI_FAILED;
     }
+    b->log_from = lseek(log, 0, SEEK_END);
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     fflush(NULL);
     b->pid = nothing < 0 ? -1 : fork();
@@ -155,17 +159,27 @@ void beside_tell_log(const struct beside *b)
     int fd = open(b->log, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
-    off_t end = lseek(fd, 0, SEEK_END), from = end > LOG_TOLD ? end - LOG_TOLD : 0;
+    off_t end = lseek(fd, 0, SEEK_END), begin = b->log_from > 0 ? b->log_from : 0;
+    off_t from = end - begin > LOG_TOLD ? end - LOG_TOLD : begin;
     ssize_t n = pread(fd, text, LOG_TOLD, from);
     close(fd);
     if (n <= 0)
         return;
     text[n] = '\0';
-    const char *whole = from > 0 ? strchr(text, '\n') : NULL; // not from within a line
+    const char *whole = from > begin ? strchr(text, '\n') : NULL; // not from within a line
     for (const char *line = whole ? whole + 1 : text; *line;) {
         size_t size = strcspn(line, "\n");
         if (!memmem(line, size, " info tapedeck", 14))
             fprintf(stderr, "%.*s\n", (int)size, line);
         line += size + (line[size] == '\n');
     }
+}
+
+void beside_remove(const char *folder)
+{
+    char log[PATH_MAX + 8];
+    trust_remove(folder);
+    snprintf(log, sizeof log, "%s/log", folder);
+    unlink(log);
+    rmdir(folder);
 }

@@ -9,7 +9,9 @@
 struct beside {
     struct options *options; // of settings_table
     struct sidecar sidecar;
+    const char *folder; // of the recording
     char log[PATH_MAX], ready[PATH_MAX];
+    off_t log_from;          // where our lines begin
     pid_t pid;               // 0: not running
     int status;              // of its end, as waitpid tells it
     struct hostport in, out; // once it is ready; in.port 0: no such listener
@@ -20,15 +22,15 @@ struct beside {
 int beside_options(struct options **out, const struct child *line);
 
 // line: its options, as for tapedeck run, beyond those of every recording, which are set here:
-// --ready-file and, where nothing is said of them, --admin-listen=off and, without log,
-// --log-level=warn. It is freed with child_clear() by the caller. folder: where its ready file goes
-// and, unless log names another, its log. Errors are told: CLI_OK, CLI_FAILED,
-// CLI_USAGE; in any case beside_clear().
+// --ready-file and, where nothing is said of them, --admin-listen=off, no --spool-dir and, without
+// log, --log-level=warn. It is freed with child_clear() by the caller. folder: of the recording,
+// which outlives b: its ready file goes there and, unless log names another, its log. Errors are
+// told: CLI_OK, CLI_FAILED, CLI_USAGE; in any case beside_clear().
 int beside_init(struct beside *b, struct child *line, const char *folder, const char *log);
 void beside_clear(struct beside *b);
 
-// Starts it; signals: the mask that it has. It ends in order when this process dies. CLI_OK or
-// CLI_FAILED, told.
+// Starts it; signals: the mask that it has. When this process dies it ends in order, and then
+// tidies up in our place. CLI_OK or CLI_FAILED, told.
 int beside_start(struct beside *b, const sigset_t *signals);
 
 // Whether its listeners accept.
@@ -40,7 +42,10 @@ bool beside_ended(struct beside *b);
 // Ends it; another one has it hurry.
 void beside_stop(const struct beside *b);
 
-// What is wrong, of the last lines of its log, on stderr.
+// What is wrong, of its last lines in the log, on stderr.
 void beside_tell_log(const struct beside *b);
+
+// Removes the folder of a recording with what a recording makes in it.
+void beside_remove(const char *folder);
 
 #endif

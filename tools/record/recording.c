@@ -3,7 +3,9 @@
 //   find COMMAND ─▶ folder, capture, trust ─▶ sidecar ready ─▶ COMMAND ─▶ its end ─▶ sidecar
 //   drains ─▶ what was captured
 //
-// 1. COMMAND is not run unless all that is before it went well; then nothing of us is left.
+// 1. COMMAND is not run unless all that is before it went well. Else nothing of us is left, but for
+//    the authority and Java's store, which are there for the next time. Where we are killed, the
+//    sidecar tidies up at its end.
 // 2. Nothing is shared with another recording: ports, names and folders are made for this one.
 // 3. COMMAND has our process group, our terminal and our standard streams, which we do not touch;
 //    our own words go to stderr.
@@ -72,7 +74,8 @@ static const struct option_def options[] = {
      .programs = CLI_PROGRAM},
     {.name = "no-java",
      .type = OPT_FLAG,
-     .sentence = "Make no trust store for Java, which takes keytool a second, once.",
+     .sentence = "Make no trust store for Java, which takes keytool a second, once; Java does not "
+                 "trust our authority then.",
      .programs = CLI_PROGRAM},
     {.name = "no-proxy",
      .type = OPT_TEXT,
@@ -122,13 +125,13 @@ struct recording {
     char **argv;
     struct workload_state was;
     int signals; // signalfd
-    char folder[PATH_MAX], capture[PATH_MAX];
+    char program[PATH_MAX], folder[PATH_MAX], capture[PATH_MAX];
     struct trust trust;
     struct child line;
     struct beside beside;
-    pid_t pid;   // of COMMAND
-    int status;  // of its end
-    int stopped; // the signal that ended us before COMMAND ran
+    pid_t pid;      // of COMMAND
+    int status;     // of its end
+    sigset_t early; // signals for COMMAND that came before it ran
 };
 
 static int make_folder(struct recording *r)
@@ -243,12 +246,26 @@ static int add_tls(struct recording *r)
     return e;
 }
 
+// Whether the sidecar would take the port of COMMAND.
+static bool takes_port(const struct recording *r)
+{
+    struct addr a;
+    const char *bind = options_text(r->o, "in-bind");
+    if (!options_is_set(r->o, "app-port") ||
+        options_number(r->o, "app-port") != options_number(r->o, "in-port"))
+        return false;
+    return strcmp(bind, "*") == 0 || (addr_parse_here(&a, view_of(bind), 0) == 0 &&
+                                      (addr_is_any(&a) || addr_is_loopback(&a)));
+}
+
 static int make_line(const struct command *c, struct recording *r)
 {
     struct child *line = &r->line;
     long long app = options_number(r->o, "app-port");
     int e = child_init(line, "record", "tapedeck");
     int code = e ? CLI_OK : add_given(c, r);
+    if (!code && takes_port(r))
+        code = cli_usage(c, "--in-port: on %lld COMMAND itself listens, says --app-port", app);
     if (code)
         return code;
     e = e ? e : child_arg(line, "--proxy-type=%s", app ? "dual" : "forward");
@@ -299,9 +316,10 @@ static bool next_signal(const struct recording *r, int ms, struct signalfd_sigin
             read(r->signals, out, sizeof *out) == (ssize_t)sizeof *out);
 }
 
-static bool ends(uint32_t signo)
+static bool ends(const struct recording *r, int signo)
 {
-    return signo == SIGINT || signo == SIGTERM || signo == SIGHUP || signo == SIGQUIT;
+    return (signo == SIGINT || signo == SIGTERM || signo == SIGHUP || signo == SIGQUIT) &&
+           !sigismember(&r->was.ignored, signo);
 }
 
 // Waits until the sidecar is ready. CLI_OK, or why COMMAND is not run.
@@ -314,10 +332,12 @@ static int wait_ready(struct recording *r)
             beside_tell_log(&r->beside);
             return WORKLOAD_FAILED;
         }
-        if (next_signal(r, READY_POLL_MS, &info) && ends(info.ssi_signo)) {
-            r->stopped = (int)info.ssi_signo;
-            return 128 + r->stopped;
-        }
+        if (!next_signal(r, READY_POLL_MS, &info))
+            continue;
+        if (ends(r, (int)info.ssi_signo))
+            return 128 + (int)info.ssi_signo;
+        if (workload_forwards((int)info.ssi_signo, info.ssi_code))
+            sigaddset(&r->early, (int)info.ssi_signo);
     }
     return CLI_OK;
 }
@@ -327,6 +347,9 @@ static void attend(struct recording *r)
 {
     struct signalfd_siginfo info;
     bool told = false;
+    for (int i = 1; i < NSIG; i++)
+        if (sigismember(&r->early, i) == 1)
+            kill(r->pid, i);
     while (waitpid(r->pid, &r->status, WNOHANG) != r->pid) {
         if (!told && beside_ended(&r->beside)) {
             cli_error("the sidecar has ended; from here on %s has no proxy:", r->argv[0]);
@@ -347,9 +370,9 @@ static void drain(struct recording *r)
     beside_stop(&r->beside);
     while (!beside_ended(&r->beside)) {
         if (next_signal(r, IDLE_POLL_MS, &info)) {
-            if (ends(info.ssi_signo))
+            if (ends(r, (int)info.ssi_signo))
                 beside_stop(&r->beside);
-        } else if (++waited == 2 && !options_flag(r->o, "quiet")) {
+        } else if (++waited == (options_flag(r->o, "quiet") ? 5 : 2)) {
             cli_error("waiting for connections that are still open; Ctrl-C cuts them");
         }
     }
@@ -366,7 +389,7 @@ static void tell(const struct recording *r)
     if (r->beside.in.port && result.inbound == 0)
         cli_error("warning: nobody asked %s", hostport_text(&r->beside.in, in));
     if (result.flows == 0) {
-        cli_error("warning: nothing came through: %s", advice_for(r->argv[0]));
+        cli_error("warning: nothing came through: %s", advice_for(r->argv[0], r->program));
         cli_error("tapedeck env --help tells who reads which variable; the capture, %s, is empty",
                   r->capture);
     } else if (!options_flag(r->o, "quiet")) {
@@ -445,15 +468,10 @@ static int record(const struct command *c, struct recording *r)
 
 static void clean_up(struct recording *r)
 {
-    char log[PATH_MAX + 8];
     beside_clear(&r->beside);
     child_clear(&r->line);
-    if (!*r->folder)
-        return;
-    trust_remove(r->folder);
-    snprintf(log, sizeof log, "%s/log", r->folder);
-    unlink(log);
-    rmdir(r->folder);
+    if (*r->folder)
+        beside_remove(r->folder);
 }
 
 static int run(const struct command *c, struct options *o, int argc, char **argv)
@@ -461,12 +479,15 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     sigset_t taken;
     if (argc == 0)
         return cli_usage(c, "what is to be recorded? COMMAND stands behind --");
-    int code = workload_find(argv[0]);
-    struct recording *r = code ? NULL : calloc(1, sizeof *r);
-    if (!r)
-        return code ? code : WORKLOAD_FAILED;
+    struct recording *r = calloc(1, sizeof *r);
+    int code = r ? workload_find(argv[0], r->program) : WORKLOAD_FAILED;
+    if (code) {
+        free(r);
+        return code;
+    }
     r->o = o;
     r->argv = argv;
+    sigemptyset(&r->early);
     workload_prepare(&r->was, &taken);
     r->signals = signalfd(-1, &taken, SFD_NONBLOCK | SFD_CLOEXEC);
     if (r->signals < 0)
@@ -491,9 +512,11 @@ const struct command command_record = {
             "and trust it (tapedeck env --help lists them). NO_PROXY is emptied, so that what "
             "COMMAND says to localhost is recorded as well; --no-proxy names exceptions.\n"
             "Standard input, output and error are COMMAND's. What we say goes to stderr, when "
-            "COMMAND has ended. Signals that we get are passed on, those of the keyboard reach "
-            "COMMAND by themselves; when it has ended, another Ctrl-C cuts connections that are "
-            "still open.\n"
+            "COMMAND has ended. SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH "
+            "that we get are passed on, those of the keyboard reach COMMAND by themselves; when it "
+            "has ended, another Ctrl-C cuts connections that are still open. Who signals the whole "
+            "process group reaches COMMAND twice, by itself and by us: let it be us alone, in a "
+            "unit of systemd by KillMode=mixed.\n"
             "With --app-port what comes in is recorded, too: COMMAND listens where it always "
             "does, and its clients are sent to --in-port, where the sidecar stands before it.\n"
             "Exit code: that of COMMAND, or 128 and the number of the signal that ended it. 125: "

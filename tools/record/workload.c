@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,9 +17,15 @@ static const int taken_signals[] = {SIGCHLD, SIGINT,  SIGTERM, SIGHUP,
 void workload_prepare(struct workload_state *was, sigset_t *taken)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN}, normal = {.sa_handler = SIG_DFL};
+    struct sigaction given;
     sigemptyset(taken);
-    for (size_t i = 0; i < sizeof taken_signals / sizeof *taken_signals; i++)
+    sigemptyset(&was->ignored);
+    for (size_t i = 0; i < sizeof taken_signals / sizeof *taken_signals; i++) {
         sigaddset(taken, taken_signals[i]);
+        // What is blocked comes to us even so.
+        if (sigaction(taken_signals[i], NULL, &given) == 0 && given.sa_handler == SIG_IGN)
+            sigaddset(&was->ignored, taken_signals[i]);
+    }
     sigprocmask(SIG_BLOCK, taken, &was->mask);
     sigaction(SIGPIPE, &ignore, &was->pipe);
     sigaction(SIGCHLD, &normal, &was->child); // ignored, it would take the exit code with it
@@ -45,12 +50,13 @@ static int judge(const char *path)
     return access(path, X_OK) == 0 ? 0 : errno;
 }
 
-int workload_find(const char *name)
+int workload_find(const char *name, char file[PATH_MAX])
 {
     if (!*name)
         return tell("''", ENOENT);
     if (strchr(name, '/')) {
-        int bad = judge(name);
+        bool fits = snprintf(file, PATH_MAX, "%s", name) < PATH_MAX;
+        int bad = fits ? judge(name) : ENAMETOOLONG;
         return bad ? tell(name, bad) : 0;
     }
     int worst = ENOENT;
@@ -58,10 +64,8 @@ int workload_find(const char *name)
     struct view rest = view_of(path ? path : "/bin:/usr/bin");
     for (bool more = true; more;) {
         size_t n = view_find(rest, ':');
-        char file[PATH_MAX];
         more = n < rest.n;
-        if (snprintf(file, sizeof file, "%.*s%s%s", (int)n, rest.p, n ? "/" : "./", name) <
-            PATH_MAX) {
+        if (snprintf(file, PATH_MAX, "%.*s%s%s", (int)n, rest.p, n ? "/" : "./", name) < PATH_MAX) {
             int bad = judge(file);
             if (!bad)
                 return 0;
@@ -90,10 +94,13 @@ static void become(char **argv, const struct vars *v, const struct workload_stat
 
 int workload_start(char **argv, const struct vars *v, const struct workload_state *was, pid_t *pid)
 {
-    int told[2], bad = 0;
+    int told[2] = {-1, -1}, bad = 0;
     fflush(NULL);
     if (pipe2(told, O_CLOEXEC) != 0 || (*pid = fork()) < 0) {
         cli_error("%s: %s", argv[0], strerror(errno));
+        for (int i = 0; i < 2 && told[i] >= 0; i++)
+            close(told[i]);
+        *pid = 0;
         return WORKLOAD_FAILED;
     }
     if (*pid == 0)

@@ -5,6 +5,7 @@
 
 #include "tools/env/vars.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <sys/types.h>
 
@@ -17,16 +18,18 @@ enum {
 
 // What a process gets from its parent and we change for ourselves.
 struct workload_state {
-    sigset_t mask;
+    sigset_t mask, ignored;       // ignored: of the signals that the run takes
     struct sigaction pipe, child; // of SIGPIPE, SIGCHLD
 };
 
-// Blocks the signals that the run takes, all of which workload_forward() may be given; SIGPIPE is
-// ignored, so that words that nobody reads do not end us.
+// Blocks the signals that the run takes, all of which workload_forwards() may be given;
+// also those that were ignored, of which was has a note. SIGPIPE is ignored, so that words that
+// nobody reads do not end us.
 void workload_prepare(struct workload_state *was, sigset_t *taken);
 
-// Whether name can be executed. 0, WORKLOAD_CANNOT or WORKLOAD_MISSING, told.
-int workload_find(const char *name);
+// The file that name stands for, if it can be executed. 0, WORKLOAD_CANNOT or WORKLOAD_MISSING,
+// told.
+int workload_find(const char *name, char path[PATH_MAX]);
 
 // Starts it with the variables, in our process group, so that the terminal serves both, and what
 // the keyboard sends reaches it without us. 0, or the exit code, told.
