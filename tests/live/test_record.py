@@ -1,5 +1,6 @@
 """tapedeck record: a command as it would run without us, recorded; its exit code, signals, terminal; what is left."""
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -10,8 +11,10 @@ import select
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 from harness import TAPEDECK, TESTS, Origin, equal, folder, free_port, listening, need, run, spawn, until
@@ -29,9 +32,9 @@ class Place:
         os.mkdir(self.private, 0o755)
         # Without what the machine that tests has set, which says no more than that it is there.
         self.env = {k: v for k, v in os.environ.items()
-                    if not re.search("_proxy$|_ca_|_cert|_cainfo$|_ssl_", k, re.IGNORECASE)}
+                    if not re.search("_proxy$|_ca_|_cert|_cainfo$|_ssl_|^tapedeck_|^wgetrc$|^java_", k, re.IGNORECASE)}
         self.env.update(XDG_RUNTIME_DIR=self.private, XDG_DATA_HOME=self.private, TMPDIR=self.private,
-                        XDG_CACHE_HOME=self.private)
+                        XDG_CACHE_HOME=self.private, HOME=self.private)
 
     def record(self, *argv, options=(), **more):
         return run(TAPEDECK, "record", *options, "--", *argv, check=False, cwd=self.dir, env=self.env, **more)
@@ -58,6 +61,18 @@ def says(r, text):
     assert text in err, f"not told: {text}\nbut: {err}"
 
 
+def line(stream):
+    """The next line of a pipe, "" at its end; nothing else has read from it."""
+    text, end = b"", time.monotonic() + 60
+    while not text.endswith(b"\n"):
+        assert select.select([stream], [], [], max(0, end - time.monotonic()))[0], f"no line came behind: {text}"
+        byte = os.read(stream.fileno(), 1)
+        if not byte:
+            break
+        text += byte
+    return text.decode()
+
+
 def recorded(origin):
     p = Place()
     url = f"http://localhost:{origin.port}/load?id=2&req=0&res=20"
@@ -82,6 +97,30 @@ def recorded(origin):
     assert not os.path.exists(os.path.join(p.dir, "ran")), "the command was run"
     r = p.record("curl", "-sS", url, options=("--no-proxy", "localhost"))
     says(r, NOTHING)
+    r = p.record("curl", "-sS", url, options=("--app-port", free_port(), "--capture", "it's.db"))
+    says(r, "nobody asked 127.0.0.1:")
+    says(r, "tapedeck ls 'it'\\''s.db'")
+    assert NOTHING not in r.stderr.decode(), r.stderr
+    equal(p.record("true", *range(5000)).returncode, 0, "5000 arguments")
+
+
+def rotated(origin):
+    """All files of a capture are looked at; those of another are none of it."""
+    p = Place()
+    body = 300000
+    urls = [f"http://localhost:{origin.port}/load?id={2 * i}&req=0&res={body + i}" for i in range(1, 9)]
+    r = p.record("sh", "-c", "for u; do curl -sS -o /dev/null \"$u\"; sleep 0.3; done", "sh", *urls,
+                 options=("--capture", "c.db", "--sidecar", "rotate-size=500000", "--sidecar", "rotate-age=1s"))
+    equal(r.returncode, 0, "exit code")
+    assert len(p.captures()) > 2, p.captures()
+    says(r, f"8 transactions with 1 host (8 localhost:{origin.port})")
+    says(r, f"it is in {len(p.captures())} files")
+    os.unlink(os.path.join(p.dir, "c.db"))
+    left = p.captures()
+    r = p.record("touch", "ran", options=("--capture", "c.db"))
+    equal(r.returncode, 125, "a name of another capture's file")
+    says(r, "c.db: by its name it would be a part of a capture")
+    equal((p.captures(), os.path.exists(os.path.join(p.dir, "ran"))), (left, False), "what is there")
 
 
 def exit_codes():
@@ -111,17 +150,27 @@ def exit_codes():
 
 def no_sidecar():
     p = Place()
-    r = p.record("touch", "ran", options=("--sidecar", "redact=nonsense"))
+    fails = ("--sidecar", "spool-dir=/dev/null/none")
+    r = p.record("touch", "ran", options=fails)
     equal(r.returncode, 125, "a sidecar that does not start")
     says(r, "the sidecar did not start, so touch was not run:")
-    says(r, 'redact: "nonsense"')
+    says(r, "spool-dir /dev/null/none: Not a directory")
     p.nothing_left()
-    for option, text in (("max-body=x", "max-body cannot be"), ("nonsense=1", "unknown option"),
+    for option, text in (("redact=nonsense", 'redact: "nonsense"'), ("max-body=x", "max-body cannot be"), ("nonsense=1", "unknown option"),
                          ("capture=x.db", "capture follows from"), ("memory", "is not OPTION=VALUE")):
         r = p.record("touch", "ran", options=("--sidecar", option))
         equal(r.returncode, 2, option)
         says(r, text)
         p.nothing_left()
+    log = os.path.join(p.private, "log")
+    with open(log, "w", encoding="ascii") as f:
+        f.write("an error of another recording\n")
+    r = p.record("touch", "ran", options=(*fails, "--log", log))
+    says(r, "spool-dir /dev/null/none: Not a directory")
+    assert b"another recording" not in r.stderr, r.stderr
+    r = p.record("touch", "ran", options=("--app-port", 8080, "--in-port", 8080))
+    equal(r.returncode, 2, "one port for two")
+    p.nothing_left()
     p.env["TAPEDECK_SPOOL_SIZE"] = "oops"
     r = p.record("touch", "ran")
     equal(r.returncode, 2, "a wrong TAPEDECK_SPOOL_SIZE")
@@ -190,20 +239,65 @@ def surroundings():
         if name not in env or (env[name] != value and not name.lower().endswith("_proxy") and
                                name not in ("JAVA_TOOL_OPTIONS", "SSL_CERT_FILE", "_")):
             raise AssertionError(f"{name} was {value}, is {env.get(name)}")
-    # TLS: where the proxy decrypts, and not with --no-tls.
-    decrypts = b"--tls-out" in run(TAPEDECK, "run", "--help").stdout
-    equal("CURL_CA_BUNDLE" in env, decrypts, "CURL_CA_BUNDLE")
-    if decrypts:
-        r = p.record("sh", "-c", 'grep -c BEGIN "$CURL_CA_BUNDLE"; grep -c BEGIN "$NODE_EXTRA_CA_CERTS"; '
-                     'stat -c %a "$(dirname "$SSL_CERT_FILE")"')
-        lines = r.stdout.decode().split()
-        assert int(lines[0]) >= 1, lines
-        equal(lines[1:], ["1", "700"], "the authority alone; the folder's mode")
-        assert "CURL_CA_BUNDLE" not in seen(p.record(PYTHON, "-c", LOOK, options=("--no-tls",)))["env"]
+    # TLS
+    r = p.record("sh", "-c", 'grep -c BEGIN "$CURL_CA_BUNDLE"; grep -c BEGIN "$NODE_EXTRA_CA_CERTS"; '
+                 'stat -c %a "$(dirname "$SSL_CERT_FILE")"')
+    lines = r.stdout.decode().split()
+    assert int(lines[0]) >= 1, lines
+    equal(lines[1:], ["1", "711" if os.geteuid() == 0 else "700"], "the authority alone; the folder's mode")
+    assert "CURL_CA_BUNDLE" not in seen(p.record(PYTHON, "-c", LOOK, options=("--no-tls",)))["env"]
     equal(p.left(), [], "folders that stayed")
 
 
+def as_root(origin):
+    """Who gives the rights of root up comes to what is made for him."""
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        print("as_root: passed over, we are not root or there is no setpriv")
+        return
+    p = Place()
+    user = ("setpriv", "--reuid", "4321", "--regid", "4321", "--clear-groups")
+    r = p.record(*user, "sh", "-c", 'cat "$SSL_CERT_FILE" "$NODE_EXTRA_CA_CERTS" "$WGETRC" >/dev/null')
+    equal(r.returncode, 0, f"the files of trust: {r.stderr}")
+    with open(os.path.join(p.private, ".wgetrc"), "w", encoding="ascii") as f:
+        f.write("password = secret\n")
+    equal(p.record(*user, "sh", "-c", 'cat "$WGETRC"').stdout, b"", "what the user tells wget")
+    assert b"secret" in p.record("sh", "-c", 'cat "$WGETRC"').stdout, "the user's own wgetrc"
+    # A folder that nobody else may pass, as root's own is.
+    p = Place()
+    os.chmod(p.private, 0o700)
+    r = p.record("curl", "-sS", f"http://localhost:{origin.port}/load?id=2&req=0&res=20")
+    says(r, "1 transaction with 1 host")
+
+
+def authorities(origin):
+    """COMMAND trusts the authority that the sidecar has, whatever names it."""
+    p = Place()
+    config = os.path.join(p.private, "config.yaml")
+    for name, options in (("environment", ()), ("file", ("--sidecar", "config=" + config)), ("line", ())):
+        where = os.path.join(p.private, name)
+        if name == "environment":
+            p.env["TAPEDECK_TLS_CA_DIR"] = where
+        elif name == "file":
+            del p.env["TAPEDECK_TLS_CA_DIR"]
+            with open(config, "w", encoding="utf-8") as f:
+                f.write(f"tls-ca-dir: {where}\n")
+        else:
+            p.env.update(TAPEDECK_TLS_CA_CERT="/none", TAPEDECK_TLS_CA_KEY="/none")
+            options = ("--tls-ca-dir", where)
+        r = p.record("sh", "-c", 'cat "$NODE_EXTRA_CA_CERTS"', options=options)
+        with open(os.path.join(where, "tapedeck-ca.crt"), "rb") as f:
+            equal((r.returncode, r.stdout), (0, f.read()), f"the authority of the {name}: {r.stderr}")
+    assert not os.path.exists(os.path.join(p.private, "tapedeck", "ca")), "an authority that nobody uses"
+    for more in ({"TAPEDECK_TLS_CA_DIR": where}, {"TAPEDECK_TLS_CA_CERT": os.path.join(where, "tapedeck-ca.crt")}):
+        env = {**{k: v for k, v in p.env.items() if not k.startswith("TAPEDECK_")}, **more}
+        equal(run(TAPEDECK, "ca", "export", env=env).stdout, r.stdout, f"ca export with {more}")
+        run(TAPEDECK, "env", "--trust-dir", "trust", "--no-java", env=env, cwd=p.private)
+        with open(os.path.join(p.private, "trust", "ca.pem"), "rb") as f:
+            equal(f.read(), r.stdout, f"env with {more}")
+
+
 def streams():
+    need("bash")
     p = Place()
     data = os.urandom(1 << 20) * 12
     digest = hashlib.sha256(data).hexdigest()
@@ -239,16 +333,35 @@ def start(p, *argv, options=(), **more):
 def signals():
     p = Place()
     r = start(p, PYTHON, "-c", CATCH, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    equal(r.stdout.readline(), b"up\n", "the child's first word")
+    equal(line(r.stdout), "up\n", "the child's first word")
     for n in (signal.SIGUSR1, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, signal.SIGTERM):
         r.send_signal(n)
-        equal(int(r.stdout.readline()), n, "the signal that came through")
+        equal(int(line(r.stdout)), n, "the signal that came through")
     equal(r.wait(30), 42, "exit code")
     equal(r.stdout.read(), b"", "signals that came twice")
     r = start(p, "sleep", "1000", stderr=subprocess.DEVNULL)
     until("a ready recording", lambda: children(r.pid, "sleep"))
     r.send_signal(signal.SIGINT)
     equal(r.wait(30), 130, "exit code after SIGINT")
+    # What COMMAND is to ignore ends nothing: nohup.
+    r = start(p, "sleep", "0.2", stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    while r.poll() is None:
+        r.send_signal(signal.SIGHUP)
+        time.sleep(0.002)
+    equal(r.returncode, 0, "exit code where SIGHUP is ignored")
+    equal(p.left(), [], "folders that stayed")
+    # A keytool that hangs can be interrupted.
+    java = os.path.join(p.private, "java")
+    for name, text in (("bin/keytool", "#!/bin/sh\nexec sleep 1000\n"), ("lib/security/cacerts", "")):
+        os.makedirs(os.path.dirname(os.path.join(java, name)))
+        with open(os.path.join(java, name), "w", encoding="ascii") as f:
+            f.write(text)
+        os.chmod(os.path.join(java, name), 0o755)
+    p.env["JAVA_HOME"] = java
+    r = start(p, "true", stderr=subprocess.DEVNULL, start_new_session=True)
+    until("keytool", lambda: children(r.pid, "sleep"))
+    os.killpg(r.pid, signal.SIGINT)
+    equal(r.wait(20), 130, "exit code after SIGINT for a keytool that hangs")
     equal(p.left(), [], "folders that stayed")
 
 
@@ -271,6 +384,7 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(place.dir)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 1000, 0, 0))  # no line is broken, or scrolls
             os.execve(argv[0], argv, dict(place.env, TERM="dumb", PS1="ready> "))
         self.text = ""
 
@@ -357,6 +471,8 @@ def job_control():
     t.key(b"fg\n")
     t.wait_for("ready> ", 2)
     t.wait_for("sleep 1000", 3)
+    # The shell says so before it lets go of the terminal.
+    until("the job in the foreground", lambda: os.tcgetpgrp(t.fd) != t.pid)
     t.key(b"\x03")
     t.wait_for(NOTHING)
     t.key(b"echo code $?.\n")
@@ -368,6 +484,7 @@ def job_control():
 def two_at_once(origin):
     p = Place()
     urls = [f"http://localhost:{origin.port}/load?id={2 * i + 2}&req=0&res=10" for i in range(6)]
+    p.env["TAPEDECK_SPOOL_DIR"] = os.path.join(p.private, "spool")
     all_ = [start(p, "sh", "-c", f"sleep 0.3; curl -sS '{u}'", stdout=subprocess.PIPE, stderr=subprocess.PIPE) for u in urls]
     for r in all_:
         r.communicate(timeout=60)
@@ -378,6 +495,7 @@ def two_at_once(origin):
     for q in queries:
         equal(len(q), 1, "transactions of one recording")
     equal(len({q[0] for q in queries}), len(urls), "different ones")
+    assert not os.path.exists(p.env["TAPEDECK_SPOOL_DIR"]), "a journal that all have"
     equal(p.left(), [], "folders that stayed")
 
 
@@ -394,14 +512,17 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
 def inbound():
     p = Place()
     port = free_port()
-    r = start(p, PYTHON, "-c", SERVE, port, options=("--app-port", port), stderr=subprocess.PIPE, text=True)
-    line = r.stderr.readline()
-    m = re.search(r"(127\.0\.0\.1:\d+) stands before port (\d+)", line)
-    assert m and int(m.group(2)) == port, line
+    r = start(p, PYTHON, "-c", SERVE, port, options=("--app-port", port), stderr=subprocess.PIPE)
+    m = None
+    while not m:
+        said = line(r.stderr)
+        assert said, "it never said where it stands"
+        m = re.search(r"(127\.0\.0\.1:\d+) stands before port (\d+)", said)
+    equal(int(m.group(2)), port, said)
     until("the app", lambda: listening(port))
     equal(run("curl", "-sS", "--noproxy", "*", f"http://{m.group(1)}/in").stdout, b"ok", "the answer")
     r.terminate()
-    err = r.communicate(timeout=60)[1]
+    err = r.communicate(timeout=60)[1].decode()
     equal(r.returncode, 143, "exit code")
     assert NOTHING not in err, err
     equal(p.rows("SELECT direction, path, status FROM http"), [("inbound", "/in", 200)], "rows")
@@ -418,10 +539,10 @@ s.socket = c.wrap_socket(s.socket, server_side=True)
 s.serve_forever()""")
 
 
-def decrypted():
+def decrypted(origin):
     """Clients that are told nothing but by the variables, of a server whose authority only the system knows."""
-    if b"--upstream-ca" not in run(TAPEDECK, "run", "--help").stdout or not shutil.which("openssl"):
-        print("decrypted: passed over, there is no --upstream-ca or no openssl")
+    if not shutil.which("openssl"):
+        print("decrypted: passed over, there is no openssl")
         return
     p = Place()
     at = p.private
@@ -452,11 +573,24 @@ def decrypted():
         equal(p.rows("SELECT method, path, status FROM http", capture), [("GET", "/secret", 200)], name)
     # One that trusts the other authority alone: it fails as it must; as a tunnel it works.
     own = ("curl", "-sS", "--cacert", ca, url)
-    equal(p.record(*own, options=("--sidecar", "upstream-ca=" + ca)).returncode, 60, "a client that does not trust us")
+    r = p.record("sh", "-c", 'curl -sS -o /dev/null "$1"; shift; exec "$@"', "sh",
+                 f"http://localhost:{origin.port}/load?id=2&req=0&res=20", *own, options=("--sidecar", "upstream-ca=" + ca))
+    equal(r.returncode, 60, "a client that does not trust us")
+    says(r, "our certificate was refused")
+    p.env["TAPEDECK_TLS_OUT"] = "true"
     r = p.record(*own, options=("--no-tls", "--capture", "opaque.db"))
     equal((r.returncode, r.stdout), (0, b"ok"), "with --no-tls")
     says(r, "TLS that was not decrypted")
     equal(p.left(), [], "folders that stayed")
+
+
+def ended(pid):
+    """Whether it is gone, or nobody reaps it."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def killed():
@@ -465,11 +599,14 @@ def killed():
     r = start(p, "sleep", "1000", stderr=subprocess.DEVNULL)
     sleep = until("a ready recording", lambda: children(r.pid, "sleep"))
     helper = until("the sidecar", lambda: children(r.pid, "tapedeck"))[0]
-    parts = until("its halves", lambda: children(helper, "tapedeck-proxy") + children(helper, "tapedeck-record"))
+    halves = ("tapedeck-proxy", "tapedeck-record")
+    until("its halves", lambda: all(children(helper, h) for h in halves))
+    parts = [pid for h in halves for pid in children(helper, h)]
     r.kill()
     r.wait()
     for pid in [helper] + parts:
-        until(f"the end of {pid}", lambda pid=pid: not os.path.exists(f"/proc/{pid}"))
+        until(f"the end of {pid}", lambda pid=pid: ended(pid))
+    equal(p.left(), [], "folders that stayed")
     os.kill(sleep[0], signal.SIGKILL)
 
 
@@ -478,17 +615,20 @@ def main():
     assert os.path.isdir(TESTS)
     origin = Origin()
     recorded(origin)
+    rotated(origin)
     exit_codes()
     no_sidecar()
     nothing_came()
     surroundings()
+    as_root(origin)
+    authorities(origin)
     streams()
     signals()
     keyboard(origin)
     job_control()
     two_at_once(origin)
     inbound()
-    decrypted()
+    decrypted(origin)
     killed()
     print("record: fine")
 
