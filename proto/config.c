@@ -9,46 +9,14 @@
 // A YAML file is read event by event, never as a tree, so its depth and its aliases cannot hurt.
 #include "proto/config.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include "proto/base/whole_file.h"
+
 #include <yaml.h>
 
 #define NAME_BYTES 64  // of an option's name, NUL included
 #define SEEN_MAX   256 // options in one file
 
 // ---- files
-
-static int read_all(int fd, struct buf *out)
-{
-    for (;;) {
-        char *at = buf_room(out, 4096);
-        if (!at)
-            return buf_len(out) + 4096 > out->max ? E_LIMIT : E_NOMEM;
-        ssize_t n = read(fd, at, 4096);
-        if (n > 0)
-            buf_grew(out, (size_t)n);
-        else if (n == 0)
-            return buf_len(out) > CONFIG_FILE_MAX ? E_LIMIT : 0;
-        else if (errno != EINTR)
-            return err_from_errno(errno);
-    }
-}
-
-static int read_file(const char *path, struct buf *out, char why[WHY_MAX])
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int e = fd < 0 ? err_from_errno(errno) : read_all(fd, out);
-    if (e == E_LIMIT && fd >= 0)
-        snprintf(why, WHY_MAX, "%.300s: the file has more than %u bytes", path, CONFIG_FILE_MAX);
-    else if (e == E_NOMEM)
-        snprintf(why, WHY_MAX, "%.300s: %s", path, err_text(e));
-    else if (e)
-        snprintf(why, WHY_MAX, "cannot read %.300s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return e;
-}
 
 // The end of a long path, so that the line behind it is not cut off.
 const char *config_shown(const char *path)
@@ -62,8 +30,8 @@ typedef int reader(struct options *o, const char *path, struct view text, char w
 static int with_file(reader *read, struct options *o, const char *path, char why[WHY_MAX])
 {
     struct buf text;
-    buf_init(&text, CONFIG_FILE_MAX + 2 * 4096);
-    int e = read_file(path, &text, why);
+    buf_init(&text, CONFIG_FILE_MAX);
+    int e = whole_file_read(path, CONFIG_FILE_MAX, &text, why);
     if (!e)
         e = read(o, path, buf_view(&text), why);
     buf_clear(&text);

@@ -33,8 +33,8 @@ static void it_is_written_through_no_link(void **state)
 
     (void)state;
     tmp_write(tmp_path(victim, dir, "victim"), "mine", 4);
-    assert_int_equal(symlink(victim, tmp_path(link, dir, "r.json.tmp")), 0);
-    assert_int_equal(ready_file_write(&r, tmp_path(link, dir, "r.json"), "l", "c", why), 0);
+    assert_int_equal(symlink(victim, tmp_path(link, dir, "r.json")), 0);
+    assert_int_equal(ready_file_write(&r, link, "l", "c", why), 0);
     char *text = tmp_read(victim, &n);
     assert_int_equal(n, 4);
     free(text);
