@@ -3,6 +3,7 @@
 #include "proxy/tls/ca.h"
 #include "tools/ca/ca.h"
 #include "tools/commands.h"
+#include "tools/quote.h"
 
 static const struct hint {
     const char *word, *title, *text;
@@ -60,32 +61,15 @@ static const struct hint {
 
 #define HINTS (sizeof hints / sizeof *hints)
 
-// A path as a shell's word.
-static void put_path(FILE *out, const char *path)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "/._-+,:@%";
-    if (path[strspn(path, plain)] == 0) {
-        fputs(path, out);
-        return;
-    }
-    putc('\'', out);
-    for (; *path; path++)
-        if (*path == '\'')
-            fputs("'\\''", out);
-        else
-            putc(*path, out);
-    putc('\'', out);
-}
-
 static void put_hint(FILE *out, const struct hint *h, const char *path, bool usual)
 {
+    char word[4 * PATH_MAX];
     fprintf(out, "# %s\n", h->title);
     for (const char *c = h->text; *c; c++) {
         if (*c == '%')
             fputs(usual ? "tapedeck ca export" : "tapedeck ca export --tls-ca-cert ", out);
         if (*c == '@' || (*c == '%' && !usual))
-            put_path(out, path);
+            fputs(quote_word(path, word, sizeof word), out);
         else if (*c != '%')
             putc(*c, out);
     }

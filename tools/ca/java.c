@@ -7,8 +7,10 @@
 // users cannot see it.
 #include "tools/ca/java.h"
 
+#include "proto/base/whole_file.h"
 #include "proto/digest.h"
 #include "tools/ca/roots.h"
+#include "tools/which.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,20 +47,6 @@ static bool find_cacerts(struct work *w, const char *home)
     return false;
 }
 
-static bool find_in_path(char out[PATH_MAX])
-{
-    struct view rest = view_of(getenv("PATH"));
-    while (rest.n > 0) {
-        size_t n = view_find(rest, ':');
-        char found[PATH_MAX];
-        if (n > 0 && snprintf(found, sizeof found, "%.*s/keytool", (int)n, rest.p) < PATH_MAX &&
-            access(found, X_OK) == 0)
-            return realpath(found, out) != NULL;
-        rest = view_from(rest, n < rest.n ? n + 1 : n);
-    }
-    return false;
-}
-
 static int find(struct work *w, char why[WHY_MAX])
 {
     const char *given = getenv("JAVA_HOME");
@@ -70,7 +58,7 @@ static int find(struct work *w, char why[WHY_MAX])
             return E_NOTFOUND;
         }
     } else {
-        if (!find_in_path(w->keytool)) {
+        if (!which_find("keytool", home) || !realpath(home, w->keytool)) {
             snprintf(why, WHY_MAX, "there is no keytool: neither JAVA_HOME nor PATH leads to Java");
             return E_NOTFOUND;
         }
@@ -110,23 +98,6 @@ static void remove_folder(const struct work *w)
     unlink(w->pem);
     unlink(w->said);
     rmdir(w->folder);
-}
-
-static int write_file(const char *path, struct view v, char why[WHY_MAX])
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), bad = fd < 0 ? errno : 0;
-    while (!bad && v.n > 0) {
-        ssize_t n = write(fd, v.p, v.n);
-        if (n < 0 && errno != EINTR)
-            bad = errno;
-        else if (n > 0)
-            v = view_from(v, (size_t)n);
-    }
-    if (fd >= 0 && close(fd) != 0 && !bad)
-        bad = errno;
-    if (bad)
-        snprintf(why, WHY_MAX, "%.300s: %s", path, strerror(bad));
-    return bad ? err_from_errno(bad) : 0;
 }
 
 // In the child.
@@ -223,8 +194,8 @@ int java_store(struct view ca, const char *alias, const char *password, struct b
     int e = find(w, why);
     e = e ? e : roots_read(w->cacerts, JAVA_STORE_MAX, &old, why);
     e = e ? e : make_folder(w, why);
-    e = e ? e : write_file(w->store, buf_view(&old), why);
-    e = e ? e : write_file(w->pem, ca, why);
+    e = e ? e : whole_file_write(w->store, buf_view(&old), why);
+    e = e ? e : whole_file_write(w->pem, ca, why);
     e = e ? e : import(w, alias, password, why);
     e = e ? e : roots_read(w->store, JAVA_STORE_MAX, out, why);
     remove_folder(w);

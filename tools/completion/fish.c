@@ -1,17 +1,7 @@
 // fish: a `complete` line for each command and option.
 #include "proto/filter.h"
 #include "tools/completion/completion.h"
-
-static void quoted(FILE *out, const char *text)
-{
-    putc('\'', out);
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\')
-            putc('\\', out);
-        putc(*text, out);
-    }
-    putc('\'', out);
-}
+#include "tools/quote.h"
 
 static void words(FILE *out, struct view v)
 {
@@ -24,7 +14,7 @@ static void words(FILE *out, struct view v)
 static void option(FILE *out, const char *condition, const struct option_def *d)
 {
     fprintf(out, "complete -c tapedeck -n %s -l %s -d ", condition, d->name);
-    quoted(out, d->sentence);
+    quote_fish(out, d->sentence);
     if (d->type != OPT_FLAG) {
         switch (completion_of(d)) {
         case COMPLETES_CHOICES:
@@ -67,7 +57,7 @@ static void command(FILE *out, const struct command *c)
                 (int)first, c->name, two);
     else
         fprintf(out, "complete -c tapedeck -f -n __fish_use_subcommand -a %s -d ", c->name);
-    quoted(out, c->sentence);
+    quote_fish(out, c->sentence);
     putc('\n', out);
     struct view choose = completion_words(c, operands);
     if (completion_takes_capture(c) && choose.n == 0)

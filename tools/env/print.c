@@ -3,18 +3,7 @@
 #include "tools/env/print.h"
 
 #include "tools/jsonw.h"
-
-// 'it'\''s'
-static void sh_quoted(FILE *out, const char *s)
-{
-    putc('\'', out);
-    for (; *s; s++)
-        if (*s == '\'')
-            fputs("'\\''", out);
-        else
-            putc(*s, out);
-    putc('\'', out);
-}
+#include "tools/quote.h"
 
 static void sh(FILE *out, const struct vars *v)
 {
@@ -23,21 +12,9 @@ static void sh(FILE *out, const struct vars *v)
         fprintf(out, "export %s=", name);
         if (v->all[i].adds)
             fprintf(out, "\"${%s:+$%s }\"", name, name);
-        sh_quoted(out, v->all[i].value);
+        quote_sh(out, v->all[i].value);
         putc('\n', out);
     }
-}
-
-// 'it\'s'
-static void fish_quoted(FILE *out, const char *s)
-{
-    putc('\'', out);
-    for (; *s; s++) {
-        if (*s == '\'' || *s == '\\')
-            putc('\\', out);
-        putc(*s, out);
-    }
-    putc('\'', out);
 }
 
 static void fish(FILE *out, const struct vars *v)
@@ -47,7 +24,7 @@ static void fish(FILE *out, const struct vars *v)
         fprintf(out, "set -gx %s ", name);
         if (v->all[i].adds)
             fprintf(out, "(string join ' ' $%s ", name);
-        fish_quoted(out, v->all[i].value);
+        quote_fish(out, v->all[i].value);
         fputs(v->all[i].adds ? ")\n" : "\n", out);
     }
 }

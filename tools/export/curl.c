@@ -9,6 +9,7 @@
 #include "tools/export/export.h"
 #include "tools/fields.h"
 #include "tools/head.h"
+#include "tools/quote.h"
 
 #include <ctype.h>
 
@@ -20,31 +21,13 @@ static const struct option_def options[] = {
     CLI_OPTIONS_END,
 };
 
-static void put(FILE *out, struct view v)
-{
-    fwrite_unlocked(v.p, 1, v.n, out);
-}
-
-// The inside of single quotes.
-static void put_quoted(FILE *out, struct view v)
-{
-    for (size_t n; v.n > 0; v = view_from(v, n)) {
-        n = view_find(v, '\'');
-        put(out, view_head(v, n));
-        if (n == v.n)
-            break;
-        fputs_unlocked("'\\''", out);
-        n++;
-    }
-}
-
 static void argument(FILE *out, const char *option, struct view a, const char *between,
                      struct view b)
 {
     fprintf(out, " \\\n  %s '", option);
-    put_quoted(out, a);
+    quote_sh_inside(out, a);
     fputs_unlocked(between, out);
-    put_quoted(out, b);
+    quote_sh_inside(out, b);
     putc_unlocked('\'', out);
 }
 
@@ -85,13 +68,13 @@ static void header(FILE *out, struct head_field *f)
     struct view part;
     // "Name;" is how curl is told to send a field without a value.
     fputs_unlocked(" \\\n  -H '", out);
-    put_quoted(out, f->name);
+    quote_sh_inside(out, f->name);
     fputs_unlocked(f->value.n || f->folds.n ? ": " : ";", out);
-    put_quoted(out, f->value);
+    quote_sh_inside(out, f->value);
     for (bool first = f->value.n == 0; head_fold(&f->folds, &part); first = false) {
         if (!first)
             putc_unlocked(' ', out);
-        put_quoted(out, part);
+        quote_sh_inside(out, part);
     }
     putc_unlocked('\'', out);
 }
@@ -143,11 +126,11 @@ static void url(FILE *out, const struct store_query *q, struct view head)
     bool plain = http && path.n > 0 && path.p[0] == '/' && is_plain(path) && is_plain(query);
     fputs_unlocked(" \\\n  '", out);
     if (plain) {
-        put_quoted(out, store_bytes(q, FIELD_URL));
+        quote_sh_inside(out, store_bytes(q, FIELD_URL));
         putc_unlocked('\'', out);
     } else {
         fputs_unlocked(view_eq(scheme, VIEW_LIT("https")) ? "https://" : "http://", out);
-        put_quoted(out, host);
+        quote_sh_inside(out, host);
         fputs_unlocked("/'", out);
         if (path.n > 0)
             argument(out, "--request-target", path, mark, query);
