@@ -3,12 +3,14 @@
 #include "tests/support/certify.h"
 #include "tests/support/program.h"
 #include "tests/support/tmp.h"
+#include "tools/ca/dumps.h"
 
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,6 +109,14 @@ static void test_show(void **state)
     assert_int_equal(p.code, 0);
     assert_true(says(p.out, "CN=mine\nkey          RSA 2048\n"));
     assert_true(says(p.out, "/mine.key\n"));
+    assert_int_equal(p.err_n, 0);
+    program_clear(&p);
+    // Of which the proxy warns, too.
+    assert_int_equal(chmod(in("mine.key"), 0640), 0);
+    TAPEDECK(&p, "ca", "show", "--tls-ca-cert", in("mine.crt"), "--tls-ca-key", in("mine.key"));
+    assert_int_equal(p.code, 0);
+    assert_true(says(p.err, "/mine.key: group or others have access to the key, as it has mode "
+                            "0640\n"));
     program_clear(&p);
 }
 
@@ -332,6 +342,23 @@ static void test_hints(void **state)
     program_clear(&one);
 }
 
+static void test_dumps(void **state)
+{
+    struct dumps was;
+    struct rlimit before, now;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
+    int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    dumps_forbid(&was);
+    assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &now), 0);
+    assert_int_equal(now.rlim_cur, 0);
+    dumps_restore(&was);
+    assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), dumpable);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &now), 0);
+    assert_int_equal(now.rlim_cur, before.rlim_cur);
+}
+
 static void test_mistakes(void **state)
 {
     static const struct {
@@ -379,7 +406,7 @@ int main(void)
         cmocka_unit_test(test_export),    cmocka_unit_test(test_bundle),
         cmocka_unit_test(test_java_made), cmocka_unit_test(test_java_missing),
         cmocka_unit_test(test_java_here), cmocka_unit_test(test_hints),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_dumps),     cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

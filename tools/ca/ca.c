@@ -3,11 +3,11 @@
 
 #include "proto/base/clock.h"
 #include "proxy/tls/ca.h"
+#include "tools/ca/dumps.h"
 #include "tools/commands.h"
 
 #include <ctype.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #define DAY_US (24 * 3600 * US_PER_S)
 
@@ -78,10 +78,10 @@ int ca_read(struct tls_ca **out, const struct options *o, bool key)
 {
     char why[WHY_MAX], folder[PATH_MAX];
     struct ca_place at;
-    const struct rlimit no_core = {0, 0};
+    struct dumps was;
     *out = NULL;
     if (key)
-        setrlimit(RLIMIT_CORE, &no_core); // no key in a file that nobody guards
+        dumps_forbid(&was); // for good: the caller has the key
     int e, code = ca_place(o, &at);
     const char *own = own_cert(o);
     if (!code && !own)
@@ -112,20 +112,17 @@ static int make(const struct options *o)
 {
     char folder[PATH_MAX], why[WHY_MAX];
     struct tls_ca *ca;
-    struct rlimit was, no_core;
+    struct dumps was;
     int code = ca_folder(o, folder);
     if (code)
         return code;
-    bool known = getrlimit(RLIMIT_CORE, &was) == 0;
-    no_core = (struct rlimit){0, known ? was.rlim_max : 0}; // what we start later gets it back
-    setrlimit(RLIMIT_CORE, &no_core);                       // the key is in memory for a moment
+    dumps_forbid(&was); // the key is in memory for a moment
     int e = tls_ca_open(&ca, folder, true, why);
     if (e)
         cli_error("%s", why);
     else
         tls_ca_free(ca);
-    if (known)
-        setrlimit(RLIMIT_CORE, &was);
+    dumps_restore(&was);
     return e ? CLI_FAILED : CLI_OK;
 }
 

@@ -120,7 +120,7 @@ const struct command command_ca_export = {
     .example =
         "tapedeck ca export --out tapedeck-ca.pem\n"
         "tapedeck ca export --form p12 --out truststore.p12\n"
-        "tapedeck ca export --form bundle --out roots.pem && SSL_CERT_FILE=roots.pem go test\n"
+        "tapedeck ca export --form bundle --out roots.pem && SSL_CERT_FILE=$PWD/roots.pem go test\n"
         "tapedeck ca export --form jks-cacerts --out cacerts && java "
         "-Djavax.net.ssl.trustStore=cacerts -jar app.jar",
     .text = "The forms:\n"

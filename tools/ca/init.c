@@ -1,9 +1,9 @@
 // init: makes the authority, or tells which one is there already.
 #include "proxy/tls/ca.h"
 #include "tools/ca/ca.h"
+#include "tools/ca/dumps.h"
 #include "tools/commands.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 static const struct option_def options[] = {CA_OPTION_FOLDER, CLI_OPTIONS_END};
@@ -13,14 +13,14 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     char folder[PATH_MAX], why[WHY_MAX];
     struct ca_place at;
     struct tls_ca *ca;
-    const struct rlimit no_core = {0, 0};
+    struct dumps was;
     if (argc > 0)
         return cli_usage(c, "takes nothing, not '%s'", argv[0]);
     int code = ca_folder(o, folder);
     code = code ? code : ca_place(o, &at);
     if (code)
         return code;
-    setrlimit(RLIMIT_CORE, &no_core);
+    dumps_forbid(&was);
     bool there = access(at.cert, F_OK) == 0;
     if (tls_ca_open(&ca, folder, true, why) != 0) {
         cli_error("%s", why);

@@ -5,6 +5,8 @@
 #include "tools/commands.h"
 #include "tools/jsonw.h"
 
+#include <sys/stat.h>
+
 static const struct option_def options[] = {
     CA_OPTION_FOLDER,
     CA_OPTION_CERT,
@@ -49,10 +51,14 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
 {
     struct ca_place at;
     struct tls_ca *ca;
+    struct stat st;
     if (argc > 0)
         return cli_usage(c, "takes nothing, not '%s'", argv[0]);
     int code = ca_read(&ca, o, true);
     code = code ? code : ca_place(o, &at);
+    if (code == CLI_OK && *at.key && stat(at.key, &st) == 0 && (st.st_mode & 077))
+        cli_error("warning: %s: group or others have access to the key, as it has mode %04o",
+                  at.key, (unsigned)(st.st_mode & 07777));
     if (code == CLI_OK && options_flag(o, "json"))
         print_json(ca, &at);
     else if (code == CLI_OK)
@@ -69,7 +75,7 @@ const struct command command_ca_show = {
                "tapedeck ca show --tls-ca-cert my-ca.pem --tls-ca-key my-ca.key\n"
                "tapedeck ca show --json | jq -r .certificate",
     .text = "The files are read and judged as the proxy does it: one that it would refuse is "
-            "refused here, with the reason.",
+            "refused here, with the reason; one of which it would warn is warned of.",
     .options = options,
     .rules = rules,
     .run = run,
