@@ -11,12 +11,16 @@
 //    others are not even looked at.
 // 2. A neighbour's annotation keeps the program from starting only when it is an option of ours
 //    with a wrong value, or its line is broken.
+// 3. A secret without a slash in it is not a folder but the name of a Kubernetes secret. Its files
+//    are where the neighbour's injector mounted them, which its variables tell; or nowhere.
 #include "proto/config.h"
 
 #include "proto/base/log.h"
 
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define OURS       "sidecar.tapedeck.dev/"
 #define NEIGHBOURS "sidecar.speedscale.com/"
@@ -73,7 +77,20 @@ static const struct {
     {"track-loopback", NOTHING_HERE},
 };
 
-enum pass { PASS_OURS, PASS_NEIGHBOUR, PASS_OLD_SPELLING, PASSES };
+// A secret with a certificate and its key; public and private name the files in it.
+static const struct secret {
+    const char *name, *public, *private;
+    const char *public_variable, *private_variable; // of the injector: their paths
+    const char *instead;                            // what is done without
+} secrets[] = {
+    {"tls-in-secret", "tls-in-public", "tls-in-private", "TLS_IN_PUBLIC_KEY", "TLS_IN_PRIVATE_KEY",
+     "inbound tls is relayed as it is"},
+    {"tls-mutual-secret", "tls-mutual-public", "tls-mutual-private", "TLS_MUTUAL_PUBLIC_KEY",
+     "TLS_MUTUAL_PRIVATE_KEY", "servers are shown no certificate of it"},
+};
+#define SECRETS (sizeof secrets / sizeof secrets[0])
+
+enum pass { PASS_OURS, PASS_SECRETS, PASS_NEIGHBOUR, PASS_OLD_SPELLING, PASSES };
 
 struct reading {
     struct options *o;
@@ -81,7 +98,8 @@ struct reading {
     char *why;
     size_t line;
     enum pass pass;
-    struct buf value; // of the present line, without its escapes
+    struct buf value;    // of the present line, without its escapes
+    bool named[SECRETS]; // by a name, so that the names of its files say nothing here
     struct {
         const struct option_def *def;
         enum pass by;
@@ -275,11 +293,68 @@ static int set_tls(struct reading *r)
     return def && all ? set(r, "tls-out", VIEW_LIT("true")) : 0;
 }
 
+// Whether something stronger than a neighbour's annotation says where the pair is.
+static bool is_decided(struct reading *r, const struct secret *s)
+{
+    const char *const names[] = {s->name, s->public, s->private};
+    for (size_t i = 0; i < 3; i++) {
+        if (options_source(r->o, names[i]) > OPT_BY_ANNOTATION)
+            return true;
+        for (size_t k = 0; k < r->set_count; k++)
+            if (r->set[k].by == PASS_OURS && r->set[k].def == options_def(r->o, names[i]))
+                return true;
+    }
+    return false;
+}
+
+static int set_named(struct reading *r, const struct secret *s)
+{
+    const char *public = getenv(s->public_variable), *private = getenv(s->private_variable);
+    if (is_decided(r, s))
+        return 0;
+    if (!public || !private || access(public, R_OK) != 0 || access(private, R_OK) != 0) {
+        log_warn("the files of a kubernetes secret are not here: %s; a folder would begin with / "
+                 "file=%s line=%zu name=" NEIGHBOURS "%s",
+                 s->instead, r->path, r->line, s->name);
+        return 0;
+    }
+    int e = set(r, s->public, view_of(public));
+    return e ? e : set(r, s->private, view_of(private));
+}
+
+// Index into secrets of the option that a neighbour's annotation is for, or -1.
+static int secret_of(const char *name)
+{
+    const char *option = old_spelling(name);
+    for (size_t i = 0; option && i < SECRETS; i++)
+        if (strcmp(option, secrets[i].name) == 0 || strcmp(option, secrets[i].public) == 0 ||
+            strcmp(option, secrets[i].private) == 0)
+            return (int)i;
+    return -1;
+}
+
+// Before the neighbour's others, as it says what those of its files mean.
+static int take_secret(struct reading *r, const char *name)
+{
+    int i = secret_of(name);
+    struct view v = buf_view(&r->value);
+    if (i < 0 || r->named[i] || strcmp(old_spelling(name), secrets[i].name) != 0 || v.n == 0 ||
+        view_find(v, '/') < v.n || !options_has(r->o, secrets[i].name))
+        return 0;
+    r->named[i] = true;
+    return set_named(r, &secrets[i]);
+}
+
 static int apply_neighbours(struct reading *r, const char *name)
 {
     const struct option_def *def = options_def(r->o, name);
     const char *old = old_spelling(name);
+    int secret = secret_of(name);
     bool current = def && (def->flags & OPT_ANNOTATION);
+    if (r->pass == PASS_SECRETS)
+        return take_secret(r, name);
+    if (secret >= 0 && r->named[secret])
+        return 0;
     if (current)
         return r->pass == PASS_NEIGHBOUR ? set(r, name, buf_view(&r->value)) : 0;
     if (r->pass == PASS_NEIGHBOUR)

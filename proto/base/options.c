@@ -454,6 +454,11 @@ int options_environment(struct options *o, char **envp, char why[WHY_MAX])
 
 // ---- values
 
+bool options_has(const struct options *o, const char *name)
+{
+    return find(o, view_of(name)) < o->count;
+}
+
 bool options_flag(const struct options *o, const char *name)
 {
     return get(o, name)->number != 0;

@@ -59,6 +59,9 @@ void options_free(struct options *o);
 // The table's entry of that name, also one that only other programs take; NULL: there is none.
 const struct option_def *options_def(const struct options *o, const char *name);
 
+// Whether the program has that option, and so a value of it.
+bool options_has(const struct options *o, const char *name);
+
 // Errors below are told as one line in why (what, where, the value, what is allowed), 0 or E_…
 
 #define WHY_MAX 512

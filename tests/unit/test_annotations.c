@@ -178,6 +178,64 @@ static void older_wishes_for_decryption_too(void **state)
     assert_int_equal(logged(NULL), 0);
 }
 
+// The neighbour's own example: a Kubernetes secret's name, and files in it.
+#define EXAMPLE                                                                                    \
+    NEIGHBOURS "tls-in-private=\"tls.key\"\n" NEIGHBOURS "tls-in-public=\"tls.crt\"\n" NEIGHBOURS  \
+               "tls-in-secret=\"my-tls-secret\"\n"
+
+static void a_name_of_a_secret_is_no_folder(void **state)
+{
+    char cert[TMP_PATH], key[TMP_PATH];
+    (void)state;
+    works(EXAMPLE NEIGHBOURS "tlsMutualSecret=\"other\"\n");
+    assert_null(options_text(o, "tls-in-secret"));
+    assert_int_equal(options_count(o, "tls-in-public"), 0);
+    assert_int_equal(options_count(o, "tls-in-private"), 0);
+    assert_null(options_text(o, "tls-mutual-secret"));
+    assert_int_equal(logged("inbound tls is relayed as it is; a folder would begin with / "
+                            "file=notes line=3 name=" NEIGHBOURS "tls-in-secret\n"),
+                     2);
+    assert_int_equal(logged("line=4 name=" NEIGHBOURS "tls-mutual-secret\n"), 2);
+    // The injector has mounted it, and says where; one of them is not there, then both.
+    setenv("TLS_IN_PUBLIC_KEY", tmp_path(cert, dir, "cert"), 1);
+    setenv("TLS_IN_PRIVATE_KEY", tmp_path(key, dir, "key"), 1);
+    tmp_write(cert, "c", 1);
+    works(EXAMPLE);
+    assert_int_equal(options_count(o, "tls-in-public"), 0);
+    assert_int_equal(logged(NULL), 3);
+    tmp_write(key, "k", 1);
+    works(EXAMPLE);
+    assert_null(options_text(o, "tls-in-secret"));
+    assert_int_equal(options_count(o, "tls-in-public"), 1);
+    assert_string_equal(options_nth(o, "tls-in-public", 0), cert);
+    assert_int_equal(options_count(o, "tls-in-private"), 1);
+    assert_string_equal(options_nth(o, "tls-in-private", 0), key);
+    assert_int_equal(logged(NULL), 3);
+    unsetenv("TLS_IN_PUBLIC_KEY");
+    unsetenv("TLS_IN_PRIVATE_KEY");
+}
+
+static void a_name_of_a_secret_is_weaker_than_ours(void **state)
+{
+    (void)state;
+    works(EXAMPLE OURS "tls-in-secret=\"certs\"\n" NEIGHBOURS
+                       "tls-mutual-secret=\"other\"\n" NEIGHBOURS
+                       "tls-mutual-public=\"b.crt\"\n" OURS "tls-mutual-public=\"/b\"\n");
+    assert_string_equal(options_text(o, "tls-in-secret"), "certs"); // ours is a folder
+    assert_int_equal(options_count(o, "tls-in-public"), 0);
+    assert_null(options_text(o, "tls-mutual-secret"));
+    assert_string_equal(options_text(o, "tls-mutual-public"), "/b");
+    assert_int_equal(logged(NULL), 0);
+    struct options *recorder = options_new(settings_table, FOR_RECORDER);
+    assert_int_equal(config_annotations_text(recorder, "notes", VIEW_LIT(EXAMPLE), why), 0);
+    options_free(recorder);
+    assert_int_equal(options_set(o, "tls-in-secret", VIEW_LIT("/c"), OPT_BY_COMMAND, NULL, why), 0);
+    works(EXAMPLE);
+    assert_string_equal(options_text(o, "tls-in-secret"), "/c");
+    assert_int_equal(options_count(o, "tls-in-public"), 0);
+    assert_int_equal(logged(NULL), 0);
+}
+
 static void unknown_names_are_ours_to_refuse_and_theirs_to_mention(void **state)
 {
     (void)state;
@@ -289,6 +347,8 @@ int main(void)
         WITH(a_metrics_port_becomes_the_admin_listener),
         WITH(wishes_for_decryption_are_options),
         WITH(older_wishes_for_decryption_too),
+        WITH(a_name_of_a_secret_is_no_folder),
+        WITH(a_name_of_a_secret_is_weaker_than_ours),
         WITH(unknown_names_are_ours_to_refuse_and_theirs_to_mention),
         WITH(an_option_of_another_program_is_passed_over),
         WITH(escapes_are_those_of_go),
