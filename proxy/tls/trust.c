@@ -302,16 +302,14 @@ static int read_everything(struct tls_trust *t, const struct tls_trust_conf *con
     bool none = conf->system && t->authorities == 0;
     for (size_t i = 0; !r && conf->ca && conf->ca[i]; i++)
         r = read_ca(t, conf->ca[i], why);
-    if (!r && t->authorities == 0) {
-        snprintf(why, WHY_MAX, "%s",
-                 conf->system
-                     ? "the system has no certificate authorities, neither in OpenSSL's folder nor "
-                       "where SSL_CERT_FILE and SSL_CERT_DIR point: install the package "
-                       "ca-certificates, or name a file of authorities"
-                     : "no certificate authority is given: name a file of them");
+    if (!r && none) {
+        log_warn("the system has no authorities of tls, neither in OpenSSL's folder nor where "
+                 "SSL_CERT_FILE and SSL_CERT_DIR point (the package ca-certificates brings them); "
+                 "%s",
+                 t->authorities ? "those that are given are trusted" : "no server is trusted");
+    } else if (!r && t->authorities == 0) {
+        snprintf(why, WHY_MAX, "no certificate authority is given: name a file of them");
         r = E_NOTFOUND;
-    } else if (!r && none) {
-        log_warn("tls system has no authorities; only those that are given are trusted");
     }
     if (!r)
         t->authorities = (size_t)sk_X509_OBJECT_num(X509_STORE_get0_objects(t->store));

@@ -17,7 +17,8 @@ struct tls_trust_conf {
 };
 
 // Reads everything; later nothing is read any more. E_… with why: which file, what is wrong; a file
-// without any certificate is E_SYNTAX; no authority at all, the system's included, is E_NOTFOUND.
+// without any certificate is E_SYNTAX, none at all E_NOTFOUND. A system that has none is a warning
+// in the log: those that are given are trusted then, or nobody.
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_conf *conf,
                   char why[WHY_MAX]) MUST_CHECK;
 void tls_trust_free(struct tls_trust *t); // NULL is fine
