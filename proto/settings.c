@@ -134,8 +134,8 @@ const struct option_def settings_table[] = {
      .type = OPT_TEXT,
      .unit = "FILE",
      .programs = P | X,
-     .sentence = "Key of --tls-ca-cert, PEM without a passphrase; neither group nor others may "
-                 "have access to it."},
+     .sentence = "Key of --tls-ca-cert, PEM without a passphrase; where group or others have "
+                 "access to it, that is warned of."},
     {.name = "tls-leaf-days",
      .type = OPT_NUMBER,
      .initial = "30",

@@ -97,10 +97,10 @@ static int open_ca(struct secrets *x, const char *folder, uint32_t owner, char w
 }
 
 // Secrets that Kubernetes mounts are open to all in the pod as a rule, so that is no refusal.
-static void warn_of_key(const char *option, const char *path)
+static void warn_of_key(const char *option, const char *path, mode_t others)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && (st.st_mode & S_IRWXO))
+    if (stat(path, &st) == 0 && (st.st_mode & others))
         log_warn("others have access to a key option=\"%s\" file=%s mode=%04o", option, path,
                  (unsigned)(st.st_mode & 07777));
 }
@@ -113,7 +113,7 @@ static int take_ca(struct secrets *x, uint32_t owner, char why[WHY_MAX])
     if (t->ca_cert) {
         e = tls_ca_load(&x->ca, t->ca_cert, t->ca_key, what);
         if (e == 0)
-            warn_of_key("tls-ca-key", t->ca_key);
+            warn_of_key("tls-ca-key", t->ca_key, S_IRWXG | S_IRWXO);
         return e ? told(e, "tls-ca-cert, tls-ca-key", what, why) : 0;
     }
     if (!t->ca_dir && (e = tls_ca_home(home, sizeof home)) != 0)
@@ -173,12 +173,11 @@ static int take_servers(struct secrets *x, char why[WHY_MAX])
         struct tls_trust_conf conf = {.system = true, .ca = ca, .crl = crl};
         e = tls_trust_new(&x->servers, &conf, what);
     }
-    const char *option = !ca || !crl                        ? ""
-                         : e == E_NOTFOUND && !*ca && !*crl ? "upstream-verify"
-                         : *ca && *crl                      ? "upstream-ca, upstream-crl"
-                         : *crl                             ? "upstream-crl"
-                         : *ca                              ? "upstream-ca"
-                                                            : "upstream-verify";
+    const char *option = !ca || !crl   ? ""
+                         : *ca && *crl ? "upstream-ca, upstream-crl"
+                         : *crl        ? "upstream-crl"
+                         : *ca         ? "upstream-ca"
+                                       : "upstream-verify";
     e = e ? told(e, option, what, why) : 0;
     free(ca);
     free(crl);
@@ -199,7 +198,7 @@ static int take_clients(struct secrets *x, char why[WHY_MAX])
 static void warn_open(const struct watched *w)
 {
     for (size_t i = 0; i < w->pairs.n; i++)
-        warn_of_key(w->what, w->pairs.files[i].key);
+        warn_of_key(w->what, w->pairs.files[i].key, S_IRWXO); // a group is how it is shared
 }
 
 static int take_pairs(struct watched *w, char why[WHY_MAX])
@@ -257,6 +256,41 @@ static bool asked(const struct options *o, const char *name)
     return options_count(o, name) > 0;
 }
 
+// Options that have a meaning only where TLS is opened.
+static void tell_unused(const struct proxy_settings *s)
+{
+    enum { OUT = 1, CONNECT = 2, ANY = 4 };
+    static const struct {
+        const char *name;
+        unsigned by;
+    } uses[] = {{"tls-ca-dir", OUT},
+                {"tls-ca-cert", OUT},
+                {"tls-leaf-days", OUT},
+                {"tls-leaf-cache", OUT},
+                {"tls-pass", OUT},
+                {"upstream-verify", CONNECT},
+                {"upstream-ca", CONNECT},
+                {"upstream-crl", CONNECT},
+                {"tls-mutual", CONNECT},
+                {"tls-mutual-secret", CONNECT},
+                {"tls-mutual-public", CONNECT},
+                {"tls-keylog", ANY},
+                {"tls-least", ANY}};
+    const struct tls_settings *t = &s->tls;
+    unsigned has = (t->out ? OUT | CONNECT | ANY : 0) | (t->in ? ANY : 0) |
+                   (t->in && t->tls_behind ? CONNECT : 0);
+    char list[320] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
+        if (!(has & uses[i].by) && options_is_set(s->options, uses[i].name) &&
+            asked(s->options, uses[i].name))
+            n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", uses[i].name);
+    if (n > 0)
+        log_warn("no tls is opened that these are for; see tls-out, tls-in-public and "
+                 "tls-in-upstream without-effect=\"%s\"",
+                 list);
+}
+
 // Options that lead to nothing as the others are.
 static void tell_idle(const struct proxy_settings *s)
 {
@@ -269,10 +303,7 @@ static void tell_idle(const struct proxy_settings *s)
                  type);
     if (options_flag(o, "tls-out") && !s->tls.out)
         log_warn("tls-out has no effect without outbound traffic proxy-type=%s", type);
-    if (!s->tls.out && !(s->tls.in && s->tls.tls_behind) &&
-        (asked(o, "tls-mutual") || asked(o, "tls-mutual-secret") || asked(o, "tls-mutual-public")))
-        log_warn("certificates for servers have no effect: no tls begins here without tls-out or "
-                 "tls-in-upstream=tls");
+    tell_unused(s);
 }
 
 static int take_all(struct secrets *x, uint32_t owner, char why[WHY_MAX])

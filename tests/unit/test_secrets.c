@@ -145,16 +145,23 @@ static struct secure_env *worker_of(struct secrets *x)
 static void without_a_wish_there_is_nothing(void **state)
 {
     (void)state;
-    assert_null(secrets_of(WORDS("--proxy-type=dual", "--tls-ca-dir=%/none"), 0));
+    assert_null(secrets_of(WORDS("--proxy-type=dual"), 0));
+    assert_int_equal(logged("\n"), 0);
+    assert_null(secrets_of(WORDS("--proxy-type=dual", "--tls-ca-dir=%/none", "--tls-least=1.3",
+                                 "--tls-keylog=%/keys", "--upstream-ca=%/text"),
+                           0));
     assert_int_equal(secrets_way(NULL, OUTBOUND), SECURE_NEVER);
     assert_int_equal(access(in("none"), F_OK), -1);
-    assert_int_equal(logged("\n"), 0);
+    assert_int_equal(access(in("keys"), F_OK), -1);
+    assert_int_equal(logged("\n"), 1);
+    assert_int_equal(logged("without-effect=\"tls-ca-dir, upstream-ca, tls-keylog, tls-least\"\n"),
+                     1);
     // Wishes that no listener can fulfil.
     assert_null(secrets_of(WORDS("--proxy-type=forward", "--tls-in-secret=%"), 0));
     assert_int_equal(logged("no effect without inbound traffic proxy-type=forward"), 1);
     assert_null(secrets_of(WORDS("--proxy-type=reverse", "--tls-out", "--tls-mutual=*=a,b"), 0));
     assert_int_equal(logged("tls-out has no effect without outbound traffic"), 1);
-    assert_int_equal(logged("certificates for servers have no effect"), 1);
+    assert_int_equal(logged("without-effect=\"tls-mutual\"\n"), 1);
 }
 
 static void interception_has_an_authority_and_no_dumps(void **state)
@@ -209,7 +216,7 @@ static void interception_has_an_authority_and_no_dumps(void **state)
 static void an_authority_may_be_mounted(void **state)
 {
     (void)state;
-    copy("ca.example.key", "mounted.key", 0644);
+    copy("ca.example.key", "mounted.key", 0640);
     struct secrets *x =
         secrets_of(WORDS("--proxy-type=dual", "--tls-out", "--tls-ca-cert=%/ca.example.crt",
                          "--tls-ca-key=%/mounted.key", "--upstream-verify=off"),
