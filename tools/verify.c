@@ -432,8 +432,8 @@ const struct command command_verify = {
                "tapedeck verify --quiet capture.db || echo 'not complete'",
     .text = "Recomputes every sum from the rows: each row's checksum, each body's digest, the "
             "numbers of each stream, and for each connection that the bytes relayed are the bytes "
-            "stored, left out by a rule, or declared lost. Where TLS was opened, these are the bytes of its "
-            "content.\n"
+            "stored, left out by a rule, or declared lost. Where TLS was opened, these are the "
+            "bytes of its content.\n"
             "Exit code 0: complete. 1: losses are declared. 2: there are holes or damage, or the "
             "capture cannot be read, for damage or because another version made it. Connections "
             "that were cut by the death of the proxy are told; "
