@@ -56,6 +56,10 @@ commonName = supplied
         os.chmod(private, 0o600)
         return cert, private
 
+    def issue(self, name, *more, **how):
+        """leaf() for that name, 127.0.0.1 and more names."""
+        return self.leaf(name, ",".join(["DNS:" + n for n in (name, *more)] + ["IP:127.0.0.1"]), **how)
+
     def crl(self, *revoked):
         """A fresh list of revoked certificates, those given among them."""
         for cert in revoked:
@@ -74,12 +78,31 @@ def self_signed(subject="localhost", names=HERE):
     return cert, key
 
 
-class TlsNginx:
+class Nginx:
+    """nginx with these lines in its http block; it listens on ports when this returns."""
+
+    def __init__(self, http, ports, connections=1024):
+        need("nginx")
+        where = folder()
+        conf, self.log = os.path.join(where, "nginx.conf"), os.path.join(where, "error.log")
+        with open(conf, "w", encoding="ascii") as f:
+            f.write(f"""
+daemon off; worker_processes 1; pid {where}/pid; error_log {self.log};
+events {{ worker_connections {connections}; }}
+http {{
+  access_log off; client_body_temp_path {where}/b; proxy_temp_path {where}/p; fastcgi_temp_path {where}/f;
+  uwsgi_temp_path {where}/u; scgi_temp_path {where}/s; client_max_body_size 0;
+  {http}
+}}
+""")
+        self.process = spawn("nginx", "-c", conf, "-p", where, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until("nginx", lambda: all(map(listening, ports)), 60)
+
+
+class TlsNginx(Nginx):
     """One nginx, a port for each of sites: name → lines of its server block (certificates, versions)."""
 
     def __init__(self, root, sites):
-        need("nginx")
-        where = folder()
         self.ports = {name: free_port() for name in sites}
         servers = "".join(f"""
   server {{
@@ -88,23 +111,10 @@ class TlsNginx:
     location = /gzip {{ gzip on; gzip_min_length 1; gzip_types *; try_files /page.html =404; }}
     location = /moved {{ return 302 /page.html; }}
   }}""" for name, lines in sites.items())
-        with open(os.path.join(where, "nginx.conf"), "w", encoding="ascii") as f:
-            f.write(f"""
-daemon off; worker_processes 1; pid {where}/pid; error_log {where}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; client_body_temp_path {where}/b; proxy_temp_path {where}/p; fastcgi_temp_path {where}/f;
-  uwsgi_temp_path {where}/u; scgi_temp_path {where}/s; client_max_body_size 0;
+        super().__init__(f"""
   types {{ text/html html; text/css css; text/javascript js; image/png png; application/json json; }}
   default_type application/octet-stream; absolute_redirect off;
-  {servers}
-}}
-""")
-        self.log = os.path.join(where, "error.log")
-        self.process = spawn("nginx", "-c", os.path.join(where, "nginx.conf"), "-p", where,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for port in self.ports.values():
-            until("nginx", lambda port=port: listening(port))
+  {servers}""", self.ports.values())
 
     def url(self, site, name="localhost"):
         return f"https://{name}:{self.ports[site]}"

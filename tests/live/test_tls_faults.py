@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 
+from authority import Authority
 from harness import TAPEDECK, Sidecar, equal, folder, run, until
-from tls_site import Authority, Client, Site, client_context
+from tls_site import Client, Site, client_context
 
 RATE = int(os.environ.get("RATE", "400"))
 CLIENTS = 8
@@ -239,7 +240,7 @@ class Scene:
         blob = os.urandom(BLOB)
         with open(os.path.join(root, "blob"), "wb") as f:
             f.write(blob)
-        self.site = Site(root, *self.ca.issue("site", "site.test"))
+        self.site = Site(root, *self.ca.issue("site.test"))
         self.site.blob = blob
 
 

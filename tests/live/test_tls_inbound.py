@@ -4,8 +4,9 @@ import os
 import ssl
 import time
 
+from authority import Authority
 from harness import Sidecar, equal, folder, run, until
-from tls_site import Authority, Client, Site, client_context
+from tls_site import Client, Site, client_context
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
@@ -56,7 +57,7 @@ def replaced(ca, site):
             run("cp", file, to + ".new")
             os.rename(to + ".new", to)
 
-    put(ca.issue("old", "site.test"))
+    put(ca.issue("site.test"))
     s = Sidecar("--proxy-type", "reverse", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port",
                 site.port, "--in-bind", "127.0.0.1", "--tls-in-secret", where, "--user", "0").start()
     context = client_context(ca.cert)
@@ -64,7 +65,7 @@ def replaced(ca, site):
     old = kept.fingerprint()
     equal(kept.get("/page.html")[0], 200, "the first request")
     busy.ask("/big.bin")  # whose answer nobody reads for now
-    put(ca.issue("new", "site.test"))
+    put(ca.issue("site.test"))
 
     def changed():
         c = Client(context, s.inbound)
@@ -118,7 +119,7 @@ def tls_behind(ca, site, files):
 
 def clients_certificates(ca, site, files):
     cert, key = files
-    mine = ca.issue("client", "a client")
+    mine = ca.leaf("a client", "DNS:client", usage="clientAuth")
     s = sidecar(site.port, cert, key, "--tls-in-ca", ca.cert)
     context = client_context(ca.cert)
     try:
@@ -132,7 +133,7 @@ def clients_certificates(ca, site, files):
     equal(c.get("/say?id=1")[0], 200, "with a certificate")
     c.close()
     s.stop()
-    equal(s.rows("SELECT mode, subject FROM handshakes ORDER BY id"), [("failed", None), ("terminated", "CN=a client")],
+    equal(s.rows("SELECT mode, subject FROM handshakes ORDER BY time"), [("failed", None), ("terminated", "CN=a client")],
           "handshakes")
     equal(s.one("SELECT count(*) FROM txn"), 1, "transactions")
     s.verify()
@@ -141,7 +142,7 @@ def clients_certificates(ca, site, files):
 
 def main():
     ca = Authority()
-    files = ca.issue("site", "site.test")
+    files = ca.issue("site.test")
     root = folder()
     with open(os.path.join(root, "page.html"), "w", encoding="ascii") as f:
         f.write("<p>a page</p>\n")

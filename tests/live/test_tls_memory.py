@@ -4,8 +4,9 @@ import gc
 import os
 import resource
 
+from authority import Authority
 from harness import Sidecar, folder, rss_kib
-from tls_site import Authority, Client, Site, client_context
+from tls_site import Client, Site, client_context
 
 COUNT = int(os.environ.get("COUNT", "1000"))
 NAMES = int(os.environ.get("NAMES", "1500"))
@@ -73,7 +74,7 @@ def main():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
     ca = Authority()
-    site = Site(folder(), *ca.issue("site", "site.test", "*.site.test"))
+    site = Site(folder(), *ca.issue("site.test", "*.site.test"))
     idle(ca, site)
     gc.collect()
     names(ca, site)

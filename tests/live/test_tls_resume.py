@@ -4,8 +4,9 @@ import os
 import ssl
 import threading
 
+from authority import Authority
 from harness import Sidecar, equal, folder
-from tls_site import Authority, Client, Site, client_context
+from tls_site import Client, Site, client_context
 
 COUNT = int(os.environ.get("COUNT", "200"))
 VERSIONS = (("1.2", ssl.TLSVersion.TLSv1_2), ("1.3", ssl.TLSVersion.TLSv1_3))
@@ -85,7 +86,7 @@ def at_once(ca, site, workers):
 
 def main():
     ca = Authority()
-    site = Site(folder(), *ca.issue("site", "site.test"))
+    site = Site(folder(), *ca.issue("site.test"))
     for workers in (1, 2):
         resumption(ca, site, workers)
         at_once(ca, site, workers)

@@ -5,8 +5,9 @@ import os
 import re
 import ssl
 
+from authority import Authority
 from harness import TAPEDECK, Sidecar, equal, folder, run, until
-from tls_site import Authority, Client, Site, client_context
+from tls_site import Client, Site, client_context
 
 
 def forms(key_file):
@@ -51,7 +52,7 @@ def limit(pid, name):
 def everything_on(ca, site, files):
     where = folder()
     cert, key = files
-    mine = ca.issue("mine", "a client")
+    mine = ca.leaf("a client", "DNS:client", usage="clientAuth")
     s = Sidecar("--proxy-type", "dual", "--proxy-protocol", "http", "--proxy-host", "127.0.0.1", "--proxy-port", site.port,
                 "--in-bind", "127.0.0.1", "--tls-in-public", cert, "--tls-in-private", key, "--tls-in-ca", ca.cert,
                 "--tls-in-client", "ask", "--tls-out", "--tls-ca-dir", where + "/ca", "--upstream-ca", ca.cert,
@@ -103,7 +104,7 @@ def modes(where, site, files):
 
 def main():
     ca = Authority()
-    files = ca.issue("site", "site.test")
+    files = ca.issue("site.test")
     site = Site(folder(), *files)
     modes(everything_on(ca, site, files), site, files)
 
