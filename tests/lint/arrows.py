@@ -20,6 +20,7 @@ ARROWS = {
 # Beyond the arrows: single headers that single places may see.
 DOORS = {
     "proxy/tls/ca.h": ["tools/ca/"],
+    "proxy/tls/trust.h": ["tools/ca/roots"],
 }
 
 # Foreign headers by the places that may see them; a header that is not listed must be the C library's.

@@ -3,6 +3,7 @@
 #include "tests/support/program.h"
 #include "tests/support/sample.h"
 #include "tools/commands.h"
+#include "tools/env/vars.h"
 #include "tools/help/topics.h"
 
 #include <setjmp.h>
@@ -24,6 +25,8 @@ static int set_up(void **state)
     struct program p;
     char script[4 * TMP_PATH], name[64], path[TMP_PATH];
     (void)state;
+    for (const struct vars_row *row = vars_table; row->name; row++)
+        unsetenv(row->name); // of the machine that tests
     sample_begin(&sample, "capture.db");
     sample_many(&sample, 60);
     sample_finish(&sample);

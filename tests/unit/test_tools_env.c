@@ -2,7 +2,9 @@
 // of trust; and each mistake in one clear line.
 #include "tests/support/program.h"
 #include "tests/support/tmp.h"
+#include "tools/env/vars.h"
 
+#include <dirent.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,6 +40,8 @@ static int set_up(void **state)
     setenv("HOME", dir, 1); // nobody's own authority
     unsetenv("XDG_DATA_HOME");
     unsetenv("XDG_CACHE_HOME");
+    for (const struct vars_row *row = vars_table; row->name; row++)
+        unsetenv(row->name);
     setenv("JAVA_HOME", "/no/java/here", 1);
     return 0;
 }
@@ -96,7 +100,8 @@ static void test_trust(void **state)
     (void)state;
     TAPEDECK(&p, "env", "--trust-dir", in("trust"), "--trust-path", "/seen", "--format", "pod");
     assert_int_equal(p.code, 0);
-    assert_int_equal(p.err_n, 0);
+    assert_true(says(p.err, "Java goes without a trust store, and its first connection to each TLS "
+                            "host fails: JAVA_HOME is /no/java/here, "));
     assert_true(says(p.out, "  - name: SSL_CERT_FILE\n    value: \"/seen/roots.pem\"\n"));
     assert_true(says(p.out, "  - name: NODE_EXTRA_CA_CERTS\n    value: \"/seen/ca.pem\"\n"));
     assert_null(strstr(p.out, "trustStore"));
@@ -120,35 +125,50 @@ static void test_trust(void **state)
     // Once more, as seen from here; the authority is the same.
     TAPEDECK(&p, "env", "--trust-dir", in("trust"), "--no-java");
     assert_int_equal(p.code, 0);
+    assert_int_equal(p.err_n, 0);
     assert_true(says(p.out, "/trust/roots.pem'\n"));
     program_clear(&p);
 }
 
-// A Java whose keytool copies, counts its runs, and adds a line.
-static void test_java(void **state)
+// A Java whose keytool copies, counts its runs, and adds a line: its folder as $JAVA_HOME.
+static const char *java(void)
 {
+    static char home[TMP_PATH + 16];
     static const char keytool[] = "#!/bin/sh\n"
                                   "while [ $# -gt 0 ]; do [ \"$1\" = -keystore ] && store=$2; "
                                   "shift; done\n"
                                   "echo run >>\"$HOME/runs\"\n"
                                   "echo ours >>\"$store\"\n";
     struct program p;
-    char home[TMP_PATH + 16], script[8 * TMP_PATH];
-    (void)state;
+    char script[8 * TMP_PATH];
     snprintf(script, sizeof script, "mkdir -p %s/java/bin %s/java/lib/security", dir, dir);
     program_shell(&p, script);
     program_clear(&p);
     tmp_write(in("java/bin/keytool"), keytool, sizeof keytool - 1);
     tmp_write(in("java/lib/security/cacerts"), "theirs\n", 7);
     assert_int_equal(chmod(in("java/bin/keytool"), 0755), 0);
+    unlink(in("runs"));
     snprintf(home, sizeof home, "JAVA_HOME=%s", in("java"));
-    const char *const environment[] = {home, NULL};
+    return home;
+}
+
+static void env_with(struct program *p, const char *const *environment, const char *option)
+{
+    program_run(p,
+                (const char *const[]){"tapedeck", "env", "--trust-dir", in("trust"), option, NULL},
+                environment, (struct view){NULL, 0});
+    assert_int_equal(p->code, 0);
+}
+
+static void test_java(void **state)
+{
+    struct program p;
+    (void)state;
+    const char *const environment[] = {java(), NULL};
     for (int i = 0; i < 3; i++) {
         if (i == 2) // another Java than before
             tmp_write(in("java/lib/security/cacerts"), "theirs, more\n", 13);
-        program_run(&p, (const char *const[]){"tapedeck", "env", "--trust-dir", in("trust"), NULL},
-                    environment, (struct view){NULL, 0});
-        assert_int_equal(p.code, 0);
+        env_with(&p, environment, NULL);
         assert_true(says(p.out, "-Djavax.net.ssl.trustStore="));
         program_clear(&p);
         char *store = tmp_read(in("trust/cacerts"), NULL), *runs = tmp_read(in("runs"), NULL);
@@ -160,13 +180,72 @@ static void test_java(void **state)
     // One that fails: told, and the rest is there.
     tmp_write(in("java/lib/security/cacerts"), "again", 5);
     tmp_write(in("java/bin/keytool"), "#!/bin/sh\necho keytool error: no; exit 1\n", 41);
-    program_run(&p, (const char *const[]){"tapedeck", "env", "--trust-dir", in("trust"), NULL},
-                environment, (struct view){NULL, 0});
-    assert_int_equal(p.code, 0);
-    assert_true(says(p.err, "Java goes without a trust store: "));
+    env_with(&p, environment, NULL);
+    assert_true(says(p.err, "Java goes without a trust store, and its first connection to each "));
     assert_null(strstr(p.out, "trustStore"));
     assert_true(says(p.out, "SSL_CERT_FILE"));
     program_clear(&p);
+}
+
+// A store that the user has named stays, where the program is to run in this environment.
+static void test_java_with_a_store(void **state)
+{
+    struct program p;
+    (void)state;
+    const char *const environment[] = {
+        java(), "JAVA_TOOL_OPTIONS=-Xint -Djavax.net.ssl.trustStore=/corp.jks", NULL};
+    env_with(&p, environment, NULL);
+    assert_true(says(p.err, "JAVA_TOOL_OPTIONS names a trust store, which stays; "));
+    assert_null(strstr(p.out, "trustStore"));
+    program_clear(&p);
+    env_with(&p, environment, "--trust-path=/seen");
+    assert_null(strstr(p.err, "names a trust store"));
+    assert_true(says(p.out, "-Djavax.net.ssl.trustStore=/seen/cacerts"));
+    program_clear(&p);
+}
+
+static size_t kept(void)
+{
+    size_t n = 0;
+    DIR *d = opendir(in(".cache/tapedeck"));
+    struct dirent *entry;
+    while (d && (entry = readdir(d)))
+        n += strncmp(entry->d_name, "cacerts-", 8) == 0;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+// A few stores are kept, where nobody else may put one.
+static void test_java_kept(void **state)
+{
+    struct program p;
+    char text[16];
+    (void)state;
+    const char *const environment[] = {java(), NULL};
+    for (int i = 0; i < 12; i++) {
+        int n = snprintf(text, sizeof text, "theirs %d\n", i);
+        tmp_write(in("java/lib/security/cacerts"), text, (size_t)n);
+        env_with(&p, environment, NULL);
+        program_clear(&p);
+    }
+    assert_int_equal(kept(), 8);
+    env_with(&p, environment, NULL); // the last one is among them
+    program_clear(&p);
+    size_t n;
+    char *runs = tmp_read(in("runs"), &n);
+    assert_int_equal(n, 12 * strlen("run\n"));
+    free(runs);
+    if (geteuid() != 0)
+        return;
+    assert_int_equal(chown(in(".cache/tapedeck"), 65534, 65534), 0);
+    env_with(&p, environment, NULL);
+    program_clear(&p);
+    runs = tmp_read(in("runs"), &n);
+    assert_int_equal(n, 13 * strlen("run\n"));
+    free(runs);
+    assert_int_equal(kept(), 8);
+    assert_int_equal(chown(in(".cache/tapedeck"), 0, 0), 0);
 }
 
 static void mistake(const char *const *words, int code, const char *what)
@@ -195,13 +274,20 @@ static void test_mistakes(void **state)
     MISTAKE(1, "no-such: unable to open", "--ready-file", in("no-such"));
     MISTAKE(1, "No such file", "--trust-dir", in("no/such"));
     MISTAKE(2, "format", "--format", "csh");
+    MISTAKE(2, "--format compose: in a container 127.0.0.1 is itself", "--format", "compose");
+    MISTAKE(2, "--trust-path: 'x' does not begin with /", "--trust-dir", in("t"), "--trust-path",
+            "x");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_planned),  cmocka_unit_test(test_running),
-        cmocka_unit_test(test_trust),    cmocka_unit_test(test_java),
+        cmocka_unit_test(test_planned),
+        cmocka_unit_test(test_running),
+        cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_java),
+        cmocka_unit_test(test_java_with_a_store),
+        cmocka_unit_test(test_java_kept),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -2,8 +2,12 @@
 // OpenSSL's readers and those like them will read it, which pass over what is between certificates.
 #include "tools/ca/roots.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "proto/base/whole_file.h"
+#include "proxy/tls/trust.h"
+
+#include <dirent.h>
+#include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -29,49 +33,14 @@ const char *roots_file(void)
     return NULL;
 }
 
-static int failed(const char *path, int errnum, char why[WHY_MAX])
-{
-    snprintf(why, WHY_MAX, "%.300s: %s", path, strerror(errnum));
-    return err_from_errno(errnum);
-}
-
-static int read_fd(int fd, const char *path, size_t max, struct buf *out, char why[WHY_MAX])
-{
-    size_t left = max + 1;
-    char piece[65536];
-    for (ssize_t got; left > 0; left -= (size_t)got) {
-        got = read(fd, piece, left < sizeof piece ? left : sizeof piece);
-        if (got < 0)
-            return failed(path, errno, why);
-        if (got == 0)
-            return 0;
-        int e = buf_add(out, piece, (size_t)got);
-        if (e) {
-            snprintf(why, WHY_MAX, "%.300s: %s", path, err_text(e));
-            return e;
-        }
-    }
-    snprintf(why, WHY_MAX, "%.300s: more than %zu bytes", path, max);
-    return E_LIMIT;
-}
-
 int roots_read(const char *path, size_t max, struct buf *out, char why[WHY_MAX])
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return failed(path, errno, why);
-    int e;
-    if (fstat(fd, &st) != 0) {
-        e = failed(path, errno, why);
-    } else if (!S_ISREG(st.st_mode)) {
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
         snprintf(why, WHY_MAX, "%.300s: it is no regular file", path);
-        e = E_SYNTAX;
-    } else {
-        e = read_fd(fd, path, max, out, why);
+        return E_SYNTAX;
     }
-    close(fd);
-    return e;
+    return whole_file_read(path, max, out, why);
 }
 
 int roots_bundle(struct view ca, struct buf *out, char why[WHY_MAX])
@@ -100,4 +69,87 @@ int roots_bundle(struct view ca, struct buf *out, char why[WHY_MAX])
     if (e)
         snprintf(why, WHY_MAX, "%.300s: %s", path, err_text(e));
     return e;
+}
+
+// The next certificate of a text in PEM, from its first line to its last, and no key that may stand
+// beside it. false: there are no more.
+static bool next_certificate(struct view *text, struct view *out)
+{
+    static const char begin[] = "-----BEGIN ", end[] = "-----END ", kind[] = "CERTIFICATE-----";
+    const char *from, *to;
+    while (text->n && (from = memmem(text->p, text->n, begin, sizeof begin - 1)) != NULL) {
+        *text = view_from(*text, (size_t)(from - text->p));
+        struct view first = view_head(*text, view_find(*text, '\n'));
+        if (!(to = memmem(first.p + first.n, text->n - first.n, end, sizeof end - 1)))
+            break;
+        struct view last = view_from(*text, (size_t)(to - text->p));
+        *out = view_n(text->p, (size_t)(to - text->p) + view_find(last, '\n'));
+        *text = view_from(*text, out->n);
+        if (memmem(first.p, first.n, kind, sizeof kind - 1))
+            return true;
+    }
+    return false;
+}
+
+static bool holds(const struct buf *b, struct view certificate)
+{
+    struct view all = buf_view(b);
+    return all.n && memmem(all.p, all.n, certificate.p, certificate.n);
+}
+
+// As the proxy would judge it: a damaged certificate keeps whoever reads the bundle from those that
+// come behind it.
+static int judge(const char *path, char why[WHY_MAX])
+{
+    const char *list[] = {path, NULL};
+    struct tls_trust_conf conf = {.ca = list};
+    struct tls_trust *t;
+    int e = tls_trust_new(&t, &conf, why);
+    tls_trust_free(t);
+    return e;
+}
+
+static int put(struct buf *out, struct view certificate)
+{
+    struct view all = buf_view(out);
+    return buf_printf(out, "%s%.*s\n", all.n && all.p[all.n - 1] != '\n' ? "\n" : "",
+                      (int)certificate.n, certificate.p);
+}
+
+static int add_file(const char *path, struct buf *out, struct buf *fresh, char why[WHY_MAX])
+{
+    struct buf text;
+    struct view one;
+    buf_init(&text, ROOTS_MAX);
+    int e = roots_read(path, ROOTS_MAX, &text, why);
+    e = e ? e : judge(path, why);
+    struct view rest = buf_view(&text);
+    while (!e && next_certificate(&rest, &one)) {
+        if (holds(out, one))
+            continue;
+        e = put(out, one);
+        if (!e && fresh)
+            e = put(fresh, one);
+        if (e)
+            snprintf(why, WHY_MAX, "%.300s: %s", path, err_text(e));
+    }
+    buf_clear(&text);
+    return e;
+}
+
+int roots_add(const char *path, struct buf *out, struct buf *fresh, char why[WHY_MAX])
+{
+    DIR *d = opendir(path);
+    struct dirent *entry;
+    char file[PATH_MAX];
+    int e = 0;
+    if (!d)
+        return add_file(path, out, fresh, why);
+    // Who uses such a folder opens what it looks for, and so never sees those that are damaged.
+    while (e != E_NOMEM && e != E_LIMIT && (entry = readdir(d)))
+        if (fnmatch("????????.[0-9]", entry->d_name, 0) == 0 &&
+            snprintf(file, sizeof file, "%s/%s", path, entry->d_name) < PATH_MAX)
+            e = add_file(file, out, fresh, why);
+    closedir(d);
+    return e == E_NOMEM || e == E_LIMIT ? e : 0;
 }

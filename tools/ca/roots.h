@@ -1,4 +1,4 @@
-// roots: the certificates that the system trusts, and ours, in one PEM text.
+// roots: the certificates that the system trusts, ours, and the user's own, in one PEM text.
 #ifndef TAPEDECK_TOOLS_CA_ROOTS_H
 #define TAPEDECK_TOOLS_CA_ROOTS_H
 
@@ -15,7 +15,12 @@ const char *roots_file(void);
 // no PEM certificate in the file; E_LIMIT, E_NOMEM, E_IO; with why.
 int roots_bundle(struct view ca, struct buf *out, char why[WHY_MAX]) MUST_CHECK;
 
-// A whole file, appended to out.
+// Appends the certificates of path, a PEM file or a folder whose names are hashes, that are not in
+// out already, to out, and to fresh, unless that is NULL. 0; E_SYNTAX: not as a PEM file of
+// certificates must be; E_LIMIT, E_NOMEM or what errno stood for; with why.
+int roots_add(const char *path, struct buf *out, struct buf *fresh, char why[WHY_MAX]) MUST_CHECK;
+
+// A whole file, appended to out; nothing but a regular one.
 int roots_read(const char *path, size_t max, struct buf *out, char why[WHY_MAX]) MUST_CHECK;
 
 #endif

@@ -4,6 +4,7 @@
 #include "tools/commands.h"
 #include "tools/env/print.h"
 #include "tools/env/trust.h"
+#include "tools/quote.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -24,8 +25,8 @@ static const struct option_def options[] = {
      .type = OPT_TEXT,
      .max = HOSTPORT_TEXT,
      .unit = "URL",
-     .sentence =
-         "The sidecar's outbound HTTP listener; without it and --ready-file http://" PLANNED ".",
+     .sentence = "The sidecar's outbound HTTP listener; without it and --ready-file http://" PLANNED
+                 ", but for compose, where that is the program's own container.",
      .programs = CLI_PROGRAM},
     {.name = "ready-file",
      .type = OPT_TEXT,
@@ -47,11 +48,13 @@ static const struct option_def options[] = {
     {.name = "trust-path",
      .type = OPT_TEXT,
      .unit = "DIR",
-     .sentence = "Where the program will see that folder, say in its container.",
+     .sentence = "Where the program will see that folder, say in its container: a path from the "
+                 "root.",
      .programs = CLI_PROGRAM},
     {.name = "no-java",
      .type = OPT_FLAG,
-     .sentence = "Make no trust store for Java.",
+     .sentence = "Make no trust store for Java, whose first connection to each TLS host then "
+                 "fails.",
      .programs = CLI_PROGRAM},
     CA_OPTION_FOLDER,
     CA_OPTION_CERT,
@@ -106,12 +109,16 @@ static int find_proxy(const struct command *c, const struct options *o, struct h
     if (options_text(o, "ready-file"))
         return from_ready_file(options_text(o, "ready-file"), out);
     const char *given = options_text(o, "proxy");
+    if (!given && strcmp(options_text(o, "format"), "compose") == 0)
+        return cli_usage(c, "--format compose: in a container 127.0.0.1 is itself; --proxy names "
+                            "the sidecar");
     return from_url(c, given ? given : PLANNED, out);
 }
 
 static int make_trust(const struct options *o, struct trust *t)
 {
     const char *folder = options_text(o, "trust-dir"), *seen = options_text(o, "trust-path");
+    char word[4 * PATH_MAX];
     if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
         cli_error("%s: %s", folder, strerror(errno));
         return CLI_FAILED;
@@ -119,6 +126,10 @@ static int make_trust(const struct options *o, struct trust *t)
     char *real = realpath(folder, NULL);
     const char *at = real ? real : folder;
     int code = trust_write(t, at, seen ? seen : at, o, !options_flag(o, "no-java"), 0644);
+    if (code == CLI_OK && *t->upstream)
+        cli_error("your variables name authorities of their own, which the sidecar has to know as "
+                  "well: --upstream-ca=%s",
+                  quote_word(t->upstream, word, sizeof word));
     free(real);
     return code;
 }
@@ -130,6 +141,9 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     struct vars v = {.n = 0};
     if (argc > 0)
         return cli_usage(c, "takes no operand, not '%s'", argv[0]);
+    const char *seen = options_text(o, "trust-path");
+    if (seen && *seen != '/')
+        return cli_usage(c, "--trust-path: '%s' does not begin with /", seen);
     int code = find_proxy(c, o, &proxy);
     if (!code && options_text(o, "trust-dir"))
         code = make_trust(o, &t);
@@ -167,12 +181,17 @@ const struct command command_env = {
             "one that is started otherwise, beside a sidecar of tapedeck run whose outbound "
             "listener speaks HTTP (--proxy-protocol http or tcp:http).\n"
             "NO_PROXY is empty, so that what a program says to localhost is recorded as well; Go "
-            "and Ruby never ask a proxy for a loopback address, whatever it says.\n"
+            "and Ruby never ask a proxy for a loopback address, whatever it says. ALL_PROXY has "
+            "curl ask it for ftp:// as well, which it does not speak: the answer is a 501.\n"
             "Those of TLS need --trust-dir. They are for a sidecar that decrypts: the folder gets "
-            "roots.pem, the system's roots and our authority, ca.pem, our authority alone, "
-            "wgetrc, which tells wget of them, and cacerts, where there is Java, its own store and "
-            "our authority. In a compose file and "
-            "a pod the folder must be mounted at --trust-path.\n"
+            "roots.pem, the system's roots and our authority, ca.pem, our authority, for those "
+            "that add it to their roots, wgetrc, which tells wget of them, and cacerts, where "
+            "there is Java, its own store and our authority. What the variables name already is "
+            "taken along, and stands in upstream.pem for the sidecar's --upstream-ca; what "
+            "programs' own files name (git's http.sslCAInfo, pip's cert, aws's ca_bundle, wget's "
+            "ca_certificate) is not: name it by the variable. In a compose file and a pod the "
+            "folder must be mounted at --trust-path; the variables of here are not looked at "
+            "then.\n"
             "The variables, and who reads them:",
     .list = vars_help,
     .options = options,

@@ -5,7 +5,8 @@
 //    same machine is worth recording. Go and Ruby exempt loopback addresses whatever we say.
 // 2. Both spellings are set, as some runtimes read the one and some the other, and a program must
 //    not meet two that differ.
-// 3. What replaces a runtime's roots gets the system's and ours, what is added to them ours alone.
+// 3. What replaces a runtime's roots gets the system's and ours, what is added to them ours; both
+//    with what the variables named before (trust.h).
 #include "tools/env/vars.h"
 
 #include <stdio.h>
@@ -26,7 +27,7 @@ const struct vars_row vars_table[] = {
     {"NO_PROXY", "{direct}", VARS_ALWAYS, false, "all of these: the hosts that are not recorded"},
     {"no_proxy", "{direct}", VARS_ALWAYS, false, "all of these: the hosts that are not recorded"},
     {"NODE_USE_ENV_PROXY", "1", VARS_ALWAYS, false,
-     "Node.js from 22.21 and 24 on, which then heeds the others"},
+     "Node.js, which then heeds the others: from 22.21 and 24.5 on; fetch from 24.0 on"},
     {"JAVA_TOOL_OPTIONS",
      "-Dhttp.proxyHost={host} -Dhttp.proxyPort={port} -Dhttps.proxyHost={host} "
      "-Dhttps.proxyPort={port} -Dhttp.nonProxyHosts={direct|}",

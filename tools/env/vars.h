@@ -15,7 +15,8 @@ enum vars_when {
 
 // In a value {url} is the proxy, {host} and {port} its parts, {direct} the hosts that are not to be
 // asked through it; {roots} is the file with the system's roots and our authority, {ca} the one
-// with our authority alone, {wgetrc} the one that tells wget of it, {java} the store for Java.
+// with our authority, which is added to others, {wgetrc} the one that tells wget of it, {java} the
+// store for Java.
 struct vars_row {
     const char *name;
     const char *value;

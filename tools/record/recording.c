@@ -285,6 +285,22 @@ static int make_line(const struct command *c, struct recording *r)
     return e ? CLI_FAILED : CLI_OK;
 }
 
+// The sidecar trusts whom the user trusts. On its line that would take the place of what is named
+// elsewhere, which is named once more.
+static int add_upstream(struct recording *r, const struct options *o)
+{
+    int e = 0;
+    if (!*r->trust.upstream)
+        return CLI_OK;
+    if (options_source(o, "upstream-ca") != OPT_BY_COMMAND)
+        for (size_t i = 0; i < options_count(o, "upstream-ca") && !e; i++)
+            e = child_arg(&r->line, "--upstream-ca=%s", options_nth(o, "upstream-ca", i));
+    e = e ? e : child_arg(&r->line, "--upstream-ca=%s", r->trust.upstream);
+    if (e)
+        cli_error("the sidecar's options: %s", err_text(e));
+    return e ? CLI_FAILED : CLI_OK;
+}
+
 // Of the authority that the sidecar has, whatever names it.
 static int write_trust(struct recording *r)
 {
@@ -293,6 +309,7 @@ static int write_trust(struct recording *r)
     code = code ? code
                 : trust_write(&r->trust, r->folder, r->folder, o, !options_flag(r->o, "no-java"),
                               0600);
+    code = code ? code : add_upstream(r, o);
     options_free(o);
     return code;
 }
