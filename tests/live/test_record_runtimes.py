@@ -61,12 +61,12 @@ CASES = [
     Case("Python: httpx", NONE, lambda: python_with("httpx"), lambda: python("httpx", "httpx", HTTPX)),
     Case("Python: aiohttp", "`ClientSession(trust_env=True)`", lambda: python_with("aiohttp"), lambda: aiohttp(False),
          helped=lambda: aiohttp(True)),
-    Case("Node.js from 22.21 and 24 on: fetch", NONE, lambda: shutil.which("node") and node_heeds_variables(),
+    Case("Node.js from 22.21 and 24.0 on: fetch", NONE, lambda: shutil.which("node") and node_heeds_variables((24, 0)),
          lambda: node("fetch", NODE_FETCH, ())),
-    Case("Node.js from 22.21 and 24 on: https", NONE, lambda: shutil.which("node") and node_heeds_variables(),
+    Case("Node.js from 22.21 and 24.5 on: https", NONE, lambda: shutil.which("node") and node_heeds_variables((24, 5)),
          lambda: node("https", NODE_HTTPS, ())),
-    Case("Node.js before 22.21, and 23", "an agent of the program's own, for proxies; or `--sidecar map=8443=HOST:443`, and "
-         "`https://localhost:8443` in place of `https://HOST`", lambda: shutil.which("node") and not node_heeds_variables(),
+    Case("Node.js before 22.21, 23, and https before 24.5", "an agent of the program's own, for proxies; or `--sidecar map=8443=HOST:443`, and "
+         "`https://localhost:8443` in place of `https://HOST`", lambda: shutil.which("node") and not node_heeds_variables((24, 5)),
          lambda: node("https", NODE_HTTPS, ()), proxy="env", mapped=lambda: node("fetch", NODE_FETCH, ())),
     Case("Java: HttpClient", NONE, there("java", "javac", "keytool"), lambda: java("HttpClient")),
     Case("Java: HttpURLConnection", NONE, there("java", "javac", "keytool"), lambda: java("HttpURLConnection")),

@@ -219,10 +219,10 @@ def node(name, program, proxies):
                   lambda ca, proxy: {"NODE_EXTRA_CA_CERTS": ca} if ca else {}, proxies)
 
 
-def node_heeds_variables():
-    """Whether this Node.js knows NODE_USE_ENV_PROXY."""
+def node_heeds_variables(least):
+    """Whether this Node.js knows NODE_USE_ENV_PROXY; least: the version of 24 from which on it does."""
     version = tuple(int(n) for n in run("node", "-p", "process.versions.node").stdout.decode().split("."))
-    return version >= (24,) or (22, 21) <= version < (23,)
+    return version >= least or (22, 21) <= version < (23,)
 
 
 # ---- Java
