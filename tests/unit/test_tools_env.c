@@ -88,9 +88,9 @@ static void test_running(void **state)
     (void)state;
     ready("{\"out\": \"127.0.0.1:41234\"}", "http_proxy='http://127.0.0.1:41234'\n");
     ready("{\"out\": \"0.0.0.0:4\"}", "http_proxy='http://127.0.0.1:4'\n");
-    ready("{\"out\": \"[::]:4\"}", "http_proxy='http://[::1]:4'\n");
+    ready("{\"out\": \"[::]:4\"}", "http_proxy='http://127.0.0.1:4'\n");
     ready("{\"in\": \"0.0.0.0:4\", \"out\": null}", "that sidecar has no outbound listener\n");
-    ready("{\"out\": ", "ready.json: ");
+    ready("{\"out\": ", "ready.json: it is no ready file, or cannot be read\n");
 }
 
 static void test_trust(void **state)
@@ -271,7 +271,7 @@ static void test_mistakes(void **state)
     MISTAKE(2, "--proxy: 'http://a:1/b' is not", "--proxy", "http://a:1/b");
     MISTAKE(2, "--proxy or --ready-file, not both", "--proxy", "a:1", "--ready-file", "x");
     MISTAKE(2, "--trust-path is for --trust-dir", "--trust-path", "/x");
-    MISTAKE(1, "no-such: unable to open", "--ready-file", in("no-such"));
+    MISTAKE(1, "no-such: it is no ready file, or cannot be read", "--ready-file", in("no-such"));
     MISTAKE(1, "No such file", "--trust-dir", in("no/such"));
     MISTAKE(2, "format", "--format", "csh");
     MISTAKE(2, "--format compose: in a container 127.0.0.1 is itself", "--format", "compose");

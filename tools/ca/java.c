@@ -10,6 +10,7 @@
 #include "proto/base/whole_file.h"
 #include "proto/digest.h"
 #include "tools/ca/roots.h"
+#include "tools/run/place.h"
 #include "tools/which.h"
 
 #include <errno.h>
@@ -77,13 +78,9 @@ static int find(struct work *w, char why[WHY_MAX])
 
 static int make_folder(struct work *w, char why[WHY_MAX])
 {
-    const char *top = getenv("TMPDIR");
-    snprintf(w->folder, sizeof w->folder, "%.1000s/tapedeck-XXXXXX", top && *top ? top : "/tmp");
-    if (!mkdtemp(w->folder)) {
-        snprintf(why, WHY_MAX, "%.300s: %s", w->folder, strerror(errno));
-        *w->folder = 0;
-        return E_IO;
-    }
+    int e = place_make(w->folder, sizeof w->folder, "tapedeck", why);
+    if (e)
+        return e;
     put(w->store, w->folder, "store");
     put(w->pem, w->folder, "ca.pem");
     put(w->said, w->folder, "said");

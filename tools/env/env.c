@@ -5,6 +5,7 @@
 #include "tools/env/print.h"
 #include "tools/env/trust.h"
 #include "tools/quote.h"
+#include "tools/run/ready.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -85,23 +86,14 @@ static int from_url(const struct command *c, const char *text, struct hostport *
 
 static int from_ready_file(const char *path, struct hostport *out)
 {
-    struct addr a;
-    json_error_t wrong;
-    json_t *all = json_load_file(path, 0, &wrong);
-    if (!all) {
-        cli_error("%s: %s", path, wrong.text);
-        return CLI_FAILED;
-    }
-    const char *text = json_string_value(json_object_get(all, "out"));
-    int code = CLI_OK;
-    if (!text || hostport_parse(out, view_of(text), 0) != 0) {
-        cli_error("%s: that sidecar has no outbound listener", path);
-        code = CLI_FAILED;
-    } else if (addr_parse(&a, view_of(out->host), 0) == 0 && addr_is_any(&a)) {
-        (void)hostport_set_host(out, view_of(a.sa.sa_family == AF_INET6 ? "::1" : "127.0.0.1"));
-    }
+    json_t *all = ready_load(path);
+    bool there = ready_address(all, "out", out);
+    if (!there)
+        cli_error(all ? "%s: that sidecar has no outbound listener"
+                      : "%s: it is no ready file, or cannot be read",
+                  path);
     json_decref(all);
-    return code;
+    return there ? CLI_OK : CLI_FAILED;
 }
 
 static int find_proxy(const struct command *c, const struct options *o, struct hostport *out)

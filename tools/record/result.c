@@ -3,6 +3,7 @@
 
 #include "tools/capture.h"
 #include "tools/cli.h"
+#include "tools/quote.h"
 
 #include <stdlib.h>
 
@@ -170,26 +171,6 @@ static const char *many(int64_t n)
     return n == 1 ? "" : "s";
 }
 
-// A name as it can be pasted into a shell.
-static const char *pasted(const char *name, char out[TEXT_MAX])
-{
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+,:@%";
-    size_t n = 0;
-    if (name[strspn(name, plain)] == '\0')
-        return name;
-    out[n++] = '\'';
-    for (const char *c = name; *c; c++) {
-        if (n + 8 > TEXT_MAX)
-            return name;
-        if (*c == '\'')
-            n += (size_t)snprintf(out + n, TEXT_MAX - n, "'\\'");
-        out[n++] = *c;
-    }
-    snprintf(out + n, TEXT_MAX - n, "'");
-    return out;
-}
-
 void result_tell(const struct result *r, const char *capture)
 {
     char text[TEXT_MAX], failed[64] = "", name[TEXT_MAX];
@@ -206,10 +187,10 @@ void result_tell(const struct result *r, const char *capture)
                   (long long)r->tls, r->tls == 1 ? "is" : "are");
     if (r->losses)
         cli_error("not all of it is kept; tapedeck verify %s tells what is lost",
-                  pasted(capture, name));
+                  quote_word(capture, name, sizeof name));
     if (r->files > 1)
         cli_error("it is in %zu files, of which this is the last; a command that is given their "
                   "folder reads all of them",
                   r->files);
-    cli_error("to look at it: tapedeck ls %s", pasted(capture, name));
+    cli_error("to look at it: tapedeck ls %s", quote_word(capture, name, sizeof name));
 }

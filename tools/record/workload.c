@@ -3,6 +3,7 @@
 #include "tools/record/workload.h"
 
 #include "tools/cli.h"
+#include "tools/which.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,20 +60,14 @@ int workload_find(const char *name, char file[PATH_MAX])
         int bad = fits ? judge(name) : ENAMETOOLONG;
         return bad ? tell(name, bad) : 0;
     }
-    int worst = ENOENT;
-    const char *path = getenv("PATH");
-    struct view rest = view_of(path ? path : "/bin:/usr/bin");
-    for (bool more = true; more;) {
-        size_t n = view_find(rest, ':');
-        more = n < rest.n;
-        if (snprintf(file, PATH_MAX, "%.*s%s%s", (int)n, rest.p, n ? "/" : "./", name) < PATH_MAX) {
-            int bad = judge(file);
-            if (!bad)
-                return 0;
-            if (bad == EACCES)
-                worst = bad;
-        }
-        rest = view_from(rest, more ? n + 1 : n);
+    struct which w;
+    int worst = ENOENT, bad;
+    which_begin(&w);
+    while (which_next(&w, name, file)) {
+        if ((bad = judge(file)) == 0)
+            return 0;
+        if (bad == EACCES)
+            worst = bad;
     }
     return tell(name, worst);
 }
