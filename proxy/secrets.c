@@ -394,7 +394,6 @@ static int make_inbound(struct secrets *x, struct secure_env *env, char why[WHY_
     const struct tls_settings *t = &x->settings->tls;
     struct tls_accept_conf accept = {.least = t->least,
                                      .ticket_key = x->ticket_key,
-                                     .alpn = "",
                                      .clients = x->clients,
                                      .client_required = t->client_required,
                                      .keylog = x->keylog};
@@ -411,7 +410,7 @@ static int make_outbound(struct secrets *x, struct secure_env *env, char why[WHY
 {
     const struct tls_settings *t = &x->settings->tls;
     struct tls_accept_conf accept = {
-        .least = t->least, .ticket_key = x->ticket_key, .alpn = "", .keylog = x->keylog};
+        .least = t->least, .ticket_key = x->ticket_key, .keylog = x->keylog};
     struct tls_connect_conf connect = {
         .least = t->least, .verify = t->verify, .trust = x->servers, .keylog = x->keylog};
     int e = tls_context_connect(&env->to_servers, &connect, why);

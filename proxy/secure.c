@@ -245,7 +245,6 @@ static int forge_leaf(struct flow *f, const char *names, struct tls_pair **out)
     const struct secure *x = f->secure;
     const char *sni = x->hello.sni, *host = *sni ? sni : x->host;
     char all[CERTIFICATE_NAMES + 2 * ADDR_TEXT], address[ADDR_TEXT];
-    struct forge_counts counts;
     if (!*sni && means_target(f, sni)) {
         snprintf(all, sizeof all, "localhost,%s%s%s", addr_host_text(&f->facts.local, address),
                  *names ? "," : "", names);
@@ -253,8 +252,7 @@ static int forge_leaf(struct flow *f, const char *names, struct tls_pair **out)
     }
     int e = tls_forge_leaf(env->forge, host, *sni != 0, names, !x->hello.ecdsa_p256,
                            flow_env_wall(f->env), out);
-    tls_forge_counts(env->forge, &counts);
-    stat_set(&f->env->stats->tls_minted, counts.minted);
+    stat_set(&f->env->stats->tls_minted, tls_forge_minted(env->forge));
     return e;
 }
 

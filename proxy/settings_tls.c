@@ -10,7 +10,6 @@
 // Anything else is an error.
 #include "proxy/settings_tls.h"
 
-#include "proxy/tls/forge.h"
 #include "proxy/tls/pass.h"
 #include "proxy/tls/pattern.h"
 

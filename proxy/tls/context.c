@@ -17,7 +17,6 @@
 #include <stdlib.h>
 
 #define LEAST TLS1_2_VERSION
-#define MOST  TLS1_3_VERSION
 
 // Of TLS 1.2 and below, the best first; those of TLS 1.3 are not named.
 #define SUITES_ACCEPT                                                                              \
@@ -57,9 +56,9 @@ static int set_up(struct tls_context *c, const char *suites, int level, char why
 {
     uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                        SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
-    if (c->least < TLS1_VERSION || c->most > MOST || c->least > c->most) {
-        snprintf(why, WHY_MAX, "TLS: versions 0x%04x to 0x%04x; allowed are 0x%04x to 0x%04x",
-                 (unsigned)c->least, (unsigned)c->most, TLS1_VERSION, MOST);
+    if (c->least < TLS1_VERSION || c->least > CONTEXT_MOST) {
+        snprintf(why, WHY_MAX, "TLS: versions from 0x%04x on; allowed are 0x%04x to 0x%04x",
+                 (unsigned)c->least, TLS1_VERSION, CONTEXT_MOST);
         tls_context_free(c);
         return E_RANGE;
     }
@@ -80,7 +79,7 @@ static int set_up(struct tls_context *c, const char *suites, int level, char why
     if (!SSL_CTX_set_cipher_list(c->ssl, suites))
         return fail(c, why, "suites");
     if (!SSL_CTX_set_min_proto_version(c->ssl, c->least) ||
-        !SSL_CTX_set_max_proto_version(c->ssl, c->most))
+        !SSL_CTX_set_max_proto_version(c->ssl, CONTEXT_MOST))
         return fail(c, why, "versions");
     return 0;
 }
@@ -97,7 +96,6 @@ int tls_context_connect(struct tls_context **out, const struct tls_connect_conf 
     if (!c)
         return fail(c, why, "context");
     c->least = conf->least ? conf->least : LEAST;
-    c->most = conf->most ? conf->most : MOST;
     c->verify = conf->verify;
     c->keylog = conf->keylog;
     c->sessions = tls_sessions_new(TLS_SESSIONS_MAX);
@@ -113,27 +111,6 @@ int tls_context_connect(struct tls_context **out, const struct tls_connect_conf 
     SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c->ssl, tls_engine_keep);
     *out = c;
-    return 0;
-}
-
-// "h2,http/1.1" as the wire has it.
-static int set_alpn(struct tls_context *c, const char *list, char why[WHY_MAX])
-{
-    for (struct view rest = view_of(list); rest.n > 0;) {
-        struct view one = view_head(rest, view_find(rest, ','));
-        rest = view_from(rest, one.n < rest.n ? one.n + 1 : one.n);
-        one = view_trim(one);
-        if (one.n == 0 || one.n > 255 || c->alpn_n + 1 + one.n > sizeof c->alpn) {
-            snprintf(why, WHY_MAX,
-                     "TLS: ALPN \"%.200s\": allowed are names of 1 to 255 bytes, "
-                     "comma-separated, %d bytes together",
-                     list, TLS_ALPN_MAX);
-            return E_SYNTAX;
-        }
-        c->alpn[c->alpn_n++] = (unsigned char)one.n;
-        memcpy(c->alpn + c->alpn_n, one.p, one.n);
-        c->alpn_n += one.n;
-    }
     return 0;
 }
 
@@ -187,14 +164,8 @@ int tls_context_accept(struct tls_context **out, const struct tls_accept_conf *c
         return fail(c, why, "context");
     c->server = true;
     c->least = conf->least ? conf->least : LEAST;
-    c->most = conf->most ? conf->most : MOST;
     c->keylog = conf->keylog;
-    int e = set_alpn(c, conf->alpn ? conf->alpn : "", why);
-    if (e) {
-        tls_context_free(c);
-        return e;
-    }
-    e = set_up(c, SUITES_ACCEPT, 1, why);
+    int e = set_up(c, SUITES_ACCEPT, 1, why);
     if (e)
         return e;
     if (!set_tickets(c, conf->ticket_key))

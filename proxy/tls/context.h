@@ -17,16 +17,15 @@ enum tls_verify { TLS_VERIFY_OFF, TLS_VERIFY_WARN, TLS_VERIFY_STRICT };
 
 // Towards servers. trust NULL: with verify OFF only. All outlive the context.
 struct tls_connect_conf {
-    int least, most; // versions, when the connection does not say; 0: 1.2 … 1.3
+    int least; // version, when the connection does not say; 0: 1.2. The most is 1.3
     enum tls_verify verify;
     struct tls_trust *trust;
     struct tls_keylog *keylog; // NULL: none
 };
 // Towards clients.
 struct tls_accept_conf {
-    int least, most;
+    int least;
     const unsigned char *ticket_key; // TLS_TICKET_KEY random bytes; NULL: no tickets
-    const char *alpn;                // comma-separated, for tls_accept.alpn NULL; ""
     struct tls_trust *clients;       // NULL: client certificates are not asked for
     bool client_required;            // with clients: none is an error
     struct tls_keylog *keylog;

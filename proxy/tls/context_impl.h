@@ -8,17 +8,17 @@
 
 #include <openssl/ssl.h>
 
+#define CONTEXT_MOST TLS1_3_VERSION
+
 struct tls_context {
     SSL_CTX *ssl;
     BIO_METHOD *bio;
     bool server;
-    int least, most;
+    int least;
     enum tls_verify verify;        // of servers; clients' certificates are always verified
     struct tls_keylog *keylog;     // a loan; NULL: none
     struct tls_sessions *sessions; // towards servers
-    unsigned char alpn[TLS_ALPN_MAX];
-    size_t alpn_n; // wire form; towards clients
-    struct {       // what tls_engine_facts() lends
+    struct {                       // what tls_engine_facts() lends
         char alpn[256];
         struct certificate certificate;
         X509 *is_of; // what certificate was read of, which takes long; NULL: nothing

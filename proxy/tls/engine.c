@@ -38,22 +38,15 @@ int tls_engine_choose(SSL *ssl, const unsigned char **out, unsigned char *n,
                       const unsigned char *offered, unsigned offered_n, void *arg)
 {
     (void)arg;
-    const struct tls_engine *e = engine_of(ssl);
-    const struct tls_context *c = e->context;
-    size_t wanted_n = e->alpn ? strlen(e->alpn) : 0;
+    struct view wanted = view_of(engine_of(ssl)->alpn);
     for (unsigned i = 0; i < offered_n; i += 1u + offered[i]) { // OpenSSL has checked the form
-        struct view one = view_n(offered + i + 1, offered[i]);
-        bool fits = e->alpn && one.n > 0 && view_eq(one, view_n(e->alpn, wanted_n));
-        for (size_t k = 0; !e->alpn && k < c->alpn_n && !fits; k += 1u + c->alpn[k])
-            fits = view_eq(one, view_n(c->alpn + k + 1, c->alpn[k]));
-        if (fits) {
+        if (view_eq(view_n(offered + i + 1, offered[i]), wanted)) {
             *out = offered + i + 1;
             *n = offered[i];
             return SSL_TLSEXT_ERR_OK;
         }
     }
-    // RFC 7301 3.2, for a list of ours; a server that is stood for has made its choice.
-    return !e->alpn && c->alpn_n > 0 ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
+    return SSL_TLSEXT_ERR_NOACK; // the server that is stood for has made its choice
 }
 
 int tls_engine_keep(SSL *ssl, SSL_SESSION *session)
@@ -206,7 +199,7 @@ int tls_engine_connect(struct tls_engine **out, struct tls_context *c,
 {
     struct tls_engine *e;
     int least = how->least ? how->least : c->least;
-    int most = how->most ? how->most : c->most;
+    int most = how->most ? how->most : CONTEXT_MOST;
     assert(!c->server);
     int r = engine_new(&e, c);
     if (r)
@@ -242,9 +235,7 @@ int tls_engine_accept(struct tls_engine **out, struct tls_context *c, const stru
     if (!SHA256((const unsigned char *)text, strlen(text), scope) ||
         !SSL_set_session_id_context(e->ssl, scope, sizeof scope))
         r = setup_error(E_NOMEM);
-    if (!r && how->alpn && strlen(how->alpn) >= TLS_ALPN_MAX)
-        r = E_LIMIT;
-    if (!r && how->alpn && !(e->alpn = strdup(how->alpn)))
+    if (!r && !(e->alpn = strdup(how->alpn)))
         r = E_NOMEM;
     if (!r)
         r = use_pair(e, how->pair);

@@ -52,7 +52,6 @@ struct tls_facts_of {
     const char *version;                   // "1.2", "1.3"
     const char *cipher;                    // IANA name
     const char *alpn;                      // chosen; "" none
-    const char *sni;                       // asked for; "" none
     const struct certificate *certificate; // the peer's, accepted or not; NULL without
     bool resumed;
     bool wants_cert;    // of a server: it asked for a client's certificate and got none. It may do
@@ -73,8 +72,7 @@ struct tls_connect {
 // Towards a client.
 struct tls_accept {
     struct tls_pair *pair; // leaf to show
-    const char *alpn;      // protocol to choose when the client offers it; "" none. NULL: the first
-                           // of the client's that is in the context's list
+    const char *alpn;      // protocol to choose when the client offers it; "" none
     const char *scope;     // sessions are resumed within it only
 };
 

@@ -22,7 +22,6 @@ void tls_engine_facts(struct tls_engine *e, struct tls_facts_of *out)
     struct tls_context *c = e->context;
     const SSL_CIPHER *cipher = SSL_get_current_cipher(e->ssl);
     const char *cipher_name = cipher ? SSL_CIPHER_standard_name(cipher) : NULL;
-    const char *sni = SSL_get_servername(e->ssl, TLSEXT_NAMETYPE_host_name);
     X509 *cert = SSL_get0_peer_certificate(e->ssl);
     const unsigned char *alpn = NULL;
     unsigned n = 0;
@@ -31,7 +30,6 @@ void tls_engine_facts(struct tls_engine *e, struct tls_facts_of *out)
         .version = version_text(SSL_version(e->ssl)),
         .cipher = cipher_name ? cipher_name : "",
         .alpn = c->text.alpn,
-        .sni = sni ? sni : "",
         .resumed = SSL_session_reused(e->ssl),
         .wants_cert = !c->server && e->asked && !e->gave,
         .verify = e->verify ? e->verify : "",

@@ -18,7 +18,7 @@ struct tls_engine {
     char *verify;        // owned; what is wrong with the peer's certificate; NULL: nothing
     X509 *refused;       // the peer's certificate, where it was not accepted
     char *key;           // towards a server: of its sessions
-    char *alpn;          // towards a client: to choose; NULL: by the context's list
+    char *alpn;          // towards a client: to choose; "" none
     unsigned char heard; // the last alert of the peer; 0: none but close_notify
     bool begun;          // the handshake
     bool ended;          // close_notify was said

@@ -36,7 +36,7 @@ struct tls_forge {
     struct leaf **buckets;
     size_t mask, n, max;
     struct leaf *newest, *oldest;
-    struct forge_counts counts;
+    uint64_t minted;
 };
 
 int tls_forge_new(struct tls_forge **out, const struct tls_ca *ca, struct tls_keys *keys, int days,
@@ -126,10 +126,8 @@ static void take_out(struct tls_forge *f, struct leaf *l)
 
 static void put_in(struct tls_forge *f, struct leaf *l)
 {
-    if (f->n == f->max) {
+    if (f->n == f->max)
         take_out(f, f->oldest);
-        f->counts.dropped++;
-    }
     struct leaf **bucket = &f->buckets[l->hash & f->mask];
     l->next = *bucket;
     *bucket = l;
@@ -195,7 +193,6 @@ int tls_forge_leaf(struct tls_forge *f, const char *host, bool sni, const char *
     uint64_t hash = hash_of(f->seed, key, (size_t)n);
     struct leaf *l = find(f, hash, key, (size_t)n);
     if (l && l->from_us <= now_us && now_us < l->renew_us) {
-        f->counts.found++;
         order_remove(f, l);
         order_push(f, l);
     } else {
@@ -203,7 +200,7 @@ int tls_forge_leaf(struct tls_forge *f, const char *host, bool sni, const char *
         e = make(f, key, (size_t)n, hash, now_us, &fresh);
         if (e)
             return e;
-        f->counts.minted++;
+        f->minted++;
         if (l)
             take_out(f, l);
         put_in(f, l = fresh);
@@ -212,7 +209,7 @@ int tls_forge_leaf(struct tls_forge *f, const char *host, bool sni, const char *
     return 0;
 }
 
-void tls_forge_counts(const struct tls_forge *f, struct forge_counts *out)
+uint64_t tls_forge_minted(const struct tls_forge *f)
 {
-    *out = f->counts;
+    return f->minted;
 }

@@ -12,9 +12,7 @@
 #include "proto/base/options.h"
 #include "proxy/tls/ca.h"
 
-#define FORGE_DAYS       30
 #define FORGE_DAYS_MAX   197
-#define FORGE_LEAVES_MAX 1024 // cached by default; the one used longest ago goes first
 #define FORGE_NAMES_MAX  128  // in one leaf
 #define FORGE_NAMES_TEXT 8192 // bytes of them
 
@@ -24,8 +22,8 @@ void tls_keys_free(struct tls_keys *k);
 
 struct tls_forge;
 
-// ca (with its key) and keys outlive it. days: 1 … FORGE_DAYS_MAX; leaves: of the cache, at
-// least 1.
+// ca (with its key) and keys outlive it. days: 1 … FORGE_DAYS_MAX; leaves: of the cache, at least
+// 1; the one used longest ago goes first.
 int tls_forge_new(struct tls_forge **out, const struct tls_ca *ca, struct tls_keys *keys, int days,
                   size_t leaves) MUST_CHECK;
 void tls_forge_free(struct tls_forge *f);
@@ -40,9 +38,6 @@ void tls_forge_free(struct tls_forge *f);
 int tls_forge_leaf(struct tls_forge *f, const char *host, bool sni, const char *names, bool rsa,
                    int64_t now_us, struct tls_pair **out) MUST_CHECK;
 
-struct forge_counts {
-    uint64_t minted, found, dropped;
-};
-void tls_forge_counts(const struct tls_forge *f, struct forge_counts *out);
+uint64_t tls_forge_minted(const struct tls_forge *f); // how many were made
 
 #endif

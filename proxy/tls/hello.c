@@ -14,8 +14,6 @@
 // against anything.
 #include "proxy/tls/hello.h"
 
-#include "proxy/tls/cipher.h"
-
 #include <stdio.h>
 
 enum {
@@ -32,11 +30,7 @@ enum {
     EXT_GROUPS = 10,
     EXT_SIGNATURES = 13,
     EXT_ALPN = 16,
-    EXT_TICKET = 35,
-    EXT_PSK = 41,
     EXT_VERSIONS = 43,
-    EXT_ECH = 0xfe0d,  // draft-ietf-tls-esni-13 and later; RFC 9849
-    EXT_ESNI = 0xffce, // its predecessor
     TLS_1_0 = 0x0301,
     TLS_1_2 = 0x0303,
     TLS_1_3 = 0x0304,
@@ -46,13 +40,12 @@ enum {
 
 // Those that are read here; SEEN_… are bits by their order.
 static const uint16_t extensions_read[] = {
-    EXT_SNI, EXT_GROUPS,   EXT_SIGNATURES, EXT_ALPN, EXT_TICKET,
-    EXT_PSK, EXT_VERSIONS, EXT_ECH,        EXT_ESNI,
+    EXT_SNI, EXT_GROUPS, EXT_SIGNATURES, EXT_ALPN, EXT_VERSIONS,
 };
 enum {
     SEEN_GROUPS = 1 << 1,
     SEEN_SIGNATURES = 1 << 2,
-    SEEN_VERSIONS = 1 << 6,
+    SEEN_VERSIONS = 1 << 4,
 };
 
 // With a key of ECDSA, of TLS 1.2 and before, in ascending order; not those without encryption or
@@ -349,18 +342,8 @@ static void read_client_extension(unsigned type, struct cursor ext, struct clien
         read_alpn(ext, out->alpn, sizeof out->alpn, bad);
         keep_alpn(ext, out);
         break;
-    case EXT_TICKET:
-        out->ticket = ext.n > 0;
-        break;
-    case EXT_PSK:
-        out->psk = true;
-        break;
     case EXT_VERSIONS:
         read_versions(ext, out, bad);
-        break;
-    case EXT_ECH:
-    case EXT_ESNI:
-        out->ech = true;
         break;
     default:
         break;

@@ -6,6 +6,7 @@
 #include "proto/base/addr.h"
 #include "proto/base/err.h"
 #include "proto/base/view.h"
+#include "proxy/tls/cipher.h"
 
 #define HELLO_MAX         16384 // bytes of handshake message that are read; longer: E_LIMIT
 #define HELLO_RECORDS_MAX 1024  // records that it may be cut into; more: E_LIMIT
@@ -22,15 +23,12 @@ struct client_hello {
     size_t wire_n;                      // the length of the list), GREASE too; 0: none, or odd
     uint16_t least, most; // versions that it takes, 0x0300 … 0x0304; 0: none that is known
     bool ecdsa_p256;      // verifies ECDSA P-256, whichever of its versions is chosen
-    bool ech;             // encrypted hello or server name: sni may be the outer one. GREASE looks
-                          // the same, and browsers always send it
-    bool ticket, psk;     // would resume a session: 1.2's ticket, 1.3's key
 };
 
 struct server_hello {
-    char version[8]; // "1.0" … "1.3"
-    char cipher[48]; // IANA name, or "0x1301" for one that is not in our list
-    char alpn[32];   // "" where not visible (1.3 encrypts it)
+    char version[8];                  // "1.0" … "1.3"
+    char cipher[CIPHER_NAME_MAX + 1]; // IANA name, or "0x1301" for one that is not in our list
+    char alpn[32];                    // "" where not visible (1.3 encrypts it)
 };
 
 // Whether bytes from the beginning of a connection can be a client's hello: no is final; yes once

@@ -1,12 +1,7 @@
 // pair: made of files, or of parts that the forge has made.
-//
-// What is told of a pair (its text, its end) is found out when it is made, so that reading it needs
-// no lock and no memory.
 #include "proxy/tls/pair_impl.h"
 
 #include "proto/base/addr.h"
-#include "proto/base/clock.h"
-#include "proxy/tls/certificate_impl.h"
 #include "proxy/tls/pem_impl.h"
 
 #include <openssl/err.h>
@@ -14,63 +9,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#define NAMES_SHOWN 320 // bytes of the names in a pair's text
-
-// One name of the certificate as text, "" for a kind that is not shown.
-static const char *name_text(const GENERAL_NAME *g, char out[256])
-{
-    int type;
-    const ASN1_STRING *s = GENERAL_NAME_get0_value(g, &type);
-    struct addr a = {0};
-    char text[ADDR_TEXT];
-    *out = 0;
-    if (type == GEN_DNS) {
-        int n = ASN1_STRING_length(s);
-        snprintf(out, 256, "%.*s", n < 255 ? n : 255, (const char *)ASN1_STRING_get0_data(s));
-    } else if (type == GEN_IPADD && ASN1_STRING_length(s) == 4) {
-        a.in4.sin_family = AF_INET;
-        memcpy(&a.in4.sin_addr, ASN1_STRING_get0_data(s), 4);
-    } else if (type == GEN_IPADD && ASN1_STRING_length(s) == 16) {
-        a.in6.sin6_family = AF_INET6;
-        memcpy(&a.in6.sin6_addr, ASN1_STRING_get0_data(s), 16);
-    }
-    if (addr_is_set(&a))
-        snprintf(out, 256, "%s", addr_host_text(&a, text));
-    for (char *c = out; *c; c++) // it goes into logs
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    return out;
-}
-
-static void names_text(X509 *cert, char out[NAMES_SHOWN])
-{
-    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-    size_t n = 0;
-    char one[256];
-    *out = 0;
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        if (!*name_text(sk_GENERAL_NAME_value(names, i), one))
-            continue;
-        if (n + strlen(one) + 6 > NAMES_SHOWN) {
-            snprintf(out + n, NAMES_SHOWN - n, ",…");
-            break;
-        }
-        n += (size_t)snprintf(out + n, NAMES_SHOWN - n, "%s%s", n ? "," : "", one);
-    }
-    GENERAL_NAMES_free(names);
-    ERR_clear_error();
-}
-
-static void describe(struct tls_pair *p)
-{
-    char subject[128], names[NAMES_SHOWN], until[CLOCK_TEXT];
-    certificate_name(X509_get_subject_name(p->cert), subject, sizeof subject);
-    names_text(p->cert, names);
-    clock_format(p->not_after_us, until);
-    snprintf(p->text, sizeof p->text, "%s%snames=%s until=%.19sZ", subject, *subject ? " " : "",
-             names, until);
-}
 
 int tls_pair_make(struct tls_pair **out, X509 *cert, STACK_OF(X509) * chain, EVP_PKEY *key)
 {
@@ -89,10 +27,8 @@ int tls_pair_make(struct tls_pair **out, X509 *cert, STACK_OF(X509) * chain, EVP
     p->cert = cert;
     p->key = key;
     atomic_init(&p->holders, 1);
-    p->not_after_us = certificate_time_us(X509_get0_notAfter(cert));
     // OpenSSL reads the extensions at their first use, and keeps that: now, while we are alone.
     (void)X509_check_purpose(cert, -1, 0);
-    describe(p);
     ERR_clear_error();
     *out = p;
     return 0;
@@ -156,14 +92,4 @@ bool tls_pair_is_for(const struct tls_pair *p, const char *host)
     }
     ERR_clear_error();
     return is;
-}
-
-int64_t tls_pair_not_after_us(const struct tls_pair *p)
-{
-    return p->not_after_us;
-}
-
-const char *tls_pair_text(const struct tls_pair *p)
-{
-    return p->text;
 }

@@ -6,7 +6,7 @@
 #include "proto/base/err.h"
 #include "proto/base/options.h"
 
-#include <stdint.h>
+#include <stdbool.h>
 
 struct tls_pair;
 
@@ -20,8 +20,5 @@ void tls_pair_free(struct tls_pair *p);             // NULL is fine; key memory 
 
 // Whether the certificate is for that host: DNS names with wildcards (RFC 6125), addresses.
 bool tls_pair_is_for(const struct tls_pair *p, const char *host);
-int64_t tls_pair_not_after_us(const struct tls_pair *p);
-// "CN=… names=a,b until=2026-…"; for logs and tools.
-const char *tls_pair_text(const struct tls_pair *p);
 
 #endif

@@ -15,8 +15,6 @@ struct tls_pair {
     X509 *cert;
     STACK_OF(X509) * chain; // what is sent behind the certificate; may be empty, never NULL
     EVP_PKEY *key;
-    int64_t not_after_us;
-    char text[512];
 };
 
 // Of parts that are there already; each is counted once more, so the caller's own stay the

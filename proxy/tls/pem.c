@@ -163,8 +163,7 @@ int pem_certs(X509 **cert, STACK_OF(X509) * *chain, const char *path, char why[W
     struct bytes file;
     BIO *in = NULL;
     *cert = NULL;
-    if (chain)
-        *chain = NULL;
+    *chain = NULL;
     int e = read_file(&file, path, 0, why);
     if (e)
         return e;
@@ -181,13 +180,13 @@ int pem_certs(X509 **cert, STACK_OF(X509) * *chain, const char *path, char why[W
                      : told(E_SYNTAX, path, "the certificate in it cannot be read", why);
         goto out;
     }
-    e = chain ? chain_of(in, chain, path, why) : 0;
+    e = chain_of(in, chain, path, why);
 out:
     if (e && *cert) {
         X509_free(*cert);
         *cert = NULL;
     }
-    if (e && chain && *chain) {
+    if (e) {
         sk_X509_pop_free(*chain, X509_free);
         *chain = NULL;
     }

@@ -12,7 +12,7 @@
 
 #define PEM_FILE_MAX (1u << 20) // bytes of a file of one certificate and its chain, or of a key
 
-// The first certificate of a PEM file, and those behind it (chain NULL: they are passed over).
+// The first certificate of a PEM file, and those behind it.
 // E_NOTFOUND, E_REFUSED, E_IO: it cannot be read; E_LIMIT, E_SYNTAX: what is in it; E_NOMEM.
 int pem_certs(X509 **cert, STACK_OF(X509) * *chain, const char *path, char why[WHY_MAX]) MUST_CHECK;
 

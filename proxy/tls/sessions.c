@@ -156,8 +156,3 @@ void tls_sessions_forget(struct tls_sessions *s, const char *key)
             drop(s, x);
     }
 }
-
-size_t tls_sessions_count(const struct tls_sessions *s)
-{
-    return s->count;
-}

@@ -24,6 +24,5 @@ int tls_sessions_put(struct tls_sessions *s, const char *key, SSL_SESSION *sessi
 SSL_SESSION *tls_sessions_take(struct tls_sessions *s, const char *key, int least, int most,
                                char **verify);
 void tls_sessions_forget(struct tls_sessions *s, const char *key);
-size_t tls_sessions_count(const struct tls_sessions *s);
 
 #endif

@@ -3,12 +3,12 @@
 
 #include "proxy/tls/certificate.h"
 #include "proxy/tls/certs.h"
-#include "proxy/tls/context.h"
+#include "proxy/tls/context_impl.h"
 #include "proxy/tls/forge.h"
 #include "proxy/tls/pass.h"
 #include "tests/script/play.h"
 #include "tests/support/alloc.h"
-#include "tests/support/tls_make.h"
+#include "tests/support/tls_scene.h"
 #include "tests/support/tmp.h"
 
 #include <openssl/crypto.h>
@@ -36,7 +36,7 @@ static bool counts; // OpenSSL's memory
 // Of one performance.
 static struct {
     struct secure_env env;
-    struct tls_end {
+    struct speaker {
         struct tls_engine *e;
         struct tube content;
         bool ends; // as soon as it can
@@ -173,7 +173,7 @@ static void begin(const char *rest)
     char text[TEXT_MAX], why[WHY_MAX] = "";
     struct secure_env *env = &now.env;
     struct tls_connect_conf connect = {.verify = TLS_VERIFY_STRICT, .trust = all.by_scene};
-    struct tls_accept_conf accept = {.ticket_key = ticket_key, .alpn = ""};
+    struct tls_accept_conf accept = {.ticket_key = ticket_key};
     word(rest, "verify", text);
     connect.verify = strcmp(text, "off") == 0    ? TLS_VERIFY_OFF
                      : strcmp(text, "warn") == 0 ? TLS_VERIFY_WARN
@@ -193,7 +193,7 @@ static void begin(const char *rest)
                  0,
              why);
     if (intercept)
-        need(tls_forge_new(&env->forge, all.ours, all.keys, FORGE_DAYS, 8) == 0, "forge");
+        need(tls_forge_new(&env->forge, all.ours, all.keys, 30, 8) == 0, "forge");
     else
         env->own = all.own;
     need(flow_env_secure(&play.env, env) == 0, "environment");
@@ -223,18 +223,16 @@ static struct tls_context *context_for(bool is_server, const char *how)
     snprintf(now.contexts[i].how, TEXT_MAX, "%s", how);
     if (is_server) {
         struct tls_accept_conf conf = {.least = version_of(how),
-                                       .most = version_of(how),
                                        .ticket_key = has(how, "no-tickets") ? NULL : ticket_key,
                                        .client_required = has(how, "demands")};
-        conf.alpn = word(how, "alpn", text);
         if (has(how, "asks") || has(how, "demands"))
             conf.clients = all.by_scene;
         need(tls_context_accept(&now.contexts[i].c, &conf, why) == 0, why);
+        if (conf.least)
+            SSL_CTX_set_max_proto_version(now.contexts[i].c->ssl, conf.least);
     } else {
         word(how, "trusts", text);
         struct tls_connect_conf conf = {
-            .least = version_of(how),
-            .most = version_of(how),
             .verify = TLS_VERIFY_STRICT,
             .trust = strcmp(text, "other") == 0   ? all.by_other
                      : strcmp(text, "scene") == 0 ? all.by_scene
@@ -262,13 +260,13 @@ static struct view wire_of(const char *list, char out[TEXT_MAX])
 static struct tls_engine *new_server(const char *how)
 {
     struct tls_engine *e = NULL;
-    char names[TEXT_MAX], by[TEXT_MAX];
+    char names[TEXT_MAX], by[TEXT_MAX], alpn[TEXT_MAX];
     word(how, "names", names);
     bool other = strcmp(word(how, "by", by), "other") == 0;
     struct tls_pair *pair =
         tls_make_pair(&(struct tls_make){.cn = "server", .names = *names ? names : "DNS:a.example"},
                       other ? all.other : all.scene);
-    struct tls_accept accept = {.pair = pair, .scope = "scene"};
+    struct tls_accept accept = {.pair = pair, .alpn = word(how, "alpn", alpn), .scope = "scene"};
     need(tls_engine_accept(&e, context_for(true, how), &accept) == 0, "server");
     tls_pair_free(pair);
     return e;
@@ -282,12 +280,14 @@ static struct tls_engine *new_client(const char *how)
     struct tls_connect connect = {.name = *name ? name : "a.example",
                                   .host = "scene",
                                   .alpn = wire_of(word(how, "alpn", list), wire),
+                                  .least = version_of(how),
+                                  .most = version_of(how),
                                   .pair = has(how, "shows") ? all.client : NULL};
     need(tls_engine_connect(&e, context_for(false, how), &connect) == 0, "client");
     return e;
 }
 
-static void hear(struct tls_end *end, struct view bytes)
+static void hear(struct speaker *end, struct view bytes)
 {
     char content[16384];
     size_t n;
@@ -301,7 +301,7 @@ static void hear(struct tls_end *end, struct view bytes)
 
 void tls_play_peer(bool is_server, int fd, const char *rest)
 {
-    struct tls_end *end = &now.ends[fd];
+    struct speaker *end = &now.ends[fd];
     if (end->e) {
         wrong("it speaks TLS already");
         return;
@@ -348,7 +348,7 @@ bool tls_play_turn(void)
     bool moved = false;
     alloc_leave();
     for (int fd = 0; fd < PEERS; fd++) {
-        struct tls_end *end = &now.ends[fd];
+        struct speaker *end = &now.ends[fd];
         if (!end->e)
             continue;
         struct peer *p = peer_of(fd);
@@ -386,7 +386,7 @@ const char *tls_play_facts(int fd)
     put(&b, "state", states[tls_engine_state(now.ends[fd].e)]);
     put(&b, "version", facts.version);
     put(&b, "alpn", facts.alpn);
-    put(&b, "sni", facts.sni);
+    put(&b, "sni", tls_scene_sni(now.ends[fd].e));
     put(&b, "resumed", facts.resumed ? "1" : "0");
     put(&b, "subject", facts.certificate ? facts.certificate->subject : "");
     put(&b, "issuer", facts.certificate ? facts.certificate->issuer : "");

@@ -1,6 +1,8 @@
 // tls_scene: the usual client and server.
 #include "tests/support/tls_scene.h"
 
+#include "proxy/tls/engine_impl.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,7 +26,7 @@ void tls_scene_init(struct tls_scene *s)
     s->trust = tls_make_trust(s->ca, NULL);
     memset(s->ticket_key, 0x5a, sizeof s->ticket_key);
     s->connect = (struct tls_connect_conf){.verify = TLS_VERIFY_STRICT, .trust = s->trust};
-    s->accept = (struct tls_accept_conf){.ticket_key = s->ticket_key, .alpn = ""};
+    s->accept = (struct tls_accept_conf){.ticket_key = s->ticket_key};
     s->to = (struct tls_connect){.name = "a.example", .host = "a.example:443"};
     s->from = (struct tls_accept){.pair = s->leaf, .alpn = "", .scope = "one"};
 }
@@ -41,8 +43,14 @@ void tls_scene_clear(struct tls_scene *s)
 
 void tls_scene_versions(struct tls_scene *s, int version)
 {
-    s->connect.least = s->connect.most = version;
-    s->accept.least = s->accept.most = version;
+    s->to.least = s->to.most = version;
+    s->accept.least = version;
+}
+
+const char *tls_scene_sni(const struct tls_engine *e)
+{
+    const char *sni = SSL_get_servername(e->ssl, TLSEXT_NAMETYPE_host_name);
+    return sni ? sni : "";
 }
 
 void tls_scene_open(struct tls_scene *s)

@@ -21,7 +21,8 @@ struct tls_scene {
 
 void tls_scene_init(struct tls_scene *s);
 void tls_scene_clear(struct tls_scene *s);
-void tls_scene_versions(struct tls_scene *s, int version); // of both, before the first meeting
+void tls_scene_versions(struct tls_scene *s, int version); // no other; before the first meeting
+const char *tls_scene_sni(const struct tls_engine *e);     // the name asked for, "" none
 // Makes the contexts if there are none, and two engines of them. Ends the test on errors.
 void tls_scene_open(struct tls_scene *s);
 void tls_scene_meet(struct tls_scene *s, struct tls_ends *t);

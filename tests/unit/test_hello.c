@@ -294,8 +294,6 @@ static void test_malformed_extensions(void **state)
         {"signatures: none", "000d 0002 0000"},
         {"signatures: list beyond the end", "000d 0004 0004 0403"},
         {"signatures: twice", "000d 0004 0002 0403 000d 0004 0002 0403"},
-        {"ticket: twice", "0023 0000 0023 0000"},
-        {"encrypted hello: twice", "fe0d 0000 fe0d 0000"},
         {"versions: nothing", "002b 0000"},
         {"versions: none", "002b 0001 00"},
         {"versions: half a one", "002b 0002 01 03"},

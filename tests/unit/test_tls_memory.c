@@ -168,7 +168,6 @@ static void test_contexts(void **state)
     struct tls_scene s;
     tls_scene_init(&s);
     s.accept.clients = s.trust;
-    s.accept.alpn = "h2,http/1.1";
     tls_scene_open(&s); // what OpenSSL makes once
     for (long i = 0, failed = 1; failed; i++) {
         struct tls_context *client = NULL, *server = NULL;
