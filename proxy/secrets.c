@@ -41,16 +41,10 @@ struct secrets {
     unsigned char ticket_key[TLS_TICKET_KEY];
 };
 
-static int no_memory(char why[WHY_MAX])
-{
-    snprintf(why, WHY_MAX, "out of memory");
-    return E_NOMEM;
-}
-
 static int told(int e, const char *option, const char *what, char why[WHY_MAX])
 {
     if (e == E_NOMEM)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     snprintf(why, WHY_MAX, "%s: %.440s", option, what);
     return e;
 }
@@ -314,9 +308,9 @@ static int take_all(struct secrets *x, uint32_t owner, char why[WHY_MAX])
     int e = 0;
     digest_random(x->ticket_key, sizeof x->ticket_key);
     if (t->in && settings_pairs_in(s->options, &x->own.pairs))
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     if (connects && settings_pairs_mutual(s->options, &x->mutual.pairs))
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     if (t->out) {
         e = take_ca(x, owner, why);
         e = e ? e : tls_keys_new(&x->keys, why);
@@ -338,7 +332,7 @@ int secrets_new(struct secrets **out, const struct proxy_settings *s, uint32_t o
         return 0;
     struct secrets *x = calloc(1, sizeof *x);
     if (!x)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     x->settings = s;
     x->own.what = options_text(s->options, "tls-in-secret") ? "tls-in-secret"
                                                             : "tls-in-public, tls-in-private";
@@ -426,7 +420,7 @@ int secrets_worker(struct secrets *x, struct secure_env **out, char why[WHY_MAX]
     struct secure_env *env = calloc(1, sizeof *env);
     *out = NULL;
     if (!env)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     env->pass = x->pass;
     env->own = x->own.certs;
     env->pairs = x->mutual.certs;
@@ -435,7 +429,7 @@ int secrets_worker(struct secrets *x, struct secure_env **out, char why[WHY_MAX]
     e = e || !x->settings->tls.out ? e : make_outbound(x, env, why);
     if (e) {
         secrets_worker_free(env);
-        return e == E_NOMEM ? no_memory(why) : e;
+        return e == E_NOMEM ? err_no_memory(why, WHY_MAX) : e;
     }
     *out = env;
     return 0;

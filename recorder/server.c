@@ -434,24 +434,18 @@ static bool make_events(struct server *s)
     return fine;
 }
 
-static int no_memory(char why[WHY_MAX])
-{
-    snprintf(why, WHY_MAX, "out of memory");
-    return E_NOMEM;
-}
-
 static int assemble(struct server *s, bool *lasting, char why[WHY_MAX])
 {
     const struct recorder_settings *c = &s->settings;
     if (evthread_use_pthreads() != 0)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     s->base = event_base_new();
     s->unpack = unpack_new();
     s->scratch = malloc(CONN_READ);
     if (!s->base || !s->unpack || !s->scratch ||
         batch_init(&s->batches[0], c->batch_records, c->batch_bytes) != 0 ||
         batch_init(&s->batches[1], c->batch_records, c->batch_bytes) != 0)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     s->filling = &s->batches[0];
     s->env = (struct conn_env){.base = s->base,
                                .host = &host,
@@ -465,12 +459,12 @@ static int assemble(struct server *s, bool *lasting, char why[WHY_MAX])
         return e;
     s->writer = writer_new(s->sink, RETRY_US);
     if (!s->writer)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     e = endpoint_open(&s->endpoint, c->listen, c->user, why);
     if (e)
         return e;
     if (!make_events(s) || writer_start(s->writer) != 0)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     return c->ready_file
                ? ready_file_write(&s->ready, c->ready_file, s->endpoint.text, c->capture, why)
                : 0;
@@ -483,7 +477,7 @@ struct server *server_new(const struct recorder_settings *settings, bool *lastin
     *lasting = false;
     event_set_log_callback(log_libevent);
     if (!s) {
-        no_memory(why);
+        err_no_memory(why, WHY_MAX);
         return NULL;
     }
     s->settings = *settings;

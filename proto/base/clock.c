@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#define US_PER_DAY (86400 * US_PER_S)
-
 static int64_t read_clock(clockid_t id)
 {
     struct timespec t;

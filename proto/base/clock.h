@@ -7,8 +7,9 @@
 #include <stdint.h>
 #include <time.h>
 
-#define US_PER_MS 1000LL
-#define US_PER_S  1000000LL
+#define US_PER_MS  1000LL
+#define US_PER_S   1000000LL
+#define US_PER_DAY (86400 * US_PER_S)
 
 int64_t clock_wall_us(void); // since 1970-01-01 UTC; may jump
 int64_t clock_mono_us(void); // since some start; never goes back

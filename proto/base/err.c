@@ -2,7 +2,7 @@
 #include "proto/base/err.h"
 
 #include <errno.h>
-#include <stddef.h>
+#include <stdio.h>
 
 static const char *const texts[] = {
     [-E_OK] = "no error",
@@ -32,6 +32,12 @@ const char *err_text(int e)
 {
     size_t i = (size_t)(-(long)e);
     return e <= 0 && i < sizeof texts / sizeof texts[0] ? texts[i] : "unknown error";
+}
+
+int err_no_memory(char *why, size_t size)
+{
+    snprintf(why, size, "%s", err_text(E_NOMEM));
+    return E_NOMEM;
 }
 
 const char *err_full_text(int errnum)

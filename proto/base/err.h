@@ -2,6 +2,8 @@
 #ifndef TAPEDECK_BASE_ERR_H
 #define TAPEDECK_BASE_ERR_H
 
+#include <stddef.h>
+
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 enum {
@@ -30,6 +32,9 @@ enum {
 
 // A short lower-case phrase for an error number, never NULL; static memory.
 const char *err_text(int e);
+
+// E_NOMEM, with its phrase in why, of size bytes.
+int err_no_memory(char *why, size_t size);
 
 // What E_FULL means where a file did not take more, by the errno of that; static memory.
 const char *err_full_text(int errnum);

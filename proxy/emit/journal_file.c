@@ -11,6 +11,7 @@
 // open and lock another process may have removed or renamed the file: then it is tried again.
 #include "proxy/emit/journal_file.h"
 
+#include "proto/base/fnv.h"
 #include "proto/digest.h"
 #include "proto/wire.h"
 
@@ -30,11 +31,7 @@ static uint64_t header_check(const struct journal_header *h)
 {
     const unsigned char *p = (const unsigned char *)&h->version;
     const unsigned char *end = (const unsigned char *)&h->check;
-    uint64_t sum = 0xcbf29ce484222325u;
-
-    for (; p < end; p++)
-        sum = (sum ^ *p) * 0x100000001b3u;
-    return sum;
+    return fnv_more(FNV_START, p, (size_t)(end - p));
 }
 
 static int fail(char why[WHY_MAX], const char *path, const char *what, int e)

@@ -25,7 +25,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DAY_US      (24 * 3600 * US_PER_S)
 #define HOST_SHOWN  41 // bytes of the host's name that fit into the common name
 #define FOLDER_MODE 0700
 #define KEY_MODE    0600
@@ -140,9 +139,9 @@ static X509 *make_cert(EVP_PKEY *key)
 {
     static const int usage[] = {5, 6}; // keyCertSign, cRLSign
     char name[ISSUE_CN_MAX + 1];
-    int64_t now = clock_wall_us(), from = now - DAY_US;
+    int64_t now = clock_wall_us(), from = now - US_PER_DAY;
     common_name(name, now);
-    X509 *x = issue_begin(key, from, from + CA_DAYS * DAY_US);
+    X509 *x = issue_begin(key, from, from + CA_DAYS * US_PER_DAY);
     // Who has signed is known by its key's identifier: two CAs of one day have one name.
     if (x && issue_name(x, "O", "Tapedeck") && issue_name(x, "CN", name) &&
         X509_set_issuer_name(x, X509_get_subject_name(x)) && issue_constraints(x, true) &&

@@ -78,12 +78,6 @@ static bool mark_holds(const struct mark *m, const char *path)
            same_time(now.modified, m->modified) && same_time(now.changed, m->changed);
 }
 
-static int no_memory(char why[WHY_MAX])
-{
-    snprintf(why, WHY_MAX, "%s", err_text(E_NOMEM));
-    return E_NOMEM;
-}
-
 static void set_drop(struct set *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->users, 1, memory_order_acq_rel) > 1)
@@ -98,7 +92,7 @@ static int set_read(struct set **out, const struct tls_certs *c, char why[WHY_MA
     struct set *s = calloc(1, sizeof *s + c->n * sizeof *s->pairs);
     *out = NULL;
     if (!s)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     atomic_init(&s->users, 1);
     for (; s->n < c->n; s->n++) {
         struct set_pair *p = &s->pairs[s->n];
@@ -135,7 +129,7 @@ static int files_copy(struct files *to, const struct tls_cert_files *from, char 
     }
     to->cert = strdup(from->cert);
     to->key = strdup(from->key);
-    return to->cert && to->key ? 0 : no_memory(why);
+    return to->cert && to->key ? 0 : err_no_memory(why, WHY_MAX);
 }
 
 int tls_certs_new(struct tls_certs **out, const struct tls_cert_files *files, char why[WHY_MAX])
@@ -151,7 +145,7 @@ int tls_certs_new(struct tls_certs **out, const struct tls_cert_files *files, ch
     }
     struct tls_certs *c = calloc(1, sizeof *c + n * sizeof *c->files);
     if (!c)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     pthread_mutex_init(&c->lock, NULL);
     pthread_mutex_init(&c->reloading, NULL);
     c->n = n;

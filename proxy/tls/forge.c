@@ -10,20 +10,19 @@
 
 #include "proto/base/addr.h"
 #include "proto/base/clock.h"
+#include "proto/base/fnv.h"
 #include "proto/digest.h"
 #include "proxy/tls/pem_impl.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#define DAY_US (24 * 3600 * US_PER_S)
-
 struct leaf {
     struct leaf *next;          // in its bucket
     struct leaf *newer, *older; // in order of use
     struct tls_pair *pair;
     int64_t from_us, renew_us; // used from … until, by the wall clock
-    uint64_t hash;
+    uint32_t hash;
     size_t n;
     char key[]; // kind, host, 0, names
 };
@@ -56,7 +55,7 @@ int tls_forge_new(struct tls_forge **out, const struct tls_ca *ca, struct tls_ke
     }
     f->ca = ca;
     f->keys = keys;
-    f->valid_us = days * DAY_US;
+    f->valid_us = days * US_PER_DAY;
     f->mask = buckets - 1;
     f->max = leaves;
     digest_random(&f->seed, sizeof f->seed); // so that nobody can choose names of one bucket
@@ -82,15 +81,6 @@ void tls_forge_free(struct tls_forge *f)
     free(f);
 }
 
-// FNV-1a.
-static uint64_t hash_of(uint64_t seed, const char *p, size_t n)
-{
-    uint64_t h = seed ^ 0xcbf29ce484222325u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)p[i]) * 0x100000001b3u;
-    return h ^ h >> 32;
-}
-
 static void order_remove(struct tls_forge *f, struct leaf *l)
 {
     *(l->newer ? &l->newer->older : &f->newest) = l->older;
@@ -105,7 +95,7 @@ static void order_push(struct tls_forge *f, struct leaf *l)
     f->newest = l;
 }
 
-static struct leaf *find(const struct tls_forge *f, uint64_t hash, const char *key, size_t n)
+static struct leaf *find(const struct tls_forge *f, uint32_t hash, const char *key, size_t n)
 {
     struct leaf *l = f->buckets[hash & f->mask];
     while (l && (l->hash != hash || l->n != n || memcmp(l->key, key, n) != 0))
@@ -139,7 +129,7 @@ static void put_in(struct tls_forge *f, struct leaf *l)
 static int mint(struct tls_forge *f, const char *host, const char *names, bool rsa, int64_t now_us,
                 struct leaf *l)
 {
-    int64_t back = f->valid_us / 2 < DAY_US ? f->valid_us / 2 : DAY_US;
+    int64_t back = f->valid_us / 2 < US_PER_DAY ? f->valid_us / 2 : US_PER_DAY;
     struct forge_order o = {.ca = f->ca,
                             .key = forge_key(f->keys, rsa),
                             .rsa = rsa,
@@ -155,11 +145,11 @@ static int mint(struct tls_forge *f, const char *host, const char *names, bool r
         return pem_failed("key", NULL);
     int64_t left = o.until_us - now_us;
     l->from_us = o.from_us;
-    l->renew_us = o.until_us - (left / 2 < DAY_US ? left / 2 : DAY_US);
+    l->renew_us = o.until_us - (left / 2 < US_PER_DAY ? left / 2 : US_PER_DAY);
     return forge_mint(&o, &l->pair);
 }
 
-static int make(struct tls_forge *f, const char *key, size_t n, uint64_t hash, int64_t now_us,
+static int make(struct tls_forge *f, const char *key, size_t n, uint32_t hash, int64_t now_us,
                 struct leaf **out)
 {
     struct leaf *l = calloc(1, sizeof *l + n);
@@ -190,7 +180,7 @@ int tls_forge_leaf(struct tls_forge *f, const char *host, bool sni, const char *
     int n = snprintf(key, sizeof key, "%c%s%c%.*s", rsa ? 'r' : 'e', host, 0, FORGE_NAMES_TEXT + 1,
                      sni ? "" : names) +
             1;
-    uint64_t hash = hash_of(f->seed, key, (size_t)n);
+    uint32_t hash = fnv_fold(fnv_more(f->seed, key, (size_t)n));
     struct leaf *l = find(f, hash, key, (size_t)n);
     if (l && l->from_us <= now_us && now_us < l->renew_us) {
         order_remove(f, l);

@@ -13,6 +13,7 @@
 // whether a failure is one to learn from.
 #include "proxy/tls/pass.h"
 
+#include "proto/base/fnv.h"
 #include "proxy/tls/pattern.h"
 
 #include <assert.h>
@@ -48,10 +49,7 @@ struct tls_pass {
 
 static uint32_t key_of(const char *plain, unsigned port)
 {
-    uint32_t key = 2166136261u ^ port; // FNV-1a
-    for (; *plain; plain++)
-        key = (key ^ (unsigned char)*plain) * 16777619u;
-    return key;
+    return fnv_fold(fnv_more(FNV_START ^ port, plain, strlen(plain)));
 }
 
 // "HOST", "HOST:PORT", "[V6]:PORT", ":PORT"; *port is empty without.
@@ -105,12 +103,6 @@ static size_t rules_count(struct view rules)
     return n;
 }
 
-static int no_memory(char why[WHY_MAX])
-{
-    snprintf(why, WHY_MAX, "%s", err_text(E_NOMEM));
-    return E_NOMEM;
-}
-
 static int rules_parse(struct rules **out, const char *text, char why[WHY_MAX])
 {
     struct view rest = view_of(text);
@@ -123,7 +115,7 @@ static int rules_parse(struct rules **out, const char *text, char why[WHY_MAX])
     }
     struct rules *rules = calloc(1, sizeof *rules + n * sizeof *rules->all);
     if (!rules)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     for (; rules->n < n; rules->n++) {
         struct view one = view_head(rest, view_find(rest, ','));
         int r = rule_parse(&rules->all[rules->n], view_trim(one), why);
@@ -142,7 +134,7 @@ int tls_pass_new(struct tls_pass **out, const char *rules, char why[WHY_MAX])
     struct tls_pass *p = calloc(1, sizeof *p);
     *out = NULL;
     if (!p)
-        return no_memory(why);
+        return err_no_memory(why, WHY_MAX);
     int r = rules_parse(&p->rules, rules, why);
     if (r) {
         free(p);

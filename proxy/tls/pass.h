@@ -13,7 +13,7 @@
 #include "proto/base/options.h"
 
 #define PASS_FIRST_US    (60 * US_PER_S)
-#define PASS_LAST_US     (24 * 3600 * US_PER_S)
+#define PASS_LAST_US     US_PER_DAY
 #define PASS_LEARNED_MAX 1024 // the one that ends first goes
 #define PASS_RULES_MAX   256
 #define PASS_TAKEN_MAX   1024 // hosts of which it is known that clients trust us there

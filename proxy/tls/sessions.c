@@ -8,6 +8,8 @@
 // 2. A session of TLS 1.3 is given out once (RFC 8446 C.4); of TLS 1.2 a key has one, and keeps it.
 #include "proxy/tls/sessions.h"
 
+#include "proto/base/fnv.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -40,10 +42,7 @@ struct tls_sessions *tls_sessions_new(size_t max)
 
 static uint32_t hash_of(const char *key)
 {
-    uint32_t h = 2166136261u; // FNV-1a
-    for (; *key; key++)
-        h = (h ^ (unsigned char)*key) * 16777619u;
-    return h;
+    return fnv_fold(fnv_more(FNV_START, key, strlen(key)));
 }
 
 static void drop(struct tls_sessions *s, struct entry *x)

@@ -20,8 +20,7 @@
 
 #include <cmocka.h>
 
-#define DAY_US (24 * 3600 * US_PER_S)
-#define DAYS   30
+#define DAYS 30
 
 static char dir[TMP_PATH], ca_path[TMP_PATH];
 static struct tls_ca *ca;
@@ -86,10 +85,12 @@ static void test_one_name(void **state)
     assert_true(certify_trusts(ca_path, p, "api.example", now, &why));
     assert_false(certify_trusts(ca_path, p, "www.api.example", now, &why));
     assert_string_equal(why, "hostname mismatch");
-    assert_true(certify_trusts(ca_path, p, "api.example", now - DAY_US + 5 * US_PER_S, &why));
-    assert_false(certify_trusts(ca_path, p, "api.example", now - DAY_US - 5 * US_PER_S, &why));
-    assert_true(certify_trusts(ca_path, p, "api.example", now + 29 * DAY_US - 5 * US_PER_S, &why));
-    assert_false(certify_trusts(ca_path, p, "api.example", now + 29 * DAY_US + 5 * US_PER_S, &why));
+    assert_true(certify_trusts(ca_path, p, "api.example", now - US_PER_DAY + 5 * US_PER_S, &why));
+    assert_false(certify_trusts(ca_path, p, "api.example", now - US_PER_DAY - 5 * US_PER_S, &why));
+    assert_true(
+        certify_trusts(ca_path, p, "api.example", now + 29 * US_PER_DAY - 5 * US_PER_S, &why));
+    assert_false(
+        certify_trusts(ca_path, p, "api.example", now + 29 * US_PER_DAY + 5 * US_PER_S, &why));
     assert_true(tls_pair_is_for(p, "api.example"));
     struct certificate c = read_of(p);
     assert_string_equal(c.subject, "CN=api.example");
@@ -209,8 +210,9 @@ static void test_refused(void **state)
     assert_int_equal(tls_forge_leaf(f, "", true, "", false, now, &p), E_SYNTAX);
     assert_null(p);
     // A CA that has expired signs nothing.
-    assert_int_equal(tls_forge_leaf(f, "late", true, "", false, now + (CA_DAYS + 1) * DAY_US, &p),
-                     E_DAMAGED);
+    assert_int_equal(
+        tls_forge_leaf(f, "late", true, "", false, now + (CA_DAYS + 1) * US_PER_DAY, &p),
+        E_DAMAGED);
     tls_forge_free(f);
 }
 
@@ -292,21 +294,21 @@ static void test_expiry(void **state)
 {
     (void)state;
     struct tls_forge *f = forge(3);
-    struct tls_pair *a = leaf_at(f, now), *b = leaf_at(f, now + 28 * DAY_US - US_PER_S);
+    struct tls_pair *a = leaf_at(f, now), *b = leaf_at(f, now + 28 * US_PER_DAY - US_PER_S);
     assert_ptr_equal(a, b);
     tls_pair_free(b);
-    b = leaf_at(f, now + 28 * DAY_US); // a day left
+    b = leaf_at(f, now + 28 * US_PER_DAY); // a day left
     assert_ptr_not_equal(a, b);
     assert_true(read_of(b).not_after_us > read_of(a).not_after_us);
     assert_int_equal(tls_forge_minted(f), 2);
     // It has taken the other's place; a clock that went back asks for one that is valid then.
     tls_pair_free(a);
-    a = leaf_at(f, now + 28 * DAY_US);
+    a = leaf_at(f, now + 28 * US_PER_DAY);
     assert_ptr_equal(a, b);
     tls_pair_free(a);
-    a = leaf_at(f, now - DAY_US);
+    a = leaf_at(f, now - US_PER_DAY);
     assert_ptr_not_equal(a, b);
-    assert_true(certify_trusts(ca_path, b, "a", now + 28 * DAY_US, NULL));
+    assert_true(certify_trusts(ca_path, b, "a", now + 28 * US_PER_DAY, NULL));
     tls_pair_free(a);
     tls_pair_free(b);
     tls_forge_free(f);
@@ -323,9 +325,9 @@ static void test_expiry(void **state)
     f = forge(1);
     struct ca_facts facts;
     tls_ca_facts(ca, &facts);
-    a = leaf_at(f, facts.not_after_us - 5 * DAY_US);
+    a = leaf_at(f, facts.not_after_us - 5 * US_PER_DAY);
     assert_int_equal(read_of(a).not_after_us, facts.not_after_us);
-    b = leaf_at(f, facts.not_after_us - 2 * DAY_US);
+    b = leaf_at(f, facts.not_after_us - 2 * US_PER_DAY);
     assert_ptr_equal(a, b);
     tls_pair_free(a);
     tls_pair_free(b);
@@ -376,7 +378,7 @@ static void test_other_cas(void **state)
         if (!certify_trusts(crt, p, "own.example", now, &reason))
             fail_msg("%s: %s", types[i], reason);
         // 100 days were the CA's.
-        assert_true(read_of(p).not_after_us <= now + 101 * DAY_US);
+        assert_true(read_of(p).not_after_us <= now + 101 * US_PER_DAY);
         tls_pair_free(p);
         tls_forge_free(f);
         tls_ca_free(own);
