@@ -9,6 +9,7 @@
 
 #include "proxy/tls/engine_impl.h"
 #include "proxy/tls/keylog.h"
+#include "proxy/tls/trouble_impl.h"
 #include "proxy/tls/trust_impl.h"
 
 #include <openssl/err.h>
@@ -40,14 +41,10 @@ static int take_name(SSL *ssl, int *alert, void *arg)
 
 static int fail(struct tls_context *c, char why[WHY_MAX], const char *what)
 {
-    unsigned long err = ERR_peek_error();
-    const char *reason = err ? ERR_reason_error_string(err) : NULL;
-    bool memory = !err || ERR_GET_REASON(err) == ERR_R_MALLOC_FAILURE;
+    struct trouble t = trouble_take();
+    bool memory = t.memory || !t.last;
     snprintf(why, WHY_MAX, "TLS: %s: %s", what,
-             memory   ? err_text(E_NOMEM)
-             : reason ? reason
-                      : "OpenSSL failed");
-    ERR_clear_error();
+             memory ? err_text(E_NOMEM) : trouble_text(t.first));
     tls_context_free(c);
     return memory ? E_NOMEM : E_IO;
 }
@@ -62,7 +59,6 @@ static int set_up(struct tls_context *c, const char *suites, int level, char why
         tls_context_free(c);
         return E_RANGE;
     }
-    ERR_clear_error();
     c->bio = tls_engine_bio();
     c->ssl = c->bio ? SSL_CTX_new(c->server ? TLS_server_method() : TLS_client_method()) : NULL;
     if (!c->ssl)
@@ -87,12 +83,12 @@ static int set_up(struct tls_context *c, const char *suites, int level, char why
 int tls_context_connect(struct tls_context **out, const struct tls_connect_conf *conf,
                         char why[WHY_MAX])
 {
-    struct tls_context *c =
-        conf->trust || conf->verify == TLS_VERIFY_OFF ? calloc(1, sizeof *c) : NULL;
     if (!conf->trust && conf->verify != TLS_VERIFY_OFF) {
         snprintf(why, WHY_MAX, "TLS: servers cannot be verified without authorities");
         return E_NOTFOUND;
     }
+    ERR_clear_error();
+    struct tls_context *c = calloc(1, sizeof *c);
     if (!c)
         return fail(c, why, "context");
     c->least = conf->least ? conf->least : LEAST;
@@ -159,6 +155,7 @@ static int set_tickets(struct tls_context *c, const unsigned char *key)
 int tls_context_accept(struct tls_context **out, const struct tls_accept_conf *conf,
                        char why[WHY_MAX])
 {
+    ERR_clear_error();
     struct tls_context *c = calloc(1, sizeof *c);
     if (!c)
         return fail(c, why, "context");

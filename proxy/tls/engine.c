@@ -13,7 +13,9 @@
 // Elsewhere: the two callbacks (engine_bio.c), why it failed (engine_fail.c), certificates
 // (engine_verify.c), facts (engine_facts.c).
 #include "proxy/tls/engine_impl.h"
+#include "proxy/tls/hello.h"
 #include "proxy/tls/pair_impl.h"
+#include "proxy/tls/trouble_impl.h"
 
 #include <openssl/err.h>
 #include <openssl/sha.h>
@@ -101,12 +103,8 @@ void tls_engine_free(struct tls_engine *e)
 // memory for that was missing.
 static int setup_error(int otherwise)
 {
-    unsigned long err = ERR_get_error();
-    int e = err ? otherwise : E_NOMEM;
-    for (; err; err = ERR_get_error())
-        if (ERR_GET_REASON(err) == ERR_R_MALLOC_FAILURE)
-            e = E_NOMEM;
-    return e;
+    struct trouble t = trouble_take();
+    return t.memory || !t.last ? E_NOMEM : otherwise;
 }
 
 static int use_pair(struct tls_engine *e, const struct tls_pair *pair)
@@ -155,7 +153,7 @@ static int set_alpn(struct tls_engine *e, struct view alpn)
 {
     if (alpn.n == 0)
         return 0;
-    if (alpn.n > TLS_ALPN_MAX)
+    if (alpn.n > HELLO_ALPN_MAX)
         return E_LIMIT;
     for (size_t i = 0; i < alpn.n; i += 1u + (unsigned char)alpn.p[i])
         if (alpn.p[i] == 0 || i + (unsigned char)alpn.p[i] >= alpn.n)

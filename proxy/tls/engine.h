@@ -26,7 +26,6 @@
 #define TLS_OUT_MAX  (512 * 1024) // bytes for the peer that may wait in an engine
 #define TLS_SAY_MAX  (256 * 1024) // bytes of content that an engine with empty out takes at once
 #define TLS_NAME_MAX 255          // of a host's name
-#define TLS_ALPN_MAX 256          // bytes of a list of protocols as the wire has it (RFC 7301 3.1)
 
 struct certificate; // certificate.h
 struct tls_engine;
@@ -65,7 +64,7 @@ struct tls_connect {
     const char *name; // SNI and the name that the certificate must have; an address literal is not
                       // sent; "" neither
     const char *host; // host:port, by which sessions are kept and client pairs chosen
-    struct view alpn; // wire form; unset: none is offered
+    struct view alpn; // as client_hello.wire has them (hello.h); unset: none is offered
     int least, most;  // versions that the client offers: 0x0301 … 0x0304; 0: the context's
     struct tls_pair *pair; // to present when the server asks; NULL none. Kept by its own count
 };

@@ -8,6 +8,7 @@
 // certificate says so before its own Finished, in all versions.
 #include "proto/base/options.h"
 #include "proxy/tls/engine_impl.h"
+#include "proxy/tls/trouble_impl.h"
 
 #include <openssl/err.h>
 
@@ -164,15 +165,9 @@ static void went_away(struct tls_engine *e, const char *how)
 
 void tls_engine_fail(struct tls_engine *e)
 {
-    int error = e->broken, reason = 0;
-    unsigned long err, first = 0;
-    while ((err = ERR_get_error()) != 0) {
-        if (ERR_GET_REASON(err) == ERR_R_MALLOC_FAILURE)
-            error = E_NOMEM;
-        // The first one is the cause; but errors of certificates may stand before the verdict.
-        if (!first || (ERR_GET_LIB(first) != ERR_LIB_SSL && ERR_GET_LIB(err) == ERR_LIB_SSL))
-            first = err;
-    }
+    struct trouble t = trouble_take();
+    int error = t.memory ? E_NOMEM : e->broken, reason = 0;
+    unsigned long first = t.first;
     if (ERR_GET_LIB(first) == ERR_LIB_SSL)
         reason = ERR_GET_REASON(first);
     if (error == E_NOMEM) {

@@ -6,10 +6,10 @@
 //    into why.
 // 3. The error queue of OpenSSL is as empty afterwards as it was before.
 //
-// Elsewhere: what a certificate is fit for (ca_load.c, forge.c, trust.c).
+// Elsewhere: what a certificate is fit for (ca.c, forge.c, trust.c).
 #include "proxy/tls/pem_impl.h"
 
-#include "proto/base/clock.h"
+#include "proxy/tls/trouble_impl.h"
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
@@ -20,36 +20,25 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NAME_SHOWN 300 // characters of a path in why
 
-struct bytes {
-    unsigned char *p;
-    size_t n;
-};
-
-static void bytes_clear(struct bytes *b)
+void pem_clear(struct pem_bytes *b)
 {
     if (b->p)
         OPENSSL_cleanse(b->p, b->n);
     free(b->p);
-    *b = (struct bytes){0};
+    *b = (struct pem_bytes){0};
 }
 
 int pem_failed(const char *what, char why[WHY_MAX])
 {
-    unsigned long last = ERR_peek_last_error();
-    const char *reason = last ? ERR_reason_error_string(last) : NULL;
-    bool memory = false;
-    for (unsigned long e; (e = ERR_get_error()) != 0;)
-        memory = memory || ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
-    if (memory)
-        reason = err_text(E_NOMEM);
+    struct trouble t = trouble_take();
     if (why)
-        snprintf(why, WHY_MAX, "%.*s: %.150s", NAME_SHOWN, what, reason ? reason : "it failed");
-    return memory ? E_NOMEM : E_IO;
+        snprintf(why, WHY_MAX, "%.*s: %.150s", NAME_SHOWN, what,
+                 t.memory ? err_text(E_NOMEM) : trouble_text(t.last));
+    return t.memory ? E_NOMEM : E_IO;
 }
 
 static int told(int e, const char *path, const char *what, char why[WHY_MAX])
@@ -58,7 +47,18 @@ static int told(int e, const char *path, const char *what, char why[WHY_MAX])
     return e;
 }
 
-static int check_file(int fd, const char *path, mode_t closed, off_t *size, char why[WHY_MAX])
+int pem_unopened(const char *path, int errnum, char why[WHY_MAX])
+{
+    bool none = errnum == ENOENT || errnum == ENOTDIR;
+    return told(none               ? E_NOTFOUND
+                : errnum == EACCES ? E_REFUSED
+                : errnum == ENOMEM ? E_NOMEM
+                                   : E_IO,
+                path, strerror(errnum), why);
+}
+
+static int check_file(int fd, const char *path, mode_t closed, size_t max, size_t *size,
+                      char why[WHY_MAX])
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -72,16 +72,16 @@ static int check_file(int fd, const char *path, mode_t closed, off_t *size, char
                  closed & S_IRWXG ? "0600" : "o-rwx");
         return E_REFUSED;
     }
-    if (st.st_size > (off_t)PEM_FILE_MAX) {
-        snprintf(why, WHY_MAX, "%.*s: %lld bytes, at most %u are allowed", NAME_SHOWN, path,
-                 (long long)st.st_size, PEM_FILE_MAX);
+    if (st.st_size > (off_t)max) {
+        snprintf(why, WHY_MAX, "%.*s: %lld bytes, at most %zu are allowed", NAME_SHOWN, path,
+                 (long long)st.st_size, max);
         return E_LIMIT;
     }
-    *size = st.st_size;
+    *size = (size_t)st.st_size;
     return 0;
 }
 
-static int read_all(int fd, struct bytes *out, size_t size, const char *path, char why[WHY_MAX])
+static int read_all(int fd, struct pem_bytes *out, size_t size, const char *path, char why[WHY_MAX])
 {
     out->p = malloc(size + 1);
     out->n = size;
@@ -94,7 +94,7 @@ static int read_all(int fd, struct bytes *out, size_t size, const char *path, ch
             continue;
         if (got < 0) {
             int e = errno;
-            bytes_clear(out);
+            pem_clear(out);
             return told(E_IO, path, strerror(e), why);
         }
         if (got == 0)
@@ -105,36 +105,17 @@ static int read_all(int fd, struct bytes *out, size_t size, const char *path, ch
     return 0;
 }
 
-static int read_file(struct bytes *out, const char *path, mode_t closed, char why[WHY_MAX])
+int pem_read(struct pem_bytes *out, const char *path, mode_t closed, size_t max, char why[WHY_MAX])
 {
-    off_t size = 0;
-    *out = (struct bytes){0};
+    size_t size = 0;
+    *out = (struct pem_bytes){0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe must not make us wait
-    if (fd < 0) {
-        int e = errno;
-        bool none = e == ENOENT || e == ENOTDIR;
-        return told(none ? E_NOTFOUND : e == EACCES ? E_REFUSED : E_IO, path, strerror(e), why);
-    }
-    int e = check_file(fd, path, closed, &size, why);
-    e = e ? e : read_all(fd, out, (size_t)size, path, why);
+    if (fd < 0)
+        return pem_unopened(path, errno, why);
+    int e = check_file(fd, path, closed, max, &size, why);
+    e = e ? e : read_all(fd, out, size, path, why);
     close(fd);
     return e;
-}
-
-// What the errors of a reader come to, which are forgotten with that.
-struct trouble {
-    bool none;   // there is nothing (more) of the kind in the file
-    bool memory; // it was not read for want of memory
-};
-
-static struct trouble trouble(void)
-{
-    struct trouble t = {0};
-    for (unsigned long e; (e = ERR_get_error()) != 0;) {
-        t.none = ERR_GET_LIB(e) == ERR_LIB_PEM && ERR_GET_REASON(e) == PEM_R_NO_START_LINE;
-        t.memory = t.memory || ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
-    }
-    return t;
 }
 
 static int chain_of(BIO *in, STACK_OF(X509) * *chain, const char *path, char why[WHY_MAX])
@@ -148,10 +129,10 @@ static int chain_of(BIO *in, STACK_OF(X509) * *chain, const char *path, char why
             return pem_failed(path, why);
         }
     }
-    struct trouble t = trouble();
+    struct trouble t = trouble_take();
     if (t.memory)
         return told(E_NOMEM, path, err_text(E_NOMEM), why);
-    if (t.none)
+    if (t.at_end)
         return 0;
     snprintf(why, WHY_MAX, "%.*s: certificate %d in it cannot be read", NAME_SHOWN, path,
              sk_X509_num(*chain) + 2);
@@ -160,11 +141,11 @@ static int chain_of(BIO *in, STACK_OF(X509) * *chain, const char *path, char why
 
 int pem_certs(X509 **cert, STACK_OF(X509) * *chain, const char *path, char why[WHY_MAX])
 {
-    struct bytes file;
+    struct pem_bytes file;
     BIO *in = NULL;
     *cert = NULL;
     *chain = NULL;
-    int e = read_file(&file, path, 0, why);
+    int e = pem_read(&file, path, 0, PEM_FILE_MAX, why);
     if (e)
         return e;
     ERR_clear_error();
@@ -174,10 +155,10 @@ int pem_certs(X509 **cert, STACK_OF(X509) * *chain, const char *path, char why[W
     }
     *cert = PEM_read_bio_X509(in, NULL, NULL, NULL);
     if (!*cert) {
-        struct trouble t = trouble();
-        e = t.memory ? told(E_NOMEM, path, err_text(E_NOMEM), why)
-            : t.none ? told(E_SYNTAX, path, "there is no PEM certificate in it", why)
-                     : told(E_SYNTAX, path, "the certificate in it cannot be read", why);
+        struct trouble t = trouble_take();
+        e = t.memory   ? told(E_NOMEM, path, err_text(E_NOMEM), why)
+            : t.at_end ? told(E_SYNTAX, path, "there is no PEM certificate in it", why)
+                       : told(E_SYNTAX, path, "the certificate in it cannot be read", why);
         goto out;
     }
     e = chain_of(in, chain, path, why);
@@ -191,7 +172,7 @@ out:
         *chain = NULL;
     }
     BIO_free(in);
-    bytes_clear(&file);
+    pem_clear(&file);
     ERR_clear_error();
     return e;
 }
@@ -208,17 +189,17 @@ static int passphrase(char *out, int size, int writing, void *asked)
 
 int pem_key(EVP_PKEY **key, const char *path, mode_t closed, char why[WHY_MAX])
 {
-    struct bytes file;
+    struct pem_bytes file;
     bool asked = false;
     *key = NULL;
-    int e = read_file(&file, path, closed, why);
+    int e = pem_read(&file, path, closed, PEM_FILE_MAX, why);
     if (e)
         return e;
     ERR_clear_error();
     BIO *in = BIO_new_mem_buf(file.p, (int)file.n);
     if (in)
         *key = PEM_read_bio_PrivateKey(in, NULL, passphrase, &asked);
-    if (!in || (!*key && trouble().memory))
+    if (!in || (!*key && trouble_take().memory))
         e = told(E_NOMEM, path, err_text(E_NOMEM), why);
     else if (asked)
         e = told(E_UNSUPPORTED, path,
@@ -232,7 +213,7 @@ int pem_key(EVP_PKEY **key, const char *path, mode_t closed, char why[WHY_MAX])
         *key = NULL;
     }
     BIO_free(in);
-    bytes_clear(&file);
+    pem_clear(&file);
     ERR_clear_error();
     return e;
 }

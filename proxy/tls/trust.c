@@ -12,10 +12,12 @@
 // 3. With CRLs, a leaf is held against those of its issuer; where there is none for it, it is fine.
 //    A list that is out of date fails its issuer's leaves: it was given to be heeded.
 //
-// Elsewhere: names, purposes and what follows of a failure (context.c).
+// Elsewhere: names, purposes and what follows of a failure (engine_verify.c).
 #include "proxy/tls/trust_impl.h"
 
 #include "proto/base/log.h"
+#include "proxy/tls/pem_impl.h"
+#include "proxy/tls/trouble_impl.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,8 +29,8 @@
 #include <sys/stat.h>
 
 enum {
-    TRUST_MAX = 4096,        // certificates and lists together
-    FILE_MAX = 64 * 1 << 20, // bytes; lists of revoked certificates are long
+    TRUST_MAX = 4096,    // certificates and lists together
+    FILE_MAX = 64 << 20, // bytes; lists of revoked certificates are long
     HASH_DIGITS = 8,
 };
 
@@ -39,20 +41,6 @@ static int no_passphrase(char *out, int size, int writing, void *arg)
     return -1;
 }
 
-// What failed in OpenSSL. at_end: only that there was nothing more in a PEM file.
-static int openssl_error(bool *at_end, const char **text)
-{
-    unsigned long last = ERR_peek_last_error(), e;
-    const char *reason = ERR_reason_error_string(last);
-    int r = E_SYNTAX;
-    *at_end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
-    *text = reason ? reason : "unknown error";
-    while ((e = ERR_get_error()) != 0)
-        if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
-            r = E_NOMEM;
-    return r;
-}
-
 // 1: taken, or passed over as nobody could use it; 0: not, the error is queued.
 static int add_cert(struct tls_trust *t, X509 *x, const char *path)
 {
@@ -60,13 +48,12 @@ static int add_cert(struct tls_trust *t, X509 *x, const char *path)
     // no other thread is there yet, and lack of memory can be told from a strange certificate.
     int self = X509_self_signed(x, 0);
     if (self < 0) {
-        const char *text;
-        bool at_end;
-        if (openssl_error(&at_end, &text) == E_NOMEM) {
+        struct trouble of = trouble_take();
+        if (of.memory) {
             ERR_raise(ERR_LIB_X509, ERR_R_MALLOC_FAILURE);
             return 0;
         }
-        log_warn("tls authority skipped file=%s reason=\"%s\"", path, text);
+        log_warn("tls authority skipped file=%s reason=\"%s\"", path, trouble_text(of.last));
         return 1;
     }
     if (self == 0 && !X509_STORE_set_flags(t->store, X509_V_FLAG_PARTIAL_CHAIN))
@@ -96,9 +83,8 @@ static int take_next(struct tls_trust *t, BIO *in, const char *path, bool crl)
 
 static int read_all(struct tls_trust *t, BIO *in, const char *path, bool crl, char why[WHY_MAX])
 {
-    const char *what = crl ? "list of revoked certificates" : "certificate", *text;
+    const char *what = crl ? "list of revoked certificates" : "certificate";
     size_t before = t->authorities + t->crls, n = 0;
-    bool at_end;
     ERR_clear_error();
     while (before + n < TRUST_MAX && take_next(t, in, path, crl))
         n++;
@@ -106,11 +92,13 @@ static int read_all(struct tls_trust *t, BIO *in, const char *path, bool crl, ch
         snprintf(why, WHY_MAX, "%.300s: more than %d certificates are too many", path, TRUST_MAX);
         return E_LIMIT;
     }
-    int r = openssl_error(&at_end, &text);
-    if (r == E_NOMEM)
+    struct trouble of = trouble_take();
+    int r = of.memory ? E_NOMEM : E_SYNTAX;
+    if (of.memory)
         snprintf(why, WHY_MAX, "%.300s: %s", path, err_text(r));
-    else if (!at_end)
-        snprintf(why, WHY_MAX, "%.300s: %s %zu is damaged: %s", path, what, n + 1, text);
+    else if (!of.at_end)
+        snprintf(why, WHY_MAX, "%.300s: %s %zu is damaged: %s", path, what, n + 1,
+                 trouble_text(of.last));
     else if (n == 0)
         snprintf(why, WHY_MAX, "%.300s: no %s in it (PEM is allowed: -----BEGIN %s-----)", path,
                  what, crl ? "X509 CRL" : "CERTIFICATE");
@@ -121,36 +109,21 @@ static int read_all(struct tls_trust *t, BIO *in, const char *path, bool crl, ch
     return r;
 }
 
-static int fail_errno(const char *path, char why[WHY_MAX])
-{
-    int number = errno;
-    snprintf(why, WHY_MAX, "%.300s: %s", path, strerror(number));
-    if (number == ENOENT || number == ENOTDIR)
-        return E_NOTFOUND;
-    return number == ENOMEM ? E_NOMEM : number == EACCES ? E_REFUSED : E_IO;
-}
-
 static int read_file(struct tls_trust *t, const char *path, bool crl, char why[WHY_MAX])
 {
-    struct stat st;
-    FILE *f = NULL;
-    if (stat(path, &st))
-        return fail_errno(path, why);
-    if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-        snprintf(why, WHY_MAX, "%.300s: no file, or one of more than %d MiB", path, FILE_MAX >> 20);
-        return E_SYNTAX;
-    }
-    if (!(f = fopen(path, "rbe")))
-        return fail_errno(path, why);
-    BIO *in = BIO_new_fp(f, BIO_CLOSE);
-    if (!in) {
-        fclose(f);
-        ERR_clear_error();
+    struct pem_bytes file;
+    int r = pem_read(&file, path, 0, FILE_MAX, why);
+    if (r)
+        return r == E_LIMIT ? E_SYNTAX : r; // that is for all files together
+    BIO *in = BIO_new_mem_buf(file.p, (int)file.n);
+    if (in) {
+        r = read_all(t, in, path, crl, why);
+    } else {
         snprintf(why, WHY_MAX, "%.300s: %s", path, err_text(E_NOMEM));
-        return E_NOMEM;
+        r = E_NOMEM;
     }
-    int r = read_all(t, in, path, crl, why);
     BIO_free(in);
+    pem_clear(&file);
     return r;
 }
 
@@ -173,7 +146,7 @@ static int read_folder(struct tls_trust *t, const char *path, bool lenient, char
     DIR *d = opendir(path);
     struct dirent *entry;
     size_t before = t->authorities;
-    int r = d ? 0 : fail_errno(path, why);
+    int r = d ? 0 : pem_unopened(path, errno, why);
     while (!r && (entry = readdir(d))) {
         char file[PATH_MAX];
         if (!is_hash_name(entry->d_name))
@@ -243,7 +216,7 @@ static int read_ca(struct tls_trust *t, const char *path, char why[WHY_MAX])
 {
     struct stat st;
     if (stat(path, &st))
-        return fail_errno(path, why);
+        return pem_unopened(path, errno, why);
     return S_ISDIR(st.st_mode) ? read_folder(t, path, false, why) : read_file(t, path, false, why);
 }
 

@@ -344,7 +344,10 @@ static void test_bad_files(void **state)
     tmp_path(folder, dir, "empty");
     mkdir(folder, 0700);
     refuse(folder, NULL, E_SYNTAX, "rehash");
-    refuse(good, folder, E_SYNTAX, "empty: no file");
+    refuse(good, folder, E_SYNTAX, "empty: it is no regular file");
+    tmp_path(folder, dir, "pipe"); // nor do we wait for one
+    assert_int_equal(mkfifo(folder, 0600), 0);
+    refuse(folder, NULL, E_SYNTAX, "pipe: it is no regular file");
     // Cut anywhere within, or with a character that is none: damaged, never a part of it.
     char *pem = tmp_read(good, &n);
     for (size_t cut = 30; cut < n - 1; cut += 7) {
