@@ -43,8 +43,7 @@ static int fail(struct tls_context *c, char why[WHY_MAX], const char *what)
 {
     struct trouble t = trouble_take();
     bool memory = t.memory || !t.last;
-    snprintf(why, WHY_MAX, "TLS: %s: %s", what,
-             memory ? err_text(E_NOMEM) : trouble_text(t.first));
+    snprintf(why, WHY_MAX, "TLS: %s: %s", what, memory ? err_text(E_NOMEM) : trouble_text(t.first));
     tls_context_free(c);
     return memory ? E_NOMEM : E_IO;
 }
@@ -65,7 +64,8 @@ static int set_up(struct tls_context *c, const char *suites, int level, char why
         return fail(c, why, "context");
     SSL_CTX_set_options(c->ssl, options);
     SSL_CTX_clear_options(c->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_LEGACY_SERVER_CONNECT |
-                                      SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION);
+                                      SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION |
+                                      SSL_OP_NO_SSL_MASK);
     SSL_CTX_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_security_level(c->ssl, c->least < TLS1_2_VERSION ? 0 : level);
     SSL_CTX_set_msg_callback(c->ssl, tls_engine_heard);

@@ -5,9 +5,9 @@
 //
 // 1. bio_read() gives all of the loan, as far as OpenSSL asks: what it says "again" to is used up,
 //    and a record that is not whole yet lies in OpenSSL's own buffer (one record, 16 KiB).
-// 2. bio_write() never says "again": say() has made room for all of its records before, SPARE is
-//    left for what TLS answers by itself, and a peer that makes it answer more than that, but does
-//    not read it, is cut off.
+// 2. bio_write() never says "again": say() has made room for its records before (out grows for
+//    those of a client that wants them smaller, RFC 6066 4), SPARE is left for what TLS answers by
+//    itself, and a peer that makes it answer more than that, but does not read it, is cut off.
 // 3. No OpenSSL call leaves an error in the queue of the thread, nor takes one for its own.
 //
 // Elsewhere: the two callbacks (engine_bio.c), why it failed (engine_fail.c), certificates
@@ -143,7 +143,7 @@ static int set_name(struct tls_engine *e, const char *text)
 static int set_versions(struct tls_engine *e, int least, int most)
 {
     if (!SSL_set_min_proto_version(e->ssl, least) || !SSL_set_max_proto_version(e->ssl, most))
-        return setup_error(E_RANGE);
+        return E_RANGE; // the only failure, of which OpenSSL queues nothing
     if (least < TLS1_2_VERSION)
         SSL_set_security_level(e->ssl, 0); // they sign with SHA-1 and MD5
     return 0;

@@ -96,7 +96,7 @@ void tls_engine_put(struct tls_engine *e, struct view bytes);
 // what was left of them is kept. E_EOF: close_notify. E_DAMAGED: TLS_FAILED; E_NOMEM, E_LIMIT.
 int tls_engine_get(struct tls_engine *e, void *p, size_t n, size_t *got) MUST_CHECK;
 // Content for the peer, once the state is TLS_OPEN or TLS_ENDED: whole or not at all. 0; E_NOMEM,
-// E_LIMIT (out is full): later perhaps; E_DAMAGED: TLS_FAILED.
+// E_LIMIT (out is full): later perhaps, where the state is not TLS_FAILED then; E_DAMAGED: it is.
 int tls_engine_say(struct tls_engine *e, struct view content) MUST_CHECK;
 // close_notify behind what was said; nothing before the handshake is over. No say() afterwards;
 // get() goes on until the peer ends, too.

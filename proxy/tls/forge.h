@@ -18,7 +18,7 @@
 
 struct tls_keys; // leaf keys of a process, made when first needed, shared by workers; thread-safe
 int tls_keys_new(struct tls_keys **out, char why[WHY_MAX]) MUST_CHECK;
-void tls_keys_free(struct tls_keys *k);
+void tls_keys_free(struct tls_keys *k); // no forge uses them any more; NULL is fine
 
 struct tls_forge;
 

@@ -1,9 +1,10 @@
 // pass: which hosts are passed through without interception: by rule, or learned. One a process:
 // what one worker learns holds for the next connection of any. Thread-safe.
 //
-// Learned: a client refused our certificate, the server's did not hold, or it wants a certificate
-// of the client. Then connections to that host and port pass for PASS_FIRST_US, twice as long at
-// the next time, up to PASS_LAST_US; as long again without failure, and it starts over.
+// Learned: a client refused our certificate, or had nothing in common with us (a version, a suite);
+// the server's certificate did not hold, or it wants one of the client. Then connections to that
+// host and port pass for PASS_FIRST_US, twice as long at the next time, up to PASS_LAST_US; as long
+// again without failure, and it starts over.
 #ifndef TAPEDECK_PROXY_TLS_PASS_H
 #define TAPEDECK_PROXY_TLS_PASS_H
 

@@ -154,6 +154,21 @@ static void test_alpn(void **state)
     }
 }
 
+static void test_no_such_version(void **state)
+{
+    (void)state;
+    struct tls_scene s;
+    struct tls_engine *e;
+    tls_scene_init(&s);
+    tls_scene_open(&s);
+    s.to.most = 0x0305;
+    assert_int_equal(tls_engine_connect(&e, s.client, &s.to), E_RANGE);
+    s.to.most = 0x0303;
+    s.to.least = 0x0200;
+    assert_int_equal(tls_engine_connect(&e, s.client, &s.to), E_RANGE);
+    tls_scene_clear(&s);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -493,13 +508,21 @@ static void test_no_renegotiation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_versions), cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_alpn),          cmocka_unit_test(test_names),
-        cmocka_unit_test(test_large),         cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_truncation),    cmocka_unit_test(test_garbage_first),
-        cmocka_unit_test(test_garbage_later), cmocka_unit_test(test_out_limit),
-        cmocka_unit_test(test_empty_put),     cmocka_unit_test(test_answers_limit),
-        cmocka_unit_test(test_small_gets),    cmocka_unit_test(test_no_renegotiation),
+        cmocka_unit_test(test_both_versions),
+        cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_alpn),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_garbage_first),
+        cmocka_unit_test(test_garbage_later),
+        cmocka_unit_test(test_out_limit),
+        cmocka_unit_test(test_empty_put),
+        cmocka_unit_test(test_answers_limit),
+        cmocka_unit_test(test_small_gets),
+        cmocka_unit_test(test_no_renegotiation),
+        cmocka_unit_test(test_no_such_version),
     };
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     tls_make_clear();
