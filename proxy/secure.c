@@ -115,9 +115,9 @@ static void finish(struct flow *f)
 
 static void learn(struct flow *f, const char *host, unsigned port, enum pass_cause cause)
 {
-    if (f->listener->secure != SECURE_INTERCEPT)
+    if (f->listener->secure != SECURE_INTERCEPT ||
+        !tls_pass_learn(secure_env_of(f)->pass, host, port, cause, f->env->now))
         return;
-    tls_pass_learn(secure_env_of(f)->pass, host, port, cause, f->env->now);
     log_info("tls: passed through from now on host=%s port=%u cause=%s why=\"%s\"", host, port,
              tls_pass_cause_text(cause), f->secure->why);
 }

@@ -239,7 +239,7 @@ static struct learned *entry_new(struct tls_pass *p, uint32_t key, const char *p
     return e;
 }
 
-static void learn(struct tls_pass *p, const char *plain, unsigned port, enum pass_cause cause,
+static bool learn(struct tls_pass *p, const char *plain, unsigned port, enum pass_cause cause,
                   int64_t now_us)
 {
     uint32_t key = key_of(plain, port);
@@ -248,11 +248,11 @@ static void learn(struct tls_pass *p, const char *plain, unsigned port, enum pas
     if (at == p->n) {
         e = entry_new(p, key, plain, port);
         if (!e)
-            return;
+            return false;
     } else {
         e = p->all[at];
         if (now_us < e->until_us)
-            return;
+            return false;
         if (now_us - e->until_us >= e->span_us) {
             e->span_us = PASS_FIRST_US;
             e->times = 0;
@@ -263,17 +263,19 @@ static void learn(struct tls_pass *p, const char *plain, unsigned port, enum pas
     e->cause = cause;
     e->times++;
     e->until_us = now_us + e->span_us;
+    return true;
 }
 
-void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
+bool tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
                     int64_t now_us)
 {
     char plain[HOST_MAX + 1];
     assert(cause != PASS_RULE);
     host_plain(view_of(host), plain);
     pthread_mutex_lock(&p->lock);
-    learn(p, plain, port, cause, now_us);
+    bool learned = learn(p, plain, port, cause, now_us);
     pthread_mutex_unlock(&p->lock);
+    return learned;
 }
 
 void tls_pass_took(struct tls_pass *p, const char *host, unsigned port)

@@ -36,9 +36,9 @@ int tls_pass_rules(struct tls_pass *p, const char *rules, char why[WHY_MAX]) MUS
 // always the same.
 bool tls_pass_look(struct tls_pass *p, const char *host, unsigned port, int64_t now_us,
                    enum pass_cause *cause);
-// A failure there. One that is learned already and holds stays as it is: connections that were
-// begun together fail together. Without memory nothing is learned.
-void tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
+// A failure there: whether it was learned. One that is learned already and holds stays as it is:
+// connections that were begun together fail together. Without memory nothing is learned.
+bool tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pass_cause cause,
                     int64_t now_us);
 
 // A client took our certificate there, and spoke. Whether one did: collisions may make it

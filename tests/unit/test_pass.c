@@ -161,7 +161,8 @@ static void test_learned(void **state)
 {
     struct tls_pass *p = pass_of("ruled.example");
     (void)state;
-    tls_pass_learn(p, "Pinned.Example.", 443, PASS_REFUSED, NOW);
+    assert_true(tls_pass_learn(p, "Pinned.Example.", 443, PASS_REFUSED, NOW));
+    assert_false(tls_pass_learn(p, "pinned.example", 443, PASS_UNTRUSTED, NOW + 1)); // it holds
     assert_int_equal(looks(p, "pinned.example", 443, NOW), PASS_REFUSED);
     assert_int_equal(looks(p, "PINNED.example", 443, NOW + PASS_FIRST_US - 1), PASS_REFUSED);
     assert_int_equal(looks(p, "pinned.example", 443, NOW + PASS_FIRST_US), -1);
