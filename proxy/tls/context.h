@@ -22,7 +22,9 @@ struct tls_connect_conf {
     struct tls_trust *trust;
     struct tls_keylog *keylog; // NULL: none
 };
-// Towards clients.
+// Towards clients. The ticket key of a process lives as long as it does: whoever gets hold of it
+// reads all that was said in TLS 1.2 with clients that took tickets. In TLS 1.3 a session that is
+// resumed has secrets of its own.
 struct tls_accept_conf {
     int least;
     const unsigned char *ticket_key; // TLS_TICKET_KEY random bytes; NULL: no tickets

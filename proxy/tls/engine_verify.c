@@ -25,6 +25,7 @@ static bool is_about_names(int err)
 // "certificate has expired: CN=a.example", in one line.
 static char *explain(X509_STORE_CTX *store, int err)
 {
+    // All of it fits, so that no character is cut in two.
     char text[WHY_MAX], subject[160] = "", issuer[160] = "", names[160] = "";
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
     const char *what = X509_verify_cert_error_string(err);

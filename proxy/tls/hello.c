@@ -304,9 +304,9 @@ static unsigned next_extension(struct cursor *all, struct cursor *ext, unsigned 
 // What a client that does not list its versions takes (RFC 8446 4.2.1: 1.2 at most).
 static void read_legacy_version(unsigned legacy, struct client_hello *out)
 {
-    version_text(legacy, out->versions);
     out->most = legacy > TLS_1_2 ? TLS_1_2 : (uint16_t)legacy;
     out->least = out->most < TLS_1_0 ? out->most : TLS_1_0;
+    version_text(out->most, out->versions);
 }
 
 // What the lists of a client say of ECDSA P-256.

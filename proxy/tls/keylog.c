@@ -74,13 +74,17 @@ int tls_keylog_open(struct tls_keylog **out, const char *path, char why[WHY_MAX]
     return 0;
 }
 
-void tls_keylog_line(struct tls_keylog *k, const char *line)
+// Said once, until a line is written again.
+static void lost(struct tls_keylog *k, const char *reason)
+{
+    if (!k->said)
+        log_warn("tls keylog=lost reason=\"%s\"", reason);
+    k->said = true;
+}
+
+static void write_line(struct tls_keylog *k, const char *line, size_t n)
 {
     char text[LONGEST + 2];
-    size_t n = strnlen(line, LONGEST + 1);
-    if (n > LONGEST)
-        return;
-    pthread_mutex_lock(&k->lock);
     size_t at = k->torn ? 1 : 0;
     text[0] = '\n';
     memcpy(text + at, line, n);
@@ -92,11 +96,22 @@ void tls_keylog_line(struct tls_keylog *k, const char *line)
     while (r < 0 && errno == EINTR);
     if (r > 0)
         k->torn = (size_t)r < n && text[r - 1] != '\n';
-    if (r < (ssize_t)n && !k->said)
-        log_warn("tls keylog=lost reason=\"%s\"", r < 0 ? strerror(errno) : "no space left");
-    k->said = r < (ssize_t)n;
-    pthread_mutex_unlock(&k->lock);
+    if (r < (ssize_t)n)
+        lost(k, r < 0 ? strerror(errno) : "no space left");
+    else
+        k->said = false;
     OPENSSL_cleanse(text, sizeof text);
+}
+
+void tls_keylog_line(struct tls_keylog *k, const char *line)
+{
+    size_t n = strnlen(line, LONGEST + 1);
+    pthread_mutex_lock(&k->lock);
+    if (n > LONGEST)
+        lost(k, "the line is too long");
+    else
+        write_line(k, line, n);
+    pthread_mutex_unlock(&k->lock);
 }
 
 void tls_keylog_close(struct tls_keylog *k)

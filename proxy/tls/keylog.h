@@ -10,7 +10,8 @@ struct tls_keylog;
 
 // Appends to path; makes it when it is not there. E_… with why; E_REFUSED: others can read it.
 int tls_keylog_open(struct tls_keylog **out, const char *path, char why[WHY_MAX]) MUST_CHECK;
-void tls_keylog_line(struct tls_keylog *k, const char *line); // lost when the disk is full
-void tls_keylog_close(struct tls_keylog *k);                  // NULL is fine
+// Lost, which is logged, when the disk is full or it has more than 1024 bytes.
+void tls_keylog_line(struct tls_keylog *k, const char *line);
+void tls_keylog_close(struct tls_keylog *k); // NULL is fine
 
 #endif

@@ -23,7 +23,7 @@
 
 struct rule {
     struct host_pattern host;
-    uint16_t port; // 0: any
+    unsigned port; // 0: any
 };
 
 struct rules {
@@ -82,7 +82,7 @@ static int rule_parse(struct rule *rule, struct view text, char why[WHY_MAX])
     bool fits = rule_cut(text, &host, &port) == 0 && host_pattern_parse(&rule->host, host) == 0;
     if (fits && port.n > 0)
         fits = view_number(view_from(port, 1), 10, UINT16_MAX, &number) == 0 && number > 0;
-    rule->port = (uint16_t)number;
+    rule->port = (unsigned)number;
     if (fits)
         return 0;
     snprintf(

@@ -168,6 +168,9 @@ static void test_bodies_without_extensions(void **state)
     hello_make_message(&made, 1, "0300 R 20 R 0004c02f0035 020100", ONE_RECORD);
     assert_int_equal(read_client(hello_made(&made), &c), 0);
     assert_string_equal(c.versions, "ssl3");
+    hello_make_message(&made, 1, "0304 R 00 0002c02f 0100", ONE_RECORD); // not listed, so not meant
+    assert_int_equal(read_client(hello_made(&made), &c), 0);
+    assert_string_equal(c.versions, "1.2");
     hello_make_message(&made, 2, "0302 R 00 0035 00", ONE_RECORD);
     assert_int_equal(read_server(hello_made(&made), &s), 0);
     assert_string_equal(s.version, "1.1");
