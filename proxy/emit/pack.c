@@ -162,7 +162,7 @@ static char *fit(const char *in, char clean[CLEAN], char shortened[PACK_TEXT_MAX
 
 size_t pack_tls(void *out, uint64_t flow, const struct tls_facts *t)
 {
-    enum { TEXTS_OF_TLS = 13 };
+    enum { TEXTS_OF_TLS = 12 };
     static const struct certificate none;
     const struct certificate *c = t->certificate ? t->certificate : &none;
     Tapedeck__Tls m;
@@ -183,7 +183,6 @@ size_t pack_tls(void *out, uint64_t flow, const struct tls_facts *t)
         {t->client_cipher ? t->client_cipher : "", &m.client_cipher},
         {c->subject, &certificate.subject},
         {c->issuer, &certificate.issuer},
-        {c->names, &certificate.names},
     };
     char clean[TEXTS_OF_TLS][CLEAN], shortened[TEXTS_OF_TLS][PACK_TEXT_MAX + 1];
 
@@ -198,12 +197,13 @@ size_t pack_tls(void *out, uint64_t flow, const struct tls_facts *t)
     if (t->certificate) {
         certificate.not_before_us = c->not_before_us;
         certificate.not_after_us = c->not_after_us;
+        certificate.names = text(c->names); // plain by its contract, and whole
         certificate.fingerprint =
             bytes(view_n((const char *)c->fingerprint, sizeof c->fingerprint));
         m.certificate = &certificate;
     }
-    _Static_assert(6 * NUMBER + TEXTS_OF_TLS * (LENGTH + PACK_TEXT_MAX) + 2 * LENGTH +
-                           sizeof none.fingerprint <=
+    _Static_assert(6 * NUMBER + TEXTS_OF_TLS * (LENGTH + PACK_TEXT_MAX) + 3 * LENGTH +
+                           sizeof none.names + sizeof none.fingerprint <=
                        PACK_TLS_MAX,
                    "a Tls fits");
     return tapedeck__tls__pack(&m, out);

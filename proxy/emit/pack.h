@@ -75,7 +75,7 @@ struct pack_flow_close {
 };
 size_t pack_flow_close(void *out, const struct pack_flow_close *c);
 
-#define PACK_TLS_MAX 4096
+#define PACK_TLS_MAX 6144
 size_t pack_tls(void *out, uint64_t flow, const struct tls_facts *t);
 
 struct pack_loss {

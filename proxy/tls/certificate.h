@@ -12,7 +12,8 @@
 
 struct certificate {
     char subject[CERTIFICATE_NAME], issuer[CERTIFICATE_NAME]; // RFC 2253
-    char names[CERTIFICATE_NAMES];       // of DNS and IP, "a.example,10.0.0.1"; "" without
+    char names[CERTIFICATE_NAMES];       // of DNS and IP, "a.example,10.0.0.1"; "" without. ASCII
+                                         // that can be seen, whatever the certificate has
     int64_t not_before_us, not_after_us; // 0: cannot be read
     unsigned char fingerprint[32];       // SHA-256
 };

@@ -249,7 +249,7 @@ static void test_others(void **state)
     struct certificate c = {.not_before_us = -1, .not_after_us = -1};
     memset(c.subject, '\xff', sizeof c.subject - 1);
     memset(c.issuer, '\xff', sizeof c.issuer - 1);
-    memset(c.names, '\xff', sizeof c.names - 1);
+    memset(c.names, 'n', sizeof c.names - 1);
     memset(c.fingerprint, '\xff', sizeof c.fingerprint);
     struct tls_facts facts = {-1,      longest, longest, longest, longest, longest, longest,
                               longest, longest, longest, longest, true,    true,    &c};
@@ -259,7 +259,7 @@ static void test_others(void **state)
     Tapedeck__Tls *tls = tapedeck__tls__unpack(NULL, n, out);
     assert_non_null(tls);
     assert_memory_equal(tls->sni, "%FF%FF", 6);
-    assert_memory_equal(tls->certificate->names, "%FF%FF", 6);
+    assert_int_equal(strlen(tls->certificate->names), sizeof c.names - 1);
     assert_int_equal(tls->certificate->fingerprint.len, 32);
     tapedeck__tls__free_unpacked(tls, NULL);
     struct pack_loss l = {UINT64_MAX, CAUSE_REDACTION_FAILED,   UINT64_MAX,
