@@ -15,8 +15,8 @@ struct ready {
     size_t maps;
 };
 
-// {"pid": N, "in": "ADDR:PORT" or null, "out": …, "admin": …, "maps": ["LISTEN=TARGET", …]}; the
-// file appears whole. 0, or an error told in why.
+// {"pid": N, "in": "ADDR:PORT" or null, "out": …, "admin": …, "maps": ["LISTEN=TARGET", …]},
+// without maps where there are none; the file appears whole. 0, or an error told in why.
 int ready_write(const char *path, const struct ready *r, char why[WHY_MAX]) MUST_CHECK;
 
 #endif

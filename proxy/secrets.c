@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,10 @@ struct secrets {
     struct tls_keylog *keylog;
     struct tls_pass *pass;
     struct watched own, mutual;
-    unsigned char ticket_key[TLS_TICKET_KEY];
+    // One each: what a client was given outbound must not stand for its certificate inbound.
+    struct {
+        unsigned char in[TLS_TICKET_KEY], out[TLS_TICKET_KEY];
+    } ticket_keys;
 };
 
 static int told(int e, const char *option, const char *what, char why[WHY_MAX])
@@ -300,13 +304,23 @@ static void tell_idle(const struct proxy_settings *s)
     tell_unused(s);
 }
 
+// On the way to this very host there is nobody to be on guard against, and a workload's own
+// certificate is seldom for "localhost".
+static bool is_near(const struct hostport *to)
+{
+    struct addr a;
+    return strcmp(to->host, "localhost") == 0 ||
+           (addr_parse(&a, view_of(to->host), 0) == 0 && addr_is_loopback(&a));
+}
+
 static int take_all(struct secrets *x, uint32_t owner, char why[WHY_MAX])
 {
     const struct proxy_settings *s = x->settings;
     const struct tls_settings *t = &s->tls;
     bool connects = t->out || t->tls_behind;
+    bool verifies = t->out || (t->tls_behind && !is_near(&s->target));
     int e = 0;
-    digest_random(x->ticket_key, sizeof x->ticket_key);
+    digest_random(&x->ticket_keys, sizeof x->ticket_keys);
     if (t->in && settings_pairs_in(s->options, &x->own.pairs))
         return err_no_memory(why, WHY_MAX);
     if (connects && settings_pairs_mutual(s->options, &x->mutual.pairs))
@@ -315,7 +329,7 @@ static int take_all(struct secrets *x, uint32_t owner, char why[WHY_MAX])
         e = take_ca(x, owner, why);
         e = e ? e : tls_keys_new(&x->keys, why);
     }
-    e = e || !connects ? e : take_servers(x, why);
+    e = e || !verifies ? e : take_servers(x, why);
     e = e || !t->in ? e : take_clients(x, why);
     e = e ? e : take_pairs(&x->own, why);
     e = e ? e : take_pairs(&x->mutual, why);
@@ -361,7 +375,7 @@ void secrets_free(struct secrets *x)
     settings_pairs_clear(&x->mutual.pairs);
     tls_pass_free(x->pass);
     tls_keylog_close(x->keylog);
-    explicit_bzero(x->ticket_key, sizeof x->ticket_key);
+    explicit_bzero(&x->ticket_keys, sizeof x->ticket_keys);
     free(x);
 }
 
@@ -374,20 +388,11 @@ enum secure_way secrets_way(const struct secrets *x, enum direction direction)
 
 // ---- a worker
 
-// On the way to this very host there is nobody to be on guard against, and a workload's own
-// certificate is seldom for "localhost".
-static bool is_near(const struct hostport *to)
-{
-    struct addr a;
-    return strcmp(to->host, "localhost") == 0 ||
-           (addr_parse(&a, view_of(to->host), 0) == 0 && addr_is_loopback(&a));
-}
-
 static int make_inbound(struct secrets *x, struct secure_env *env, char why[WHY_MAX])
 {
     const struct tls_settings *t = &x->settings->tls;
     struct tls_accept_conf accept = {.least = t->least,
-                                     .ticket_key = x->ticket_key,
+                                     .ticket_key = x->ticket_keys.in,
                                      .clients = x->clients,
                                      .client_required = t->client_required,
                                      .keylog = x->keylog};
@@ -404,7 +409,7 @@ static int make_outbound(struct secrets *x, struct secure_env *env, char why[WHY
 {
     const struct tls_settings *t = &x->settings->tls;
     struct tls_accept_conf accept = {
-        .least = t->least, .ticket_key = x->ticket_key, .keylog = x->keylog};
+        .least = t->least, .ticket_key = x->ticket_keys.out, .keylog = x->keylog};
     struct tls_connect_conf connect = {
         .least = t->least, .verify = t->verify, .trust = x->servers, .keylog = x->keylog};
     int e = tls_context_connect(&env->to_servers, &connect, why);

@@ -6,8 +6,6 @@
 #include "proxy/tls/certs.h"
 #include "proxy/tls/context.h"
 
-#include <limits.h>
-
 struct tls_settings {
     bool out, in;         // outbound is intercepted, inbound is terminated: where there is a
                           // listener for it

@@ -268,6 +268,8 @@ static int make_loop(struct world *w)
     return e;
 }
 
+_Static_assert(READY_MAPS >= MODE_MAPS, "the ready file has room for all maps");
+
 // The maps as they were given, with the ports that were bound.
 static int take_maps(const struct world *w, struct ready *r)
 {
@@ -342,6 +344,7 @@ static int begin(struct world *w, char why[WHY_MAX])
     e = e ? e : make_workers(w, why);
     e = e ? e : make_admin(w, why);
     e = e ? e : privs_prepare(s->user, why);
+    e = e || !w->secrets ? e : privs_no_dumps(why); // a new identity is allowed them again
     for (size_t i = 0; e == 0 && i < w->count; i++)
         e = worker_start(w->workers[i], why);
     e = e ? e : tell_ready(w, why);
