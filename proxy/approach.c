@@ -58,6 +58,7 @@ static void begin_exchange(struct flow *f, struct view opening, bool answered)
 void flow_lose_upstream(struct flow *f, enum flow_reason reason)
 {
     flow_tap_close(f, reason, NULL);
+    side_part(&f->server);
     side_clear(&f->server);
 }
 
@@ -148,7 +149,8 @@ static void go(struct flow *f, struct view head)
     struct flow_env *env = f->env;
     f->begun = false;
     f->blind = env->out.tunnel || !flow_is_exchange(f);
-    if (same_target(f, &env->out.target) && kept_is_alive(f)) {
+    // A tunnel has a connection of its own, on which TLS is looked for.
+    if (!f->blind && same_target(f, &env->out.target) && kept_is_alive(f)) {
         f->reused = true;
         begin_exchange(f, buf_view(&env->to_server), false);
         return;
@@ -309,10 +311,9 @@ void flow_no_upstream(struct flow *f, enum flow_reason reason, int error, const 
 
 void flow_go_on(struct flow *f)
 {
-    bool answered = f->blind; // before PEEK
     if (!f->tap.open)
         flow_tap_open(f, hint_for(f, false));
-    begin_exchange(f, f->blind ? (struct view){0} : buf_view(&f->opening), answered);
+    begin_exchange(f, f->blind ? (struct view){0} : buf_view(&f->opening), f->opened);
     buf_clear(&f->opening);
 }
 
@@ -324,6 +325,7 @@ static void connected(struct flow *f)
         flow_go_on(f);
     } else if (secure_follows(f)) {
         flow_answer(f, 0, "");
+        f->opened = true;
         if (!flow_ended(f) && !secure_peek(f, true))
             flow_fail(f, FLOW_NO_MEMORY, NULL);
     } else if (!secure_server(f)) {

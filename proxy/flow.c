@@ -265,6 +265,10 @@ void flow_fail(struct flow *f, enum flow_reason reason, const char *detail)
     if (f->dial)
         env->upstream->ops->cancel(env->upstream, f);
     f->dial = NULL;
+    if (f->state == FLOW_FRONT && !f->begun) {
+        side_part(&f->client);
+        side_part(&f->server);
+    }
     secure_end(f, detail ? detail : reasons[reason].text);
     flow_tap_close(f, reason, detail);
     wheel_clear(&f->deadline);
@@ -452,7 +456,8 @@ void flow_env_resume(struct flow_env *env)
     env->stalled = false;
     for (struct flow *f = env->live.first, *next; f; f = next) {
         next = f->next;
-        if (buf_len(&f->held) > 0 && (f->state == FLOW_FRONT || f->state == FLOW_RELAY))
+        bool waits = f->state == FLOW_FRONT || f->state == FLOW_PEEK || f->state == FLOW_RELAY;
+        if (buf_len(&f->held) > 0 && waits)
             flow_input(f, (struct view){0}); // it may have come to wait for this
         flow_update(f);
     }

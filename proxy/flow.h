@@ -19,8 +19,8 @@
 //      read brought, and the far sender feels it.
 //   5. An idle flow holds no buffer.
 //
-// There is no state for guessing the protocol: the tap does that while bytes move.
-// flow.c: life; approach.c: FRONT and DIAL; relay.c: RELAY and DRAIN.
+// The protocol is guessed by the tap, while bytes move; only whether TLS begins is waited for
+// (PEEK). flow.c: life; approach.c: FRONT and DIAL; relay.c: RELAY and DRAIN.
 #ifndef TAPEDECK_PROXY_FLOW_H
 #define TAPEDECK_PROXY_FLOW_H
 
@@ -116,6 +116,7 @@ struct flow {
     bool fed;      // the front was called at least once
     bool begun;    // bytes of a request head or handshake have come
     bool blind;    // everything passes, the front is done
+    bool opened;   // and the client was told so, before a look for TLS
     bool reused;   // this exchange goes over a kept upstream
     bool busy;     // within flow_input()
     bool spoken;   // the client was told something of our own

@@ -362,7 +362,7 @@ void relay_drain(struct flow *f, struct side *last, bool reset)
     struct side *other = last->is_server ? &f->client : &f->server;
     flow_set_state(f, FLOW_DRAIN);
     f->reset = reset;
-    f->cut = other->truncated;
+    f->cut = other->truncated && !f->spoken; // our own words are whole
     if (!f->parting || reset || other->eof || buf_len(&other->out) > 0)
         side_clear(other);
     flow_expect(f, FLOW_LINGER_US);

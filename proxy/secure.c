@@ -15,22 +15,10 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define FIRST_WORD_US (1 * US_PER_S) // for a client of TERMINATE, when the server has spoken
-
 // A client that ends so soon behind its handshake, without a word, refuses our leaf: at once, where
 // others took it, as browsers have connections that they come to do without.
 #define REFUSAL_US        (1 * US_PER_S)
 #define REFUSAL_PROMPT_US (20 * US_PER_MS)
-
-bool secure_begins(const struct flow *f)
-{
-    return f->listener->secure == SECURE_TERMINATE && flow_is_exchange(f);
-}
-
-bool secure_follows(const struct flow *f)
-{
-    return f->blind && f->listener->secure != SECURE_NEVER && !f->client.tls;
-}
 
 void secure_clear(struct flow *f)
 {
@@ -38,62 +26,14 @@ void secure_clear(struct flow *f)
     f->secure = NULL;
 }
 
-bool secure_peek(struct flow *f, bool dialled)
-{
-    assert(!f->secure);
-    f->secure = calloc(1, sizeof *f->secure);
-    if (!f->secure)
-        return false;
-    f->secure->dialled = dialled;
-    flow_set_state(f, FLOW_PEEK);
-    flow_expect(f, dialled ? f->env->limits.idle : f->env->limits.handshake);
-    return true;
-}
-
 // ---- the ways out
 
-// What the server said meanwhile.
-static void hand_over(struct flow *f)
+void secure_hand_over(struct flow *f)
 {
     if (!flow_ended(f) && buf_len(&f->heard) > 0)
         relay_server_came(f, (struct view){0}, 0);
     if (!flow_ended(f) && f->server.eof)
         relay_server_came(f, (struct view){0}, E_EOF);
-}
-
-// All goes on as it came: there is no hello, or it is not ours to answer.
-static void go_on(struct flow *f)
-{
-    bool dialled = f->secure->dialled;
-    secure_clear(f);
-    if (dialled) {
-        flow_go_on(f);
-        hand_over(f);
-    } else {
-        flow_set_state(f, FLOW_FRONT);
-    }
-    flow_input(f, (struct view){0});
-}
-
-void secure_overdue(struct flow *f)
-{
-    bool servers = f->server.tls && tls_engine_state(f->server.tls) == TLS_HANDSHAKE;
-    const char *whose = servers ? "the server's TLS" : "the client's TLS";
-    if (f->state == FLOW_PEEK && buf_len(&f->heard) > 0) {
-        go_on(f);
-    } else if (f->state == FLOW_PEEK) {
-        bool asked = buf_len(&f->held) > 0;
-        flow_fail(f,
-                  f->server.io.open            ? FLOW_IDLE_TIMEOUT
-                  : f->env->draining && !asked ? FLOW_DRAINED
-                                               : FLOW_HANDSHAKE_TIMEOUT,
-                  NULL);
-    } else if (servers && !f->blind) {
-        secure_note(f->secure, "failed", whose);
-        flow_no_upstream(f, FLOW_HANDSHAKE_TIMEOUT, E_TIMEOUT, whose);
-    } else {
-        flow_fail(f, FLOW_HANDSHAKE_TIMEOUT, whose);
-    }
 }
 
 // The handshakes are over.
@@ -104,12 +44,12 @@ static void finish(struct flow *f)
     f->secured_us = f->env->now;
     if (!f->server.io.open) {
         flow_set_state(f, FLOW_FRONT);
-        flow_expect(f, f->env->limits.head);
+        flow_expect(f, f->env->limits.idle);
         flow_input(f, (struct view){0});
         return;
     }
     flow_go_on(f);
-    hand_over(f);
+    secure_hand_over(f);
     flow_input(f, (struct view){0});
 }
 
@@ -165,7 +105,7 @@ static void give_up_server(struct flow *f, enum pass_cause cause, int error, con
     // Whom this client cannot talk to another may: without a common version, say.
     if (intercept && cause != PASS_PROTOCOL && (!answered || cause == PASS_WANTS_CERT))
         learn(f, f->secure->host, f->secure->port, cause);
-    if (!f->blind) {
+    if (!f->opened) {
         flow_no_upstream(f, FLOW_TLS_SERVER, error && error != E_AGAIN ? error : E_DAMAGED, why);
     } else if (!intercept || answered) {
         flow_fail(f, FLOW_TLS_SERVER, why);
@@ -182,6 +122,33 @@ static void server_failed(struct flow *f, int error)
     give_up_server(f,
                    cause_of(f->server.tls ? tls_engine_failure(f->server.tls) : TLS_FAILED_OTHER),
                    error, why);
+}
+
+static void server_overdue(struct flow *f)
+{
+    static const char whose[] = "the server's TLS";
+    secure_note(f->secure, "failed", whose);
+    if (!f->opened) {
+        flow_no_upstream(f, FLOW_HANDSHAKE_TIMEOUT, E_TIMEOUT, whose);
+    } else if (f->listener->secure == SECURE_INTERCEPT && !f->client.tls) {
+        // Else each client would wait as long.
+        learn(f, f->secure->host, f->secure->port, PASS_PROTOCOL);
+        pass_instead(f, FLOW_HANDSHAKE_TIMEOUT, PASS_PROTOCOL, whose);
+    } else {
+        flow_fail(f, FLOW_HANDSHAKE_TIMEOUT, whose);
+    }
+}
+
+void secure_overdue(struct flow *f)
+{
+    if (f->env->stalled || flow_must_pause(f))
+        flow_expect(f, FIRST_WORD_US); // the time of a pause is not the peer's
+    else if (f->state == FLOW_PEEK)
+        secure_peek_overdue(f);
+    else if (f->server.tls && tls_engine_state(f->server.tls) == TLS_HANDSHAKE)
+        server_overdue(f);
+    else
+        flow_fail(f, FLOW_HANDSHAKE_TIMEOUT, "the client's TLS");
 }
 
 static void client_failed(struct flow *f, int error)
@@ -232,8 +199,7 @@ void secure_broken(struct flow *f, const struct side *s)
 
 // ---- the client's handshake
 
-// A client of a port that stands for a server asks for this host, and means that server.
-static bool means_target(const struct flow *f, const char *sni)
+bool secure_means_target(const struct flow *f, const char *sni)
 {
     return f->listener->secure == SECURE_INTERCEPT && f->listener->front_conf.fixed_target &&
            (!*sni || strcasecmp(sni, "localhost") == 0);
@@ -245,7 +211,7 @@ static int forge_leaf(struct flow *f, const char *names, struct tls_pair **out)
     const struct secure *x = f->secure;
     const char *sni = x->hello.sni, *host = *sni ? sni : x->host;
     char all[CERTIFICATE_NAMES + 2 * ADDR_TEXT], address[ADDR_TEXT];
-    if (!*sni && means_target(f, sni)) {
+    if (!*sni && secure_means_target(f, sni)) {
         snprintf(all, sizeof all, "localhost,%s%s%s", addr_host_text(&f->facts.local, address),
                  *names ? "," : "", names);
         names = all;
@@ -264,8 +230,7 @@ static int leaf_for(struct flow *f, const struct tls_facts_of *server, struct tl
     return *out ? 0 : E_NOTFOUND;
 }
 
-// Content that waits for its turn.
-static int keep(struct flow *f, struct buf *b, struct view bytes)
+int secure_keep(struct flow *f, struct buf *b, struct view bytes)
 {
     int e = buf_add_view(b, bytes);
     if (e == 0)
@@ -279,7 +244,7 @@ static void client_heard(struct flow *f, struct view bytes, int error)
     bool ended = error == E_EOF && state == TLS_ENDED; // in order, right behind its handshake
     if (state == TLS_FAILED || (error && error != E_AGAIN && !ended))
         client_failed(f, error);
-    else if (keep(f, &f->held, bytes))
+    else if (secure_keep(f, &f->held, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
     else if (state != TLS_HANDSHAKE) {
         secure_count_open(f, &f->client);
@@ -288,12 +253,12 @@ static void client_heard(struct flow *f, struct view bytes, int error)
 }
 
 // The protocol when no server was asked: HTTP/1, which a plain workload and our front speak, where
-// it is offered; else the client's first, when all is relayed as it comes.
+// it is offered; else the client's first: what it says then is relayed as it comes.
 static const char *own_alpn(const struct flow *f, char out[sizeof f->secure->hello.alpn])
 {
     struct view rest = view_of(f->secure->hello.alpn);
     struct view first = view_head(rest, view_find(rest, ','));
-    snprintf(out, sizeof f->secure->hello.alpn, "%.*s", f->blind ? (int)first.n : 0, first.p);
+    snprintf(out, sizeof f->secure->hello.alpn, "%.*s", (int)first.n, first.p);
     while (rest.n > 0) {
         size_t n = view_find(rest, ',');
         if (view_eq(view_head(rest, n), VIEW_LIT("http/1.1")))
@@ -320,7 +285,7 @@ static void no_leaf(struct flow *f, int error)
         flow_fail(f, FLOW_TLS_CLIENT, why);
 }
 
-static void begin_client(struct flow *f)
+void secure_begin_client(struct flow *f)
 {
     const struct secure_env *env = secure_env_of(f);
     struct tls_facts_of server = {.alpn = ""};
@@ -372,7 +337,7 @@ static void server_heard(struct flow *f, struct view bytes, int error)
         f->server.eof = true; // told when it is the client's turn to hear of it
     if (state == TLS_FAILED || (error && error != E_AGAIN && !ended))
         server_failed(f, error);
-    else if (keep(f, &f->heard, bytes))
+    else if (secure_keep(f, &f->heard, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
     else if (state == TLS_HANDSHAKE || is_answering(f))
         return;
@@ -383,11 +348,11 @@ static void server_heard(struct flow *f, struct view bytes, int error)
         else if (asks_in_vain(f))
             give_up_server(f, PASS_WANTS_CERT, 0, "the server asks for a client certificate");
         else
-            begin_client(f);
+            secure_begin_client(f);
     }
 }
 
-static void begin_server(struct flow *f, struct tls_context *context)
+void secure_begin_server(struct flow *f, struct tls_context *context)
 {
     const struct secure_env *env = secure_env_of(f);
     const struct secure *x = f->secure;
@@ -400,6 +365,7 @@ static void begin_server(struct flow *f, struct tls_context *context)
     int least = clamp ? env->least : (int)x->hello.least;
     struct tls_pair *pair = env->pairs ? tls_certs_find(env->pairs, x->host) : NULL;
     struct tls_connect how = {.name = x->host,
+                              .sni = x->hello.sni,
                               .host = host,
                               .alpn = view_n((const char *)x->hello.wire, x->hello.wire_n),
                               .least = least,
@@ -435,95 +401,13 @@ bool secure_server(struct flow *f)
     x->mode = NULL;
     flow_set_state(f, FLOW_SECURE);
     flow_expect(f, f->env->limits.handshake);
-    begin_server(f, secure_env_of(f)->to_workload);
+    secure_begin_server(f, secure_env_of(f)->to_workload);
     return true;
 }
-
-// ---- peeking
 
 bool secure_passes(const struct flow *f)
 {
     return f->secure && f->secure->passes;
-}
-
-static bool passes(struct flow *f)
-{
-    const struct secure *x = f->secure;
-    enum pass_cause cause = PASS_RULE;
-    bool odd = x->hello.odd != NULL;
-    if (!odd && !tls_pass_look(secure_env_of(f)->pass, x->host, x->port, f->env->now, &cause))
-        return false;
-    secure_count_passed(f, odd ? STATS_PASSED_ODD : cause);
-    f->facts.tls_why = odd ? x->hello.odd : tls_pass_cause_text(cause);
-    return true;
-}
-
-static void begin(struct flow *f)
-{
-    const struct secure_env *env = secure_env_of(f);
-    struct secure *x = f->secure;
-    const struct hostport *to = flow_target_of(f);
-    bool by_name = x->hello.sni[0] && !means_target(f, x->hello.sni);
-    snprintf(x->host, sizeof x->host, "%s", by_name ? x->hello.sni : to->host);
-    x->port = to->port;
-    bool intercept = f->listener->secure == SECURE_INTERCEPT;
-    if (intercept && passes(f)) {
-        go_on(f);
-        return;
-    }
-    flow_set_state(f, FLOW_SECURE);
-    flow_expect(f, f->env->limits.handshake);
-    if (intercept)
-        begin_server(f, env->to_servers);
-    else if (x->dialled && env->to_workload)
-        begin_server(f, env->to_workload);
-    else
-        begin_client(f);
-}
-
-static void look(struct flow *f)
-{
-    struct view in = buf_view(&f->held);
-    enum hello_may may = hello_may_be(in);
-    int e = may == HELLO_YES ? hello_client(in, &f->secure->hello) : E_AGAIN;
-    if (may == HELLO_NO || (may == HELLO_YES && e != 0 && e != E_AGAIN) || (e && f->client.eof))
-        go_on(f);
-    else if (may == HELLO_YES && e == 0)
-        begin(f);
-}
-
-// Before its client did. Where TLS is to end here, a client that is far away may be about to begin
-// it; where it goes on behind us, and where we intercept, nobody would speak first in it.
-static void server_speaks(struct flow *f, struct view bytes, int error)
-{
-    if (error == E_AGAIN)
-        return;
-    if (error || f->listener->secure != SECURE_TERMINATE || secure_env_of(f)->to_workload) {
-        go_on(f);
-        if (!flow_ended(f))
-            relay_server_came(f, bytes, error);
-        return;
-    }
-    if (buf_len(&f->heard) == 0)
-        flow_expect(f, FIRST_WORD_US);
-    if (keep(f, &f->heard, bytes))
-        flow_fail(f, FLOW_NO_MEMORY, NULL);
-}
-
-static void peek_heard(struct flow *f, struct side *s, struct view bytes, int error)
-{
-    if (s->is_server) {
-        server_speaks(f, bytes, error);
-        return;
-    }
-    if (buf_len(&f->held) == 0)
-        f->begun_us = flow_env_wall(f->env);
-    if (buf_len(&f->heard) > 0)
-        flow_expect(f, f->env->limits.handshake);
-    if (keep(f, &f->held, bytes))
-        flow_fail(f, FLOW_NO_MEMORY, NULL);
-    else
-        look(f);
 }
 
 // An end without TLS of ours, while the other one has its handshake: what it says can wait.
@@ -537,14 +421,30 @@ static void plain_heard(struct flow *f, struct side *s, struct view bytes, int e
         flow_fail(f, s->is_server ? FLOW_SERVER_RESET : FLOW_CLIENT_RESET, NULL);
     else if (error)
         flow_fail(f, s->is_server ? FLOW_SERVER_CLOSED : FLOW_CLIENT_CLOSED, NULL);
-    else if (keep(f, s->is_server ? &f->heard : &f->held, bytes))
+    else if (secure_keep(f, s->is_server ? &f->heard : &f->held, bytes))
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+}
+
+// Behind the client's handshake, while the one with its server goes on: what it says can wait.
+static void early_heard(struct flow *f, struct view bytes, int error)
+{
+    if (error == E_AGAIN || error == E_EOF) // its end is noticed when that is done
+        return;
+    if (error == E_RESET)
+        flow_fail(f, FLOW_CLIENT_RESET, NULL);
+    else if (error)
+        flow_fail(f, FLOW_CLIENT_LOST, why_of(&f->client, error));
+    else if (secure_keep(f, &f->held, bytes))
         flow_fail(f, FLOW_NO_MEMORY, NULL);
 }
 
 void secure_heard(struct flow *f, struct side *s, struct view bytes, int error)
 {
+    bool with_server = f->server.tls && tls_engine_state(f->server.tls) == TLS_HANDSHAKE;
     if (f->state == FLOW_PEEK)
-        peek_heard(f, s, bytes, error);
+        secure_peek_heard(f, s, bytes, error);
+    else if (!s->is_server && s->tls && with_server)
+        early_heard(f, bytes, error);
     else if (!s->tls)
         plain_heard(f, s, bytes, error);
     else if (s->is_server)

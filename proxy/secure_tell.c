@@ -1,4 +1,5 @@
-// secure_tell: what the statistics and the capture hear of a flow's handshakes.
+// secure_tell: what the statistics, the capture and the log hear of a flow's handshakes.
+#include "proto/base/log.h"
 #include "proxy/secure_in.h"
 
 #include <stdio.h>
@@ -33,7 +34,8 @@ void secure_note(struct secure *x, const char *mode, const char *why)
 static void tell(struct flow *f)
 {
     struct secure *x = f->secure;
-    struct tls_facts_of server = {.version = "", .cipher = "", .alpn = ""}, client = server;
+    struct tls_facts_of server = {.version = "", .cipher = "", .alpn = "", .verify = ""},
+                        client = server;
     bool old = x->passes && f->state == FLOW_DIAL; // what is known is of the dial before
     if (!x->mode || x->told || old)
         return;
@@ -43,7 +45,7 @@ static void tell(struct flow *f)
     if (f->client.tls)
         tls_engine_facts(f->client.tls, &client);
     bool own = f->listener->secure == SECURE_TERMINATE;
-    const char *wrong = own ? client.verify : server.verify;
+    const char *wrong = own && *client.verify ? client.verify : server.verify;
     struct tls_facts facts = {.at_us = f->begun_us,
                               .sni = x->hello.sni,
                               .alpn_offered = x->hello.alpn,
@@ -59,6 +61,10 @@ static void tell(struct flow *f)
                               .client_resumed = client.resumed,
                               .certificate = own ? client.certificate : server.certificate};
     tap_tls(&f->tap, &facts);
+    if (*server.verify && !server.resumed)
+        log_info(
+            "tls: a server's certificate does not hold, and is taken host=%s port=%u why=\"%s\"",
+            x->host, x->port, server.verify);
 }
 
 void secure_tell(struct flow *f)

@@ -69,6 +69,8 @@ int side_send(struct side *s, struct view bytes)
     if (!s->tls)
         return put_out(s, bytes);
     int e = tls_engine_say(s->tls, bytes);
+    if (e && e != E_NOMEM && e != E_LIMIT)
+        return broke(s, e); // what it did not take is lost
     return e ? e : pump(s);
 }
 
@@ -97,6 +99,15 @@ int side_flush(struct side *s, bool *moved)
         io_want_write(&s->io, false);
     tell_end(s);
     return 0;
+}
+
+void side_part(struct side *s)
+{
+    bool rests = s->tls && !s->finish && !s->broken && !s->truncated && buf_len(&s->out) == 0;
+    if (!rests)
+        return;
+    tls_engine_end(s->tls);
+    (void)pump(s);
 }
 
 void side_finish(struct side *s, bool truncated)
@@ -151,7 +162,7 @@ int side_read(struct side *s, void *p, size_t size, size_t n, void *room, size_t
     if (e == E_EOF || e == E_RESET) {
         s->truncated = true;
         if (tls_engine_state(s->tls) == TLS_HANDSHAKE)
-            tls_engine_cut(s->tls, e == E_RESET);
+            tls_engine_cut(s->tls, e == E_RESET, buf_len(&s->out) == 0);
     }
     return e ? e : take(s, view_n(room, came), p, size, got);
 }

@@ -46,6 +46,9 @@ int side_secure(struct side *s, struct tls_engine *tls, struct view first, void 
 int side_send(struct side *s, struct view bytes) MUST_CHECK;
 // The socket takes bytes again. *moved: some went out. Errors as above.
 int side_flush(struct side *s, bool *moved) MUST_CHECK;
+// It is about to be closed between two exchanges: the peer hears TLS's own end, as far as its
+// socket takes it at once.
+void side_part(struct side *s);
 // Nothing more will be sent: the peer reads the end of input behind what is still kept. truncated:
 // without TLS's own end, as the other side ended.
 void side_finish(struct side *s, bool truncated);

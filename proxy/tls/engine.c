@@ -54,7 +54,9 @@ int tls_engine_choose(SSL *ssl, const unsigned char **out, unsigned char *n,
 int tls_engine_keep(SSL *ssl, SSL_SESSION *session)
 {
     const struct tls_engine *e = engine_of(ssl);
-    if (!e->key || !SSL_SESSION_is_resumable(session))
+    // Where a certificate was asked for in vain the next handshake is to ask again: one that is
+    // resumed would not.
+    if (!e->key || (e->asked && !e->gave) || !SSL_SESSION_is_resumable(session))
         return 0;
     return tls_sessions_put(e->context->sessions, e->key, session, e->verify ? e->verify : "") == 0;
 }
@@ -67,6 +69,7 @@ static int engine_new(struct tls_engine **out, struct tls_context *c)
         return E_NOMEM;
     e->context = c;
     buf_init(&e->out, TLS_OUT_MAX);
+    buf_init(&e->waits, TLS_OUT_MAX);
     e->ssl = SSL_new(c->ssl);
     BIO *bio = e->ssl ? BIO_new(c->bio) : NULL;
     if (!bio || !SSL_set_app_data(e->ssl, e)) {
@@ -92,6 +95,7 @@ void tls_engine_free(struct tls_engine *e)
     SSL_free(e->ssl);
     X509_free(e->refused);
     buf_clear(&e->out);
+    buf_clear(&e->waits);
     tls_engine_forget_why(e);
     free(e->verify);
     free(e->key);
@@ -120,24 +124,40 @@ static bool is_address(const char *name)
     return inet_pton(AF_INET, name, bytes) == 1 || inet_pton(AF_INET6, name, bytes) == 1;
 }
 
-static int set_name(struct tls_engine *e, const char *text)
+// Without a trailing dot (RFC 6066 3).
+static int bare_name(const char *text, char name[TLS_NAME_MAX + 1], size_t *n)
+{
+    *n = strlen(text);
+    if (*n > TLS_NAME_MAX)
+        return E_LIMIT;
+    memcpy(name, text, *n + 1);
+    if (*n > 0 && name[*n - 1] == '.')
+        name[--*n] = 0;
+    return 0;
+}
+
+static int expect_name(struct tls_engine *e, const char *text)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(e->ssl);
     char name[TLS_NAME_MAX + 1];
-    size_t n = strlen(text);
-    if (n > TLS_NAME_MAX)
-        return E_LIMIT;
-    memcpy(name, text, n + 1);
-    if (n > 0 && name[n - 1] == '.')
-        name[--n] = 0; // RFC 6066 3: without a trailing dot
-    if (n == 0)
-        return 0;
+    size_t n;
+    int r = bare_name(text, name, &n);
+    if (r || n == 0)
+        return r;
     if (is_address(name))
         return X509_VERIFY_PARAM_set1_ip_asc(param, name) ? 0 : setup_error(E_NOMEM);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return X509_VERIFY_PARAM_set1_host(param, name, n) && SSL_set_tlsext_host_name(e->ssl, name)
-               ? 0
-               : setup_error(E_NOMEM);
+    return X509_VERIFY_PARAM_set1_host(param, name, n) ? 0 : setup_error(E_NOMEM);
+}
+
+static int say_name(struct tls_engine *e, const char *text)
+{
+    char name[TLS_NAME_MAX + 1];
+    size_t n;
+    int r = bare_name(text, name, &n);
+    if (r || n == 0 || is_address(name))
+        return r;
+    return SSL_set_tlsext_host_name(e->ssl, name) ? 0 : setup_error(E_NOMEM);
 }
 
 static int set_versions(struct tls_engine *e, int least, int most)
@@ -162,7 +182,8 @@ static int set_alpn(struct tls_engine *e, struct view alpn)
     return SSL_set_alpn_protos(e->ssl, p, (unsigned)alpn.n) == 0 ? 0 : setup_error(E_NOMEM);
 }
 
-// Sessions are of one host, one name that was verified, and one certificate of ours.
+// Sessions are of one host, one name that was verified, one that was asked for, and one certificate
+// of ours.
 static int set_session(struct tls_engine *e, const struct tls_connect *how, int least, int most)
 {
     struct buf key;
@@ -173,8 +194,8 @@ static int set_session(struct tls_engine *e, const struct tls_connect *how, int 
         return E_LIMIT;
     if (how->pair && !X509_digest(how->pair->cert, EVP_sha256(), id, &n))
         return setup_error(E_NOMEM);
-    buf_init(&key, 2 * TLS_NAME_MAX + 128);
-    r = buf_printf(&key, "%s %s ", how->host, how->name);
+    buf_init(&key, 3 * TLS_NAME_MAX + 128);
+    r = buf_printf(&key, "%s %s %s ", how->host, how->name, how->sni);
     for (unsigned i = 0; !r && i < n; i++)
         r = buf_printf(&key, "%02x", id[i]);
     if (!r)
@@ -205,7 +226,9 @@ int tls_engine_connect(struct tls_engine **out, struct tls_context *c,
     SSL_set_connect_state(e->ssl);
     r = set_versions(e, least, most);
     if (!r)
-        r = set_name(e, how->name);
+        r = expect_name(e, how->name);
+    if (!r)
+        r = say_name(e, how->sni);
     if (!r)
         r = set_alpn(e, how->alpn);
     if (!r && how->pair)
@@ -263,8 +286,9 @@ const char *tls_engine_why(const struct tls_engine *e)
 // What OpenSSL's mode for that leaves behind: the buffer of its last handshake message or alert.
 static void release_buffers(struct tls_engine *e)
 {
-    // Not where it holds the header of a record whose body is still to come.
-    if (strcmp(SSL_rstate_string(e->ssl), "RH") == 0)
+    // Not where it holds the header of a record whose body is still to come, or a record that is
+    // not used up.
+    if (strcmp(SSL_rstate_string(e->ssl), "RH") == 0 && !SSL_has_pending(e->ssl))
         SSL_free_buffers(e->ssl);
 }
 
@@ -287,17 +311,51 @@ void tls_engine_put(struct tls_engine *e, struct view bytes)
     }
 }
 
-int tls_engine_get(struct tls_engine *e, void *p, size_t n, size_t *got)
+// A message of the handshake's kind, a ticket say, has come in part: until the rest is there
+// OpenSSL writes nothing.
+static bool is_held_up(const struct tls_engine *e)
 {
-    assert(n > 0);
-    *got = 0;
-    if (e->state == TLS_FAILED)
-        return e->error;
-    if (e->state == TLS_ENDED)
-        return E_EOF;
-    // Without bytes OpenSSL would only make its buffer, and free it.
-    if (e->state == TLS_HANDSHAKE || (e->in.n == 0 && SSL_pending(e->ssl) == 0))
+    return SSL_in_init(e->ssl) != 0;
+}
+
+// 0; E_AGAIN: held up; or the engine failed.
+static int write_now(struct tls_engine *e, struct view content)
+{
+    size_t done;
+    clear_errors();
+    int r = SSL_write_ex(e->ssl, content.p, content.n, &done);
+    if (r == 1)
+        return 0;
+    if (SSL_get_error(e->ssl, r) == SSL_ERROR_WANT_READ)
         return E_AGAIN;
+    tls_engine_fail(e);
+    return e->error;
+}
+
+static void end_now(struct tls_engine *e)
+{
+    clear_errors();
+    if (SSL_shutdown(e->ssl) < 0)
+        tls_engine_fail(e);
+    else
+        release_buffers(e);
+}
+
+static void catch_up(struct tls_engine *e)
+{
+    struct view content = buf_view(&e->waits);
+    if ((content.n == 0 && !e->owes) || e->state == TLS_FAILED || is_held_up(e))
+        return;
+    if (content.n > 0 && write_now(e, content) == E_AGAIN)
+        return;
+    buf_clear(&e->waits);
+    if (e->owes && e->state != TLS_FAILED)
+        end_now(e);
+    e->owes = false;
+}
+
+static int get(struct tls_engine *e, void *p, size_t n, size_t *got)
+{
     clear_errors();
     int r = SSL_read_ex(e->ssl, p, n, got);
     if (r == 1)
@@ -316,9 +374,25 @@ int tls_engine_get(struct tls_engine *e, void *p, size_t n, size_t *got)
     }
 }
 
+int tls_engine_get(struct tls_engine *e, void *p, size_t n, size_t *got)
+{
+    assert(n > 0);
+    *got = 0;
+    if (e->state == TLS_FAILED)
+        return e->error;
+    if (e->state == TLS_ENDED)
+        return E_EOF;
+    // Without bytes OpenSSL would only make its buffer, and free it.
+    if (e->state == TLS_HANDSHAKE || (e->in.n == 0 && SSL_pending(e->ssl) == 0))
+        return E_AGAIN;
+    int r = get(e, p, n, got);
+    catch_up(e);
+    return r != 0 && e->state == TLS_FAILED ? e->error : r;
+}
+
 int tls_engine_say(struct tls_engine *e, struct view content)
 {
-    size_t need = content.n + (content.n / RECORD + 2) * AROUND, done;
+    size_t all = buf_len(&e->waits) + content.n, need = all + (all / RECORD + 2) * AROUND;
     if ((e->state != TLS_OPEN && e->state != TLS_ENDED) || e->ended)
         return E_DAMAGED;
     if (content.n == 0)
@@ -327,11 +401,8 @@ int tls_engine_say(struct tls_engine *e, struct view content)
         return E_LIMIT;
     if (!buf_room(&e->out, need))
         return E_NOMEM;
-    clear_errors();
-    if (SSL_write_ex(e->ssl, content.p, content.n, &done) == 1)
-        return 0;
-    tls_engine_fail(e);
-    return e->error;
+    int r = buf_len(&e->waits) > 0 ? E_AGAIN : write_now(e, content);
+    return r == E_AGAIN ? buf_add_view(&e->waits, content) : r;
 }
 
 void tls_engine_end(struct tls_engine *e)
@@ -339,11 +410,9 @@ void tls_engine_end(struct tls_engine *e)
     if ((e->state != TLS_OPEN && e->state != TLS_ENDED) || e->ended)
         return;
     e->ended = true;
-    clear_errors();
-    if (SSL_shutdown(e->ssl) < 0)
-        tls_engine_fail(e);
-    else if (SSL_pending(e->ssl) == 0)
-        release_buffers(e);
+    e->owes = is_held_up(e);
+    if (!e->owes)
+        end_now(e);
 }
 
 struct view tls_engine_out(struct tls_engine *e)

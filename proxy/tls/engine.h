@@ -42,11 +42,12 @@ enum tls_failure {
                           // close right behind our Certificate, told by tls_engine_cut())
     TLS_FAILED_PROTOCOL,  // no common version, suite, group or ALPN protocol (alerts 40, 70, 71,
                           // 120, or our own)
-    TLS_FAILED_WANTS_CERT // the server wants a client's certificate, and there is none for it
+    TLS_FAILED_WANTS_CERT // the server wants a client's certificate, and there is none for it, or
+                          // none that it takes
 };
 
-// What there is to know of an open connection, for the capture. Loans until the next call for any
-// engine of the context.
+// What there is to know of a connection, for the capture: of one whose handshake failed as much as
+// was settled, "" the rest. Loans until the next call for any engine of the context.
 struct tls_facts_of {
     const char *version;                   // "1.2", "1.3"
     const char *cipher;                    // IANA name
@@ -61,11 +62,11 @@ struct tls_facts_of {
 
 // Towards a server.
 struct tls_connect {
-    const char *name; // SNI and the name that the certificate must have; an address literal is not
-                      // sent; "" neither
-    const char *host; // host:port, by which sessions are kept and client pairs chosen
-    struct view alpn; // as client_hello.wire has them (hello.h); unset: none is offered
-    int least, most;  // versions that the client offers: 0x0301 … 0x0304; 0: the context's
+    const char *name;      // that the certificate must have, or an address; "": any
+    const char *sni;       // that is asked for; "" and an address: none is
+    const char *host;      // host:port, by which sessions are kept
+    struct view alpn;      // as client_hello.wire has them (hello.h); unset: none is offered
+    int least, most;       // versions that the client offers: 0x0301 … 0x0304; 0: the context's
     struct tls_pair *pair; // to present when the server asks; NULL none. Kept by its own count
 };
 // Towards a client.
@@ -101,9 +102,9 @@ int tls_engine_say(struct tls_engine *e, struct view content) MUST_CHECK;
 // close_notify behind what was said; nothing before the handshake is over. No say() afterwards;
 // get() goes on until the peer ends, too.
 void tls_engine_end(struct tls_engine *e);
-// The peer's socket ended or was reset during the handshake: FAILED, with the right reason. In any
-// other state: nothing.
-void tls_engine_cut(struct tls_engine *e, bool reset);
+// The peer's socket ended or was reset during the handshake: FAILED, with the right reason.
+// reached: all of out that was taken had left for the peer. In any other state: nothing.
+void tls_engine_cut(struct tls_engine *e, bool reset, bool reached);
 
 // Bytes for the peer: a loan until the next call; took: so many of them went out.
 struct view tls_engine_out(struct tls_engine *e);

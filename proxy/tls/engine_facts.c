@@ -20,14 +20,15 @@ static const char *version_text(int version)
 void tls_engine_facts(struct tls_engine *e, struct tls_facts_of *out)
 {
     struct tls_context *c = e->context;
-    const SSL_CIPHER *cipher = SSL_get_current_cipher(e->ssl);
+    // Before the ServerHello OpenSSL names what is offered.
+    const SSL_CIPHER *cipher = e->settled ? SSL_get_current_cipher(e->ssl) : NULL;
     const char *cipher_name = cipher ? SSL_CIPHER_standard_name(cipher) : NULL;
     X509 *cert = SSL_get0_peer_certificate(e->ssl);
     const unsigned char *alpn = NULL;
     unsigned n = 0;
 
     *out = (struct tls_facts_of){
-        .version = version_text(SSL_version(e->ssl)),
+        .version = e->settled ? version_text(SSL_version(e->ssl)) : "",
         .cipher = cipher_name ? cipher_name : "",
         .alpn = c->text.alpn,
         .resumed = SSL_session_reused(e->ssl),

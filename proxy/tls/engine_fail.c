@@ -31,7 +31,9 @@ void tls_engine_heard(int write, int version, int type, const void *p, size_t n,
         if (b[1] != SSL_AD_CLOSE_NOTIFY)
             e->heard = b[1];
     } else if (type == SSL3_RT_HANDSHAKE && n > 0 && e->state == TLS_HANDSHAKE) {
-        if (write && b[0] == SSL3_MT_CERTIFICATE) {
+        if (b[0] == SSL3_MT_SERVER_HELLO) {
+            e->settled = true;
+        } else if (write && b[0] == SSL3_MT_CERTIFICATE) {
             e->shown = true;
             e->gave = n > 8; // header, context (1.3) and length of the list
         } else if (!write && b[0] == SSL3_MT_CERTIFICATE_REQUEST) {
@@ -45,10 +47,10 @@ void tls_engine_heard(int write, int version, int type, const void *p, size_t n,
 static enum tls_failure of_alert(const struct tls_engine *e)
 {
     bool server = e->context->server;
-    bool without = e->asked && e->shown && !e->gave;
+    bool wants = !server && e->asked && e->shown; // one, or another than it got
     switch (e->heard) {
     case SSL_AD_HANDSHAKE_FAILURE:
-        return !server && without ? TLS_FAILED_WANTS_CERT : TLS_FAILED_PROTOCOL;
+        return wants ? TLS_FAILED_WANTS_CERT : TLS_FAILED_PROTOCOL;
     case SSL_AD_PROTOCOL_VERSION:
     case SSL_AD_INSUFFICIENT_SECURITY:
     case SSL_AD_INAPPROPRIATE_FALLBACK:
@@ -62,7 +64,7 @@ static enum tls_failure of_alert(const struct tls_engine *e)
     case SSL_AD_UNKNOWN_CA:
     case SSL_AD_ACCESS_DENIED:
     case SSL_AD_CERTIFICATE_REQUIRED:
-        if (!server && without)
+        if (wants)
             return TLS_FAILED_WANTS_CERT;
         return e->shown && e->heard != SSL_AD_CERTIFICATE_REQUIRED ? TLS_FAILED_REFUSED
                                                                    : TLS_FAILED_OTHER;
@@ -147,12 +149,11 @@ void tls_engine_forget_why(struct tls_engine *e)
 }
 
 // The peer went away during the handshake: closed or reset.
-static void went_away(struct tls_engine *e, const char *how)
+static void went_away(struct tls_engine *e, const char *how, bool reached)
 {
     enum tls_failure failure = e->heard ? of_alert(e) : TLS_FAILED_OTHER;
     const char *when = "during the handshake";
-    if (failure == TLS_FAILED_OTHER && e->context->server && e->shown && !e->answered &&
-        buf_len(&e->out) == 0) {
+    if (failure == TLS_FAILED_OTHER && e->context->server && e->shown && !e->answered && reached) {
         failure = TLS_FAILED_REFUSED;
         when = "right behind our certificate";
     } else if (failure == TLS_FAILED_OTHER && !e->context->server && e->asked && e->shown &&
@@ -176,12 +177,14 @@ void tls_engine_fail(struct tls_engine *e)
         put_to_failed(e, TLS_FAILED_OTHER, error, "the peer does not read what TLS answers");
     } else if (!first && e->state == TLS_HANDSHAKE &&
                (SSL_get_shutdown(e->ssl) & SSL_RECEIVED_SHUTDOWN)) {
-        went_away(e, "closed"); // with close_notify
+        went_away(e, "closed", true); // with close_notify
     } else if (reason >= ALERT_REASON && reason < ALERT_REASON + 256 && e->heard) {
         enum tls_failure failure = of_alert(e);
         put_to_failed(e, failure, E_DAMAGED, "the peer sent alert %d (%s)%s", e->heard,
                       alert_text(e->heard),
-                      failure == TLS_FAILED_WANTS_CERT ? ": it wants a client certificate" : "");
+                      failure != TLS_FAILED_WANTS_CERT ? ""
+                      : e->gave                        ? ": it wants another client certificate"
+                                                       : ": it wants a client certificate");
     } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && e->verify) {
         put_to_failed(e, TLS_FAILED_TRUST, E_DAMAGED, "%s", e->verify);
     } else if (is_no_tls(reason)) {
@@ -193,8 +196,8 @@ void tls_engine_fail(struct tls_engine *e)
     }
 }
 
-void tls_engine_cut(struct tls_engine *e, bool reset)
+void tls_engine_cut(struct tls_engine *e, bool reset, bool reached)
 {
     if (e->state == TLS_HANDSHAKE)
-        went_away(e, reset ? "reset" : "closed");
+        went_away(e, reset ? "reset" : "closed", reached);
 }

@@ -10,6 +10,7 @@ struct tls_engine {
     struct tls_context *context;
     struct view in; // the loan of put(), without what OpenSSL has read
     struct buf out;
+    struct buf waits; // content that was said while the peer was in the middle of a message
     enum tls_state state;
     enum tls_failure failure;
     int error;           // what get() answers in TLS_FAILED
@@ -21,8 +22,10 @@ struct tls_engine {
     char *alpn;          // towards a client: to choose; "" none
     unsigned char heard; // the last alert of the peer; 0: none but close_notify
     bool begun;          // the handshake
-    bool ended;          // close_notify was said
+    bool ended;          // the end was said,
+    bool owes;           //   close_notify waits behind that content
     bool resuming;       // a session is offered
+    bool settled;        // a ServerHello has passed: there is a version
     bool asked;          // the peer wants a certificate of ours
     bool shown;          // our Certificate message is written (it may be empty),
     bool gave;           //   and was not empty,

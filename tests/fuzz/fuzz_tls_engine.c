@@ -49,7 +49,7 @@ static void play_raw(struct tls_end *end, struct view bytes, size_t piece)
         give(end, one);
         bytes = view_from(bytes, one.n);
     }
-    tls_engine_cut(end->e, bytes.n & 1);
+    tls_engine_cut(end->e, bytes.n & 1, bytes.n & 2);
 }
 
 // A flight of the peer with the changes that fall into it. *skip: bytes until the next one.

@@ -278,6 +278,7 @@ static struct tls_engine *new_client(const char *how)
     char name[TEXT_MAX], list[TEXT_MAX], wire[TEXT_MAX];
     word(how, "name", name);
     struct tls_connect connect = {.name = *name ? name : "a.example",
+                                  .sni = *name ? name : "a.example",
                                   .host = "scene",
                                   .alpn = wire_of(word(how, "alpn", list), wire),
                                   .least = version_of(how),

@@ -27,7 +27,7 @@ void tls_scene_init(struct tls_scene *s)
     memset(s->ticket_key, 0x5a, sizeof s->ticket_key);
     s->connect = (struct tls_connect_conf){.verify = TLS_VERIFY_STRICT, .trust = s->trust};
     s->accept = (struct tls_accept_conf){.ticket_key = s->ticket_key};
-    s->to = (struct tls_connect){.name = "a.example", .host = "a.example:443"};
+    s->to = (struct tls_connect){.name = "a.example", .sni = "a.example", .host = "a.example:443"};
     s->from = (struct tls_accept){.pair = s->leaf, .alpn = "", .scope = "one"};
 }
 

@@ -189,7 +189,7 @@ static void test_names(void **state)
     tls_scene_init(&s);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct tls_ends t;
-        s.to.name = cases[i].name;
+        s.to.name = s.to.sni = cases[i].name;
         tls_scene_meet(&s, &t);
         tls_ends_run(&t);
         assert_int_equal(tls_engine_state(t.client.e), cases[i].fine ? TLS_OPEN : TLS_FAILED);
@@ -202,7 +202,7 @@ static void test_names(void **state)
     struct tls_engine *e;
     memset(longest, 'a', sizeof longest - 1);
     longest[sizeof longest - 1] = 0;
-    s.to.name = longest;
+    s.to.name = s.to.sni = longest;
     assert_int_equal(tls_engine_connect(&e, s.client, &s.to), E_LIMIT);
     tls_scene_clear(&s);
 }
@@ -321,7 +321,7 @@ static void test_truncation(void **state)
     assert_int_equal(tls_engine_say(t.client.e, view_of("cut off")), 0);
     size_t all = tls_engine_out(t.client.e).n;
     tls_ends_step(&t, true, all - 1);
-    tls_engine_cut(t.server.e, false);
+    tls_engine_cut(t.server.e, false, true);
     assert_int_equal(tls_engine_state(t.server.e), TLS_OPEN);
     assert_int_equal(t.server.last, E_AGAIN);
     assert_int_equal(buf_len(&t.server.got), 0);
@@ -505,6 +505,44 @@ static void test_no_renegotiation(void **state)
     }
 }
 
+// What is said while half a ticket has come, and the end behind it, get there with the other half.
+static void test_half_a_ticket(void **state)
+{
+    (void)state;
+    struct tls_scene s;
+    struct tls_ends t;
+    tls_scene_init(&s);
+    tls_scene_versions(&s, TLS1_3_VERSION);
+    struct tls_pair *pair =
+        tls_make_pair(&(struct tls_make){.cn = "client", .key = TLS_MAKE_RSA}, s.ca);
+    s.accept.clients = s.trust; // its certificate is in the ticket
+    s.accept.client_required = true;
+    s.to.pair = pair;
+    tls_scene_open(&s);
+    assert_int_equal(SSL_CTX_set_max_send_fragment(s.server->ssl, 512), 1);
+    tls_scene_meet(&s, &t);
+    tls_ends_give(&t.client, view_n(NULL, 0));
+    while (tls_engine_state(t.client.e) == TLS_HANDSHAKE)
+        assert_true(tls_ends_step(&t, true, 0) | tls_ends_step(&t, false, 0));
+    assert_true(tls_ends_step(&t, true, 0));
+    assert_int_equal(tls_engine_state(t.server.e), TLS_OPEN);
+    struct view tickets = tls_engine_out(t.server.e);
+    size_t first = 5 + ((size_t)(unsigned char)tickets.p[3] << 8 | (unsigned char)tickets.p[4]);
+    assert_in_range(first, 512, tickets.n - 1);
+    assert_true(tls_ends_step(&t, false, first));
+    assert_int_equal(tls_engine_say(t.client.e, view_of("ques")), 0);
+    assert_int_equal(tls_engine_say(t.client.e, view_of("tion")), 0);
+    tls_engine_end(t.client.e);
+    assert_int_equal(tls_engine_out(t.client.e).n, 0);
+    assert_int_equal(tls_engine_say(t.server.e, view_of("answer")), 0);
+    assert_heard(&t, "question", "answer");
+    assert_int_equal(tls_engine_state(t.server.e), TLS_ENDED);
+    assert_int_equal(tls_engine_state(t.client.e), TLS_OPEN);
+    tls_ends_clear(&t);
+    tls_make_pair_free(pair);
+    tls_scene_clear(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -523,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_small_gets),
         cmocka_unit_test(test_no_renegotiation),
         cmocka_unit_test(test_no_such_version),
+        cmocka_unit_test(test_half_a_ticket),
     };
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     tls_make_clear();

@@ -68,7 +68,7 @@ static void test_what_is_apart(void **state)
         s.to.host = "a.example:444";
         assert_false(meet(&s));
         assert_true(meet(&s));
-        s.to.name = "x.b.example"; // what was verified was another name
+        s.to.name = s.to.sni = "x.b.example"; // what was verified was another name
         assert_false(meet(&s));
         assert_true(meet(&s));
         s.to.pair = pair; // a session may carry who we are

@@ -97,7 +97,7 @@ static void meet_bad(const struct bad *b, enum tls_verify verify, int version)
     s.connect.trust = trust;
     s.connect.verify = verify;
     s.from.pair = leaf;
-    s.to.name = b->name;
+    s.to.name = s.to.sni = b->name;
     tls_scene_meet(&s, &t);
     tls_ends_run(&t);
     if (verify == TLS_VERIFY_STRICT) {
@@ -188,7 +188,7 @@ static void meet_client(int version, bool required, enum given given)
         assert_int_equal(t.client.last, E_DAMAGED);
     } else {
         assert_why(t.server.e, TLS_FAILED_TRUST, "self-signed certificate: CN=client");
-        assert_why(t.client.e, TLS_FAILED_REFUSED, "the peer sent alert");
+        assert_why(t.client.e, TLS_FAILED_WANTS_CERT, "wants another client certificate");
     }
     tls_ends_clear(&t);
     tls_make_pair_free(pair);
@@ -217,7 +217,7 @@ static void test_client_cut(void **state)
     tls_ends_give(&t.client, view_n(NULL, 0));
     tls_ends_step(&t, true, 0);
     tls_ends_step(&t, false, 0);
-    tls_engine_cut(t.client.e, true);
+    tls_engine_cut(t.client.e, true, true);
     assert_why(t.client.e, TLS_FAILED_WANTS_CERT, "reset the connection");
     tls_ends_clear(&t);
     tls_scene_clear(&s);
@@ -232,7 +232,7 @@ static void test_cuts(void **state)
         tls_scene_init(&s);
         tls_scene_versions(&s, versions[i]);
         tls_scene_meet(&s, &t);
-        tls_engine_cut(t.server.e, false); // before anything
+        tls_engine_cut(t.server.e, false, true); // before anything
         assert_why(t.server.e, TLS_FAILED_OTHER, "closed the connection during the handshake");
         tls_ends_clear(&t);
         for (int reset = 0; reset < 2; reset++) {
@@ -240,9 +240,9 @@ static void test_cuts(void **state)
             tls_ends_give(&t.client, view_n(NULL, 0));
             tls_ends_step(&t, true, 0);
             tls_engine_took(t.server.e, tls_engine_out(t.server.e).n);
-            tls_engine_cut(t.server.e, reset);
+            tls_engine_cut(t.server.e, reset, true);
             assert_why(t.server.e, TLS_FAILED_REFUSED, "right behind our certificate");
-            tls_engine_cut(t.client.e, reset);
+            tls_engine_cut(t.client.e, reset, true);
             assert_why(t.client.e, TLS_FAILED_OTHER, reset ? "reset" : "closed");
             tls_ends_clear(&t);
         }
@@ -256,7 +256,7 @@ static void test_cuts(void **state)
         tls_scene_meet(&s, &t); // our certificate has not even left
         tls_ends_give(&t.client, view_n(NULL, 0));
         tls_ends_step(&t, true, 0);
-        tls_engine_cut(t.server.e, true);
+        tls_engine_cut(t.server.e, true, false);
         assert_why(t.server.e, TLS_FAILED_OTHER, "reset");
         tls_ends_clear(&t);
         tls_scene_meet(&s, &t); // it has gone on: no quarrel with the certificate
@@ -264,7 +264,7 @@ static void test_cuts(void **state)
         tls_ends_step(&t, true, 0);
         tls_ends_step(&t, false, 0);
         tls_ends_step(&t, true, tls_engine_out(t.client.e).n - 1);
-        tls_engine_cut(t.server.e, false);
+        tls_engine_cut(t.server.e, false, true);
         assert_why(t.server.e, i ? TLS_FAILED_REFUSED : TLS_FAILED_OTHER, "closed");
         tls_ends_clear(&t);
         tls_scene_clear(&s);
@@ -319,7 +319,7 @@ static void test_alerts(void **state)
         tls_ends_step(&t, true, 0);
         tls_engine_took(t.server.e, tls_engine_out(t.server.e).n);
         tls_ends_give(&t.server, view_n(bytes, sizeof bytes));
-        tls_engine_cut(t.server.e, false);
+        tls_engine_cut(t.server.e, false, true);
         assert_int_equal(tls_engine_state(t.server.e), TLS_FAILED);
         if (cases[i].to_server != TLS_FAILED_OTHER)
             assert_int_equal(tls_engine_failure(t.server.e), cases[i].to_server);
@@ -340,6 +340,10 @@ static void test_versions_apart(void **state)
     tls_ends_run(&t);
     assert_why(t.server.e, TLS_FAILED_PROTOCOL, "unsupported protocol");
     assert_why(t.client.e, TLS_FAILED_PROTOCOL, "alert 70");
+    struct tls_facts_of f;
+    tls_engine_facts(t.client.e, &f);
+    assert_string_equal(f.version, ""); // nobody has chosen one
+    assert_string_equal(f.cipher, "");
     tls_ends_clear(&t);
     tls_scene_clear(&s);
 }
