@@ -184,7 +184,8 @@ const struct option_def settings_table[] = {
      .unit = "FILE",
      .flags = OPT_REPEATS,
      .programs = P | X,
-     .sentence = "PEM file of lists of revoked certificates that servers are held against."},
+     .sentence = "PEM file of lists of revoked certificates that servers are held against; it is "
+                 "read when the proxy starts."},
     {.name = "tls-mutual",
      .type = OPT_TEXT,
      .unit = "HOST=CERT,KEY",

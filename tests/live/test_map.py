@@ -6,7 +6,7 @@ import signal
 import socket
 
 from authority import Authority, PythonTls
-from harness import Origin, Sidecar, equal, folder, need, run, until
+from harness import Origin, Sidecar, equal, folder, free_port, need, run, until
 
 
 def over_tls():
@@ -47,7 +47,7 @@ def main():
         r = run("curl", "-sS", "--noproxy", "*", f"http://{at[i]}/load?id=2&req=0&res=20")
         equal(len(r.stdout), 20, "bytes of the answer")
     r = run("curl", "-sS", "--noproxy", "*", "-o", "-", "-w", "%{http_code}", f"http://{at[2]}/")
-    assert r.stdout.endswith(b"502") and b"host not found" in r.stdout, r.stdout
+    assert r.stdout.endswith(b"502"), r.stdout  # with the words of the machine's resolver
     # The listener for proxies is what it was.
     run("curl", "-sS", "-x", f"http://{s.ready['out']}", f"http://localhost:{origin.port}/load?id=4&req=0&res=20")
     s.committed(4)
@@ -75,9 +75,7 @@ def main():
             equal(s.process.wait(30), code, text)
             assert word in s.log_text(), s.log_text()
     # A map that leads to itself.
-    s = Sidecar("--proxy-type", "forward", "--map", "0=http://localhost:1").start()
-    port = s.ready["maps"][0].split("=")[0].split(":")[1]
-    s.stop()
+    port = free_port()
     s = Sidecar("--proxy-type", "forward", "--map", f"{port}=http://localhost:{port}").start()
     r = run("curl", "-sS", "--noproxy", "*", "-o", "-", "-w", "%{http_code}", f"http://127.0.0.1:{port}/")
     assert r.stdout.endswith(b"508"), r.stdout

@@ -147,7 +147,7 @@ def disk_full(origin):
         c.check()
         return figures
     finally:
-        run("umount", mount, check=False)
+        run("umount", "--lazy", mount, check=False)  # where it failed, the sidecar is still there
 
 
 def everything_restarted(origin):

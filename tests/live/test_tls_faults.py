@@ -15,7 +15,7 @@ import threading
 import time
 
 from authority import Authority
-from harness import TAPEDECK, Sidecar, equal, folder, run, until
+from harness import TAPEDECK, Sidecar, equal, folder, free_port, run, until
 from tls_site import Client, Site, client_context
 
 RATE = int(os.environ.get("RATE", "400"))
@@ -90,7 +90,7 @@ class Case:
         self.site = scene.site
         self.s = Sidecar("--proxy-type", "forward", "--proxy-protocol", "http", "--tls-out", "--tls-ca-dir",
                          where + "/ca", "--upstream-ca", scene.ca.cert, "--user", "0", "--drain-timeout", "5s",
-                         "--log-level", "warn", *(more or ("--spool-dir", where + "/spool", "--spool-size", "1GiB")),
+                         "--log-level", "warn", "--proxy-out-port", free_port(), *(more or ("--spool-dir", where + "/spool", "--spool-size", "1GiB")),
                          where=where, capture=capture).start()
         self.s.ours = os.path.join(where, "ca", "tapedeck-ca.crt")
         self.finished = []
@@ -156,8 +156,6 @@ def proxy_killed(scene):
 
 def everything_killed(scene):
     c = Case(scene)
-    c.s.options += ["--proxy-out-port", str(c.s.outbound)]
-
     def kill():
         for _ in range(2):
             c.s.kill_all()
@@ -227,7 +225,7 @@ def disk_full(scene):
         c.during(fill)
         c.check_all()
     finally:
-        run("umount", mount, check=False)
+        run("umount", "--lazy", mount, check=False)  # where it failed, the sidecar is still there
 
 
 CASES = (recorder_killed, proxy_killed, everything_killed, ring_full, disk_full)

@@ -1,5 +1,5 @@
 """Resumption through interception: requests with a connection each are resumed on both sides, in TLS 1.2 and 1.3; and many first
-connections at once to one name make one certificate. COUNT: connections of each version (200)."""
+connections at once to one name make one certificate. COUNT: connections of each version (1000)."""
 import os
 import ssl
 import threading
@@ -8,7 +8,7 @@ from authority import Authority
 from harness import Sidecar, equal, folder
 from tls_site import Client, Site, client_context
 
-COUNT = int(os.environ.get("COUNT", "200"))
+COUNT = int(os.environ.get("COUNT", "1000"))
 VERSIONS = (("1.2", ssl.TLSVersion.TLSv1_2), ("1.3", ssl.TLSVersion.TLSv1_3))
 
 

@@ -504,7 +504,8 @@ static bool perform_without_memory(const char *path, FILE *file, bool all)
         n = alloc_count();
         (void)alloc_fail_end();
         step = n / TRIED + 1;
-        for (const char *p = path; *p; p++)
+        const char *name = strrchr(path, '/');
+        for (const char *p = name ? name : path; *p; p++)
             first = (first * 31 + *p) % step; // others in each script
     }
     for (long i = first; failed; i += step) {

@@ -9,8 +9,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#define DAY_US (24 * 3600 * US_PER_S)
-
 // What an option of the authority says: by itself, else by the environment of the sidecar, which is
 // to have the same one. NULL: nothing.
 static const char *said(const struct options *o, const char *name, const char *variable)
@@ -152,7 +150,7 @@ void ca_print(const struct tls_ca *ca, const struct ca_place *at)
     printf("key          %s\n", f.key);
     printf("SHA-256      %s\n", f.fingerprint);
     printf("valid        %.10s until %.10s, %lld days from now\n", from, until,
-           (long long)((f.not_after_us - clock_wall_us()) / DAY_US));
+           (long long)((f.not_after_us - clock_wall_us()) / US_PER_DAY));
     printf("certificate  %s\n", at->cert);
     if (*at->key)
         printf("private key  %s\n", at->key);
