@@ -158,6 +158,11 @@ static size_t offer(struct tap *t, enum dir dir, struct view in, int64_t first_u
     if (verdict == DECODE_SWITCH) {
         ctx->unreadable = false; // another protocol, in good order
         change(t, ctx->next);
+    } else if (verdict == DECODE_STARTTLS) {
+        ctx->unreadable = false;
+        change(t, NULL);
+        // The client's hello comes next, not more of the server.
+        t->tls_starts = dir == C2S || used == in.n;
     } else if (verdict == DECODE_LOST) {
         change(t, &decoder_raw);
     }
@@ -173,6 +178,7 @@ static void offer_held(struct tap *t, enum dir dir, size_t fresh)
     size_t used =
         offer(t, dir, buf_view(&t->hold[dir]), t->hold_us[dir], dir == S2C && t->held_own);
     hold_drop(t, dir, used);
+    t->tls_starts = false; // what is held was relayed
     if (used > 0 && used >= n - fresh)
         t->hold_us[dir] = t->ctx.now_us;
 }
@@ -297,6 +303,8 @@ static void count_lost(struct tap *t, enum cause cause, uint64_t wire)
 static void hear(struct tap *t, enum dir dir, struct view in, bool own, int64_t now_us)
 {
     assert(t->open);
+    t->tls_starts = false;
+    t->unheard = 0;
     if (in.n == 0)
         return;
     t->relayed[dir] += in.n;
@@ -313,7 +321,7 @@ static void hear(struct tap *t, enum dir dir, struct view in, bool own, int64_t 
     }
     // Our own words may follow the server's end.
     t->ended[dir] = t->end_told[dir] = false;
-    while (in.n > 0) {
+    while (in.n > 0 && !t->tls_starts) {
         settle(t);
         if (!t->decoder)
             guess(t, dir, &in, own);
@@ -322,6 +330,8 @@ static void hear(struct tap *t, enum dir dir, struct view in, bool own, int64_t 
         else
             pass(t, dir, &in, own);
     }
+    t->unheard = in.n;
+    t->relayed[dir] -= in.n;
     rest(t);
 }
 

@@ -34,6 +34,8 @@ struct tap {
     bool held_own;              // what is held of S2C has our own words in it
     bool stir;                  // what is held is to be offered again
     bool open;
+    bool tls_starts;  // behind what was heard of the bytes fed last: the client's next begin TLS
+    size_t unheard;   // so many of them were not; they are to be fed as they then are
     unsigned changes; // of the decoder
     int first_speaker;
 };
@@ -44,6 +46,7 @@ void tap_open(struct tap *t, struct tap_env *env, const struct flow_facts *facts
               const struct decoder_ops *hint, int64_t now_us);
 // The C2S bytes that are fed next began to come then: a head waited for its end, or for a dial.
 void tap_since(struct tap *t, int64_t us);
+// tls_starts and unheard may be set by it.
 void tap_feed(struct tap *t, enum dir dir, struct view bytes, int64_t now_us);
 void tap_feed_own(struct tap *t, struct view answer,
                   int64_t now_us); // S2C bytes that are our own words

@@ -13,10 +13,13 @@
 #define TAP_SNIFF_MAX 1024        // bytes within which the protocol is guessed
 
 enum decode_verdict {
-    DECODE_MORE,   // fine
-    DECODE_SWITCH, // from *used on another decoder takes both directions: ctx->next, or a new guess
-                   // when that is NULL
-    DECODE_LOST,   // not what was thought: from *used on raw; ctx->note says why. Final.
+    DECODE_MORE,     // fine
+    DECODE_SWITCH,   // from *used on another decoder takes both directions: ctx->next, or a new
+                     // guess when that is NULL
+    DECODE_STARTTLS, // behind *used TLS begins, with a hello of the client: as DECODE_SWITCH to a
+                     // new guess, but for what the relay makes of it. Nothing of the direction was
+                     // left unused before
+    DECODE_LOST,     // not what was thought: from *used on raw; ctx->note says why. Final.
 };
 
 enum decode_sniff { SNIFF_NO, SNIFF_MORE, SNIFF_YES };
@@ -57,7 +60,7 @@ struct decoder_ops {
     void (*clear)(void *d, struct decode_ctx *ctx);
 };
 
-extern const struct decoder_ops decoder_http1, decoder_tls, decoder_raw;
+extern const struct decoder_ops decoder_http1, decoder_tls, decoder_starttls, decoder_raw;
 
 extern const struct decoder_ops *const decoder_table[]; // in the order of guessing, NULL at the end
 

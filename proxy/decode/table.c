@@ -5,5 +5,6 @@
 const struct decoder_ops *const decoder_table[] = {
     &decoder_tls,
     &decoder_http1,
+    &decoder_starttls,
     NULL,
 };

@@ -122,8 +122,9 @@ static void say(struct dialogue *d, const char *path, const char *line, int what
 
 static const struct decoder_ops *decoder_named(const char *name)
 {
-    const struct decoder_ops *all[] = {&decoder_http1, &decoder_tls, &decoder_raw};
-    for (size_t i = 0; i < 3; i++)
+    const struct decoder_ops *all[] = {&decoder_http1, &decoder_tls, &decoder_starttls,
+                                       &decoder_raw};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->name, name) == 0)
             return all[i];
     return NULL;
@@ -225,8 +226,8 @@ void dialogue_play(struct dialogue *d, size_t cut, size_t size)
                 tap_feed_own(&t, piece, now);
             else
                 tap_feed(&t, s->dir, piece, now);
-            rest = view_from(rest, n);
-            at += n;
+            rest = view_from(rest, n - t.unheard);
+            at += n - t.unheard;
         }
     }
     tap_close(&t, d->reason, "", now + 1000);

@@ -1,7 +1,7 @@
 // dialogue: what a client and a server said on one flow, as a text file, and what a tap made of it.
 //
 //   # a comment
-//   hint http1              a decoder to begin with (http1, raw, tls); without: guess
+//   hint http1              a decoder to begin with (http1, raw, starttls, tls); none: guess
 //   c> TEXT                 the client sends TEXT; \r \n \t \\ \xNN stand for bytes
 //   c>*300 TEXT             … TEXT 300 times
 //   c>@FILE                 … the bytes that FILE holds as hexadecimal digits

@@ -78,7 +78,6 @@ static const struct guess guesses[] = {
     {CLIENT("*1\r\n$4\r\nPING\r\n"), &decoder_raw},
     {CLIENT("SET a 0 0 1\r\n"), &decoder_raw},
     {CLIENT("{\"id\":1}\n"), &decoder_raw},
-    {CLIENT("\x00\x00\x00\x08\x04\xd2\x16\x2f"), &decoder_raw},
     {CLIENT("\x10\x1c\x00\x04MQTT"), &decoder_raw},
     {CLIENT("SSH-2.0-x\r\n"), &decoder_raw},
     // TLS.
@@ -93,9 +92,23 @@ static const struct guess guesses[] = {
     {CLIENT("\x17\x03\x01"), &decoder_raw},
     {CLIENT("\x15\x03\x01"), &decoder_raw},
     // A server that speaks first.
-    {SERVER("220 mail\r\n"), &decoder_raw},
+    {SERVER("220 mail\r\n"), &decoder_starttls},
+    {SERVER("220-mail\r\n"), &decoder_starttls},
+    {SERVER("+OK"), &decoder_starttls},
+    {SERVER("* OK"), &decoder_starttls},
+    {SERVER("* BY"), &decoder_raw},
+    {SERVER("2"), MORE},
+    {SERVER("22 "), &decoder_raw},
+    {SERVER("420 "), &decoder_raw},
+    {CLIENT("\x00\x00\x00\x08\x04\xd2\x16\x2f"), &decoder_starttls},
+    {CLIENT("\x00\x00\x00\x08\x04\xd2\x16\x30"), &decoder_starttls},
+    {CLIENT("\x00\x00\x00\x08\x04\xd2\x16"), MORE},
+    {CLIENT("\x00\x00\x00\x10\x00\x03\x00\x00"), &decoder_raw},
+    {SERVER("\x4a\x00\x00\x00\x0a"
+            "8"),
+     &decoder_starttls},
     {SERVER("SSH-2.0-x\r\n"), &decoder_raw},
-    {SERVER("\x4a\x00\x00\x00\x0a"), &decoder_raw},
+    {SERVER("\x4a\x00\x00\x00\x0a"), MORE},
     {SERVER("H"), MORE},
     {SERVER("HTTP/1"), MORE},
     {SERVER("HTTP/1."), &decoder_http1},
@@ -122,7 +135,8 @@ static const struct guess guesses[] = {
     {BOTH("\x16\x03", "\x15\x03"), &decoder_raw},
     {BOTH("\x16\x03\x01\x02\x00\x01", "\x15\x03"), &decoder_tls},
     {BOTH("\x16\x03", "HTTP/1.1 400"), &decoder_raw},
-    {BOTH("\x00", "\x00"), &decoder_raw},
+    {BOTH("\x00", "\x00"), MORE},
+    {BOTH("\x00\x01", "\x00"), &decoder_raw},
 };
 
 static const char *name_of(const struct decoder_ops *d)

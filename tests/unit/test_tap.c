@@ -411,12 +411,12 @@ static void test_handing_over(void **state)
               "close done first=1 c2s=24 s2c=0\n");
 
     begin(b, &decoder_words);
-    server(b, "220 held", 3);
+    server(b, "SSH held", 3);
     client(b, "guess\nGET / HT", 4);
     tap_end(&b->tap, C2S, 5);
     finish(b, "lost c2s 2 6\n"
               "begin 0 s2c raw parts\n"
-              "body 0 s2c \"220 held\"\n"
+              "body 0 s2c \"SSH held\"\n"
               "begin 0 c2s raw parts\n"
               "body 0 c2s \"GET / HT\"\n"
               "end 0 c2s until-close content=8 wire=8\n"
