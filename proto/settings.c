@@ -117,6 +117,13 @@ const struct option_def settings_table[] = {
      .sentence =
          "Intercept outbound TLS: what clients and servers say is recorded in the clear. Clients "
          "are shown certificates of our own authority, which they must trust (tapedeck ca)."},
+    {.name = "tls-starttls",
+     .type = OPT_FLAG,
+     .programs = P | X,
+     .sentence =
+         "With --tls-out, also TLS that begins in the middle of a connection: SMTP, IMAP, POP3, "
+         "FTP, NNTP, PostgreSQL, MySQL. Clients that compare the server's certificate by means of "
+         "their own, as PostgreSQL's SCRAM with channel binding, do not work then."},
     {.name = "tls-ca-dir",
      .type = OPT_TEXT,
      .unit = "DIR",
@@ -170,8 +177,9 @@ const struct option_def settings_table[] = {
      .programs = P | X,
      .sentence =
          "What a server's certificate must stand where we are its client: the system's "
-         "authorities and --upstream-ca have signed it for that name (strict); the same, but a "
-         "fault is only recorded, and the client does not see it (warn); nothing (off)."},
+         "authorities and --upstream-ca have signed it for that name, else its client is led to it "
+         "unrecorded (strict); the same, but a fault is only recorded, and the client does not see "
+         "it (warn); nothing (off)."},
     {.name = "upstream-ca",
      .type = OPT_TEXT,
      .unit = "PATH",
@@ -276,8 +284,10 @@ const struct option_def settings_table[] = {
      .choices = "1.0|1.1|1.2|1.3",
      .unit = "VERSION",
      .programs = P | X,
-     .sentence = "Least version of TLS that clients are answered in, and servers are "
-                 "offered; a server that has only older ones is passed through."},
+     .sentence =
+         "Least version of TLS that clients are answered in, and servers are "
+         "offered; a server that has only older ones is passed through, as far as its client "
+         "can be led to it."},
 
     // what is kept
     {.name = "capture",

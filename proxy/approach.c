@@ -52,7 +52,7 @@ static void begin_exchange(struct flow *f, struct view opening, bool answered)
     if (!f->blind)
         tap_since(&f->tap, f->begun_us);
     if (!flow_ended(f) && opening.n > 0)
-        relay_move(f, C2S, opening);
+        (void)relay_move(f, C2S, opening);
 }
 
 void flow_lose_upstream(struct flow *f, enum flow_reason reason)
@@ -311,7 +311,9 @@ void flow_no_upstream(struct flow *f, enum flow_reason reason, int error, const 
 
 void flow_go_on(struct flow *f)
 {
-    if (!f->tap.open)
+    if (f->tap.open)
+        secure_tell(f); // TLS began in the middle
+    else
         flow_tap_open(f, hint_for(f, false));
     begin_exchange(f, f->blind ? (struct view){0} : buf_view(&f->opening), f->opened);
     buf_clear(&f->opening);

@@ -63,7 +63,8 @@ bool relay_client_step(struct flow *f, struct view in, size_t *n);
 void relay_server_came(struct flow *f, struct view in, int error);
 void relay_client_end(struct flow *f); // no client bytes are left, and none will come
 // Bytes that are told to the tap and sent on.
-void relay_move(struct flow *f, enum dir dir, struct view bytes);
+// How many of them: less than all where TLS begins behind those, and the flow is in PEEK.
+size_t relay_move(struct flow *f, enum dir dir, struct view bytes);
 // DRAIN begins: the side's last bytes go out, then its end is told, or it is reset.
 void relay_drain(struct flow *f, struct side *last, bool reset);
 

@@ -72,17 +72,19 @@ static void side_broke(struct flow *f, struct side *s)
         client_failed(f, E_RESET);
 }
 
-void relay_move(struct flow *f, enum dir dir, struct view bytes)
+// What the tap hears at once is relayed at once.
+static size_t move(struct flow *f, enum dir dir, struct view bytes)
 {
     struct flow_env *env = f->env;
     struct side *to = dir == C2S ? &f->server : &f->client;
-    if (dir == C2S && f->moved[C2S] == 0 && f->secure)
+    if (dir == C2S && f->secure)
         secure_spoke(f);
+    tap_feed(&f->tap, dir, bytes, flow_env_wall(env));
+    bytes.n -= f->tap.unheard;
     f->moved[dir] += bytes.n;
     stat_add(&env->stats->bytes[dir], bytes.n);
     if (dir == S2C)
         f->answered += bytes.n;
-    tap_feed(&f->tap, dir, bytes, flow_env_wall(env));
     flow_send(f, to, bytes);
     if (!f->timed[dir]) {
         f->timed[dir] = true;
@@ -91,6 +93,18 @@ void relay_move(struct flow *f, enum dir dir, struct view bytes)
     }
     if (to->broken)
         side_broke(f, to);
+    return bytes.n;
+}
+
+size_t relay_move(struct flow *f, enum dir dir, struct view bytes)
+{
+    size_t done = 0;
+    do {
+        done += move(f, dir, view_from(bytes, done));
+        if (!flow_ended(f) && f->tap.tls_starts)
+            secure_midway(f);
+    } while (done < bytes.n && f->state == FLOW_RELAY);
+    return done;
 }
 
 static void exchange_over(struct flow *f)
@@ -120,7 +134,7 @@ static bool step(struct flow *f, enum dir dir, struct view in, size_t *n)
     if (!f->blind)
         verdict = f->front->pass(flow_front(f), dir, in, n);
     if (*n > 0)
-        relay_move(f, dir, view_head(in, *n));
+        *n = relay_move(f, dir, view_head(in, *n));
     if (flow_ended(f))
         return false;
     switch (verdict) {
@@ -173,7 +187,7 @@ static void server_between(struct flow *f, struct view in, int error)
     if (!f->listener->front_conf.fixed_target) {
         flow_lose_upstream(f, FLOW_SERVER_CLOSED);
     } else if (in.n > 0) {
-        relay_move(f, S2C, in);
+        (void)relay_move(f, S2C, in);
         flow_fail(f, FLOW_SERVER_CLOSED, "the server spoke unasked");
     } else if (error == E_EOF) {
         flow_fail(f, FLOW_SERVER_CLOSED, NULL);

@@ -261,7 +261,8 @@ static void tell_unused(const struct proxy_settings *s)
     static const struct {
         const char *name;
         unsigned by;
-    } uses[] = {{"tls-ca-dir", OUT},
+    } uses[] = {{"tls-starttls", OUT},
+                {"tls-ca-dir", OUT},
                 {"tls-ca-cert", OUT},
                 {"tls-leaf-days", OUT},
                 {"tls-leaf-cache", OUT},
@@ -430,6 +431,7 @@ int secrets_worker(struct secrets *x, struct secure_env **out, char why[WHY_MAX]
     env->own = x->own.certs;
     env->pairs = x->mutual.certs;
     env->least = x->settings->tls.least;
+    env->midway = x->settings->tls.midway;
     int e = x->settings->tls.in ? make_inbound(x, env, why) : 0;
     e = e || !x->settings->tls.out ? e : make_outbound(x, env, why);
     if (e) {

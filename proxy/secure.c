@@ -42,6 +42,7 @@ static void finish(struct flow *f)
     if (f->listener->secure == SECURE_TERMINATE)
         secure_note(f->secure, "terminated", "");
     f->secured_us = f->env->now;
+    f->facts.secured = f->client.tls != NULL;
     if (!f->server.io.open) {
         flow_set_state(f, FLOW_FRONT);
         flow_expect(f, f->env->limits.idle);
@@ -96,27 +97,40 @@ static void pass_instead(struct flow *f, enum flow_reason reason, enum pass_caus
     flow_redial(f, reason, why);
 }
 
+// Whether its client can still be led to the server itself: it had no answer of ours, and said
+// nothing that the server would have to hear again.
+static bool may_pass(const struct flow *f)
+{
+    return f->listener->secure == SECURE_INTERCEPT && !f->client.tls && !f->secure->midway;
+}
+
 // With the server there is no TLS of ours. Its client finds out why by itself, where it can.
 static void give_up_server(struct flow *f, enum pass_cause cause, int error, const char *why)
 {
-    bool intercept = f->listener->secure == SECURE_INTERCEPT;
-    bool answered = f->client.tls; // with a handshake of ours: too late to pass
+    const struct secure *x = f->secure;
     secure_note(f->secure, "failed", why);
-    // Whom this client cannot talk to another may: without a common version, say.
-    if (intercept && cause != PASS_PROTOCOL && (!answered || cause == PASS_WANTS_CERT))
-        learn(f, f->secure->host, f->secure->port, cause);
-    if (!f->opened) {
+    // Whom this client cannot talk to another may: without a common version, say. In the middle it
+    // costs a connection each time, but one that broke tells nothing of the next.
+    bool again = cause == PASS_PROTOCOL ? x->midway && f->server.tls &&
+                                              tls_engine_failure(f->server.tls) != TLS_FAILED_OTHER
+                                        : may_pass(f) || x->midway || cause == PASS_WANTS_CERT;
+    if (again)
+        learn(f, x->host, x->port, cause);
+    if (!f->opened)
         flow_no_upstream(f, FLOW_TLS_SERVER, error && error != E_AGAIN ? error : E_DAMAGED, why);
-    } else if (!intercept || answered) {
-        flow_fail(f, FLOW_TLS_SERVER, why);
-    } else {
+    else if (may_pass(f))
         pass_instead(f, FLOW_TLS_SERVER, cause, why);
-    }
+    else
+        flow_fail(f, FLOW_TLS_SERVER, why);
 }
 
 static void server_failed(struct flow *f, int error)
 {
     char why[WHY_MAX];
+    if (error == E_NOMEM) {
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+        return;
+    }
     snprintf(why, sizeof why, "%s", why_of(&f->server, error));
     secure_count(f, &f->server, STATS_TLS_FAILED);
     give_up_server(f,
@@ -130,13 +144,14 @@ static void server_overdue(struct flow *f)
     secure_note(f->secure, "failed", whose);
     if (!f->opened) {
         flow_no_upstream(f, FLOW_HANDSHAKE_TIMEOUT, E_TIMEOUT, whose);
-    } else if (f->listener->secure == SECURE_INTERCEPT && !f->client.tls) {
-        // Else each client would wait as long.
-        learn(f, f->secure->host, f->secure->port, PASS_PROTOCOL);
-        pass_instead(f, FLOW_HANDSHAKE_TIMEOUT, PASS_PROTOCOL, whose);
-    } else {
-        flow_fail(f, FLOW_HANDSHAKE_TIMEOUT, whose);
+        return;
     }
+    if (!f->client.tls) // else each client would wait as long
+        learn(f, f->secure->host, f->secure->port, PASS_PROTOCOL);
+    if (may_pass(f))
+        pass_instead(f, FLOW_HANDSHAKE_TIMEOUT, PASS_PROTOCOL, whose);
+    else
+        flow_fail(f, FLOW_HANDSHAKE_TIMEOUT, whose);
 }
 
 void secure_overdue(struct flow *f)
@@ -176,7 +191,7 @@ static bool refuses(const struct flow *f)
 {
     const struct secure *x = f->secure;
     int64_t took = f->env->now - f->secured_us;
-    if (x->mode || f->moved[C2S] > 0 || f->server.eof || took >= REFUSAL_US || lacks_alpn(f))
+    if (x->mode || f->server.eof || took >= REFUSAL_US || lacks_alpn(f))
         return false;
     return took < REFUSAL_PROMPT_US ||
            !tls_pass_was_taken(secure_env_of(f)->pass, x->host, x->port);
@@ -279,7 +294,9 @@ static void no_leaf(struct flow *f, int error)
     }
     secure_note(f->secure, "failed", why);
     secure_count(f, &f->client, STATS_TLS_FAILED);
-    if (f->listener->secure == SECURE_INTERCEPT)
+    if (f->secure->midway)
+        learn(f, f->secure->host, f->secure->port, PASS_PROTOCOL);
+    if (may_pass(f))
         pass_instead(f, FLOW_TLS_CLIENT, PASS_PROTOCOL, why);
     else
         flow_fail(f, FLOW_TLS_CLIENT, why);
@@ -311,6 +328,7 @@ void secure_begin_client(struct flow *f)
                     &got);
     f->env->kept -= buf_len(&f->held);
     buf_clear(&f->held);
+    flow_expect(f, f->env->limits.handshake); // the server's time was its own
     client_heard(f, view_n(f->env->chunk, got), e);
 }
 
@@ -322,11 +340,13 @@ static bool is_answering(const struct flow *f)
     return f->client.tls && tls_engine_state(f->client.tls) == TLS_HANDSHAKE;
 }
 
+// Databases, to which TLS leads in the middle, ask everyone, and few clients have one: nothing is
+// given up for that.
 static bool asks_in_vain(const struct flow *f)
 {
     struct tls_facts_of server;
     tls_engine_facts(f->server.tls, &server);
-    return server.wants_cert && f->listener->secure == SECURE_INTERCEPT;
+    return server.wants_cert && f->listener->secure == SECURE_INTERCEPT && !f->secure->midway;
 }
 
 static void server_heard(struct flow *f, struct view bytes, int error)

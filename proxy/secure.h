@@ -16,10 +16,17 @@
 //     PEEK ─┬─ no hello ──────────────────────────→ FRONT
 //           └─ a hello → SECURE: the client's ────→ FRONT … DIAL → SECURE: the server's → RELAY
 //
+//   in the middle, where a decoder announces it (STARTTLS):
+//
+//     RELAY → PEEK ─┬─ no hello ──────────────────→ RELAY
+//                   └─ a hello → SECURE, as above; but a flow that cannot be intercepted ends, and
+//                      only the next one to that host passes: this dial cannot be made again
+//
 //   1. The server's certificate is verified before a client is shown one of ours. Where it does not
 //      hold, the client sees that by itself: it is passed through. So it is where a server asks for
 //      a certificate that we do not have: it may be that the client has one, and the server's
-//      verdict may come as late as with its answer.
+//      verdict may come as late as with its answer. (In the middle, where databases are that ask
+//      everyone, it is not.)
 //   2. A hello is never answered twice: what was read of it goes to exactly one of engine and
 //      relay.
 //   3. A flow that ends in here leaves a row: its tap is opened for that, if it was not.
@@ -58,6 +65,7 @@ struct secure_env {
     struct tls_certs *own;   // for TERMINATE
     struct tls_certs *pairs; // to show to servers that ask, by host; or NULL
     int least;               // version of TLS that servers are offered on behalf of clients
+    bool midway;             // INTERCEPT also what begins in the middle
 };
 
 struct secure; // of a flow, from PEEK on: until it passes, else until it ends
@@ -67,6 +75,8 @@ bool secure_begins(const struct flow *f);
 bool secure_follows(const struct flow *f);
 // Enters PEEK; false: out of memory.
 bool secure_peek(struct flow *f, bool dialled);
+// TLS may begin in the middle of what is relayed.
+void secure_midway(struct flow *f);
 // The dial of a flow whose content came out of TLS, and goes into it: false when it is not so, else
 // the flow is in SECURE.
 bool secure_server(struct flow *f);

@@ -10,6 +10,7 @@
 
 struct secure {
     bool dialled;     // PEEK stands behind the dial
+    bool midway;      // and behind what was relayed in the clear
     bool passes;      // dialled again, to pass
     bool told;        // the tap knows
     const char *mode; // as record.proto has it; NULL: that is not known yet

@@ -28,6 +28,23 @@ bool secure_peek(struct flow *f, bool dialled)
     return true;
 }
 
+void secure_midway(struct flow *f)
+{
+    const struct secure_env *env = secure_env_of(f);
+    f->tap.tls_starts = false;
+    if (f->secure || !secure_follows(f) || f->client.eof || f->server.eof)
+        return;
+    // Who agreed to TLS must get it: a workload from us, a server of the world if that is wished.
+    if (f->listener->secure == SECURE_TERMINATE ? !env->to_workload : !env->midway)
+        return;
+    f->opened = true; // the client was told long ago
+    f->begun_us = flow_env_wall(f->env);
+    if (secure_peek(f, true))
+        f->secure->midway = true;
+    else
+        flow_fail(f, FLOW_NO_MEMORY, NULL);
+}
+
 // All goes on as it came: there is no hello, or it is not ours to answer.
 static void go_on(struct flow *f)
 {

@@ -156,6 +156,7 @@ int settings_tls(const struct options *o, struct tls_settings *out, char why[WHY
     const char *pass = options_text(o, "tls-pass");
     *out = (struct tls_settings){
         .out = options_flag(o, "tls-out"),
+        .midway = options_flag(o, "tls-starttls"),
         .in = pairs_of(o, &inbound) > 0,
         .tls_behind = chosen(o, "tls-in-upstream", "tls"),
         .client_required = chosen(o, "tls-in-client", "require"),

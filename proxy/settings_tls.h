@@ -9,6 +9,7 @@
 struct tls_settings {
     bool out, in;         // outbound is intercepted, inbound is terminated: where there is a
                           // listener for it
+    bool midway;          // outbound also where it begins in the middle of a connection
     bool tls_behind;      // inbound goes on to the workload by TLS
     bool client_required; // with in_ca
     enum tls_verify verify;

@@ -1,5 +1,6 @@
 // tap: listens to a relay. It hears every byte once, before it leaves, and never answers: capture
-// cannot stop traffic.
+// cannot stop traffic. One thing it tells: that TLS starts here (tls_starts), for which the relay
+// holds back what comes then.
 #ifndef TAPEDECK_PROXY_TAP_H
 #define TAPEDECK_PROXY_TAP_H
 

@@ -58,11 +58,11 @@ static const struct {
     struct view asks, agrees;
     bool tagged;
 } ways[] = {
-    {VIEW_LIT("STARTTLS"), VIEW_LIT("220 "), false}, // SMTP
-    {VIEW_LIT("STARTTLS"), VIEW_LIT("382"), false},  // NNTP
-    {VIEW_LIT("STARTTLS"), VIEW_LIT("OK"), true},    // IMAP
-    {VIEW_LIT("STLS"), VIEW_LIT("+OK"), false},      // POP3
-    {VIEW_LIT("AUTH TLS"), VIEW_LIT("234"), false},  // FTP
+    {VIEW_LIT("STARTTLS"), VIEW_LIT("220"), false}, // SMTP
+    {VIEW_LIT("STARTTLS"), VIEW_LIT("382"), false}, // NNTP
+    {VIEW_LIT("STARTTLS"), VIEW_LIT("OK"), true},   // IMAP
+    {VIEW_LIT("STLS"), VIEW_LIT("+OK"), false},     // POP3
+    {VIEW_LIT("AUTH TLS"), VIEW_LIT("234"), false}, // FTP
     {VIEW_LIT("AUTH SSL"), VIEW_LIT("234"), false},
 };
 
@@ -88,6 +88,7 @@ static bool line_asks(struct view line)
 static bool line_agrees(struct view asked, struct view line)
 {
     asked = bare(asked);
+    line = bare(line);
     for (size_t i = 0; i < WAYS; i++) {
         struct view question = ways[i].tagged ? behind_tag(asked) : asked, answer = line;
         if (!view_ieq(question, ways[i].asks))
@@ -98,7 +99,9 @@ static bool line_agrees(struct view asked, struct view line)
                 continue;
             answer = view_from(line, tag + 1);
         }
-        if (view_istarts(answer, ways[i].agrees))
+        // A hyphen behind it would mean that more lines belong to it.
+        if (view_istarts(answer, ways[i].agrees) &&
+            (answer.n == ways[i].agrees.n || answer.p[ways[i].agrees.n] == ' '))
             return true;
     }
     return false;
@@ -123,8 +126,10 @@ static bool watch_lines(struct starttls *t, enum dir dir, struct view in, size_t
         size_t end = view_find(rest, '\n');
         keep(t, dir, view_head(rest, end));
         *n += end + 1;
-        if (end == rest.n)
+        if (end == rest.n) {
+            t->asked = t->asked && (dir == S2C || rest.n == 0);
             return false;
+        }
         if (dir == C2S)
             client_line(t);
         else

@@ -2,6 +2,7 @@
 import glob
 import os
 import pwd
+import shutil
 import subprocess
 
 from harness import folder, free_port, listening, need, run, spawn, until
@@ -62,16 +63,28 @@ class Redis:
         _up(self.process, self.port, "redis")
 
 
+def _own_pair(pair, where):
+    """The pair in a folder that the server's user gets, as it wants it to be."""
+    copies = [shutil.copy(f, os.path.join(where, name)) for f, name in zip(pair, ("server.crt", "server.key"))]
+    os.chmod(copies[1], 0o600)
+    return copies
+
+
 class Postgres:
-    def __init__(self):
+    """pair: certificate and key of its TLS."""
+
+    def __init__(self, pair=None):
         programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
         need("psql", *(["initdb"] if not programs else []))
         where, self.port = folder(), free_port()
-        data = os.path.join(where, "data")
+        data, tls = os.path.join(where, "data"), []
+        if pair:
+            cert, key = _own_pair(pair, where)
+            tls = ["-c", "ssl=on", "-c", f"ssl_cert_file={cert}", "-c", f"ssl_key_file={key}"]
         as_user = _as("postgres", where)
         run(os.path.join(programs[-1], "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", **as_user)
         self.process = spawn(os.path.join(programs[-1], "postgres"), "-D", data, "-p", self.port, "-h", "127.0.0.1", "-k", where,
-                             "-F", stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **as_user)
+                             "-F", *tls, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **as_user)
         _up(self.process, self.port, "postgres")
         # It listens before it has read its log, and turns clients away so long.
         until("postgres takes clients", lambda: run("psql", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", "-c", "",
@@ -79,16 +92,20 @@ class Postgres:
 
 
 class Mariadb:
-    def __init__(self):
+    """pair: as Postgres."""
+
+    def __init__(self, pair=None):
         need("mariadbd", "mariadb", "mariadb-install-db")
         where, self.port = folder(), free_port()
         data = os.path.join(where, "data")
         os.mkdir(data)
+        tls = ["--ssl-cert={}", "--ssl-key={}"] if pair else []
+        tls = [option.format(file) for option, file in zip(tls, _own_pair(pair, where) if pair else ())]
         as_user = _as("mysql", where)
         run("mariadb-install-db", "--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=normal",
             "--skip-test-db", **as_user)
         self.process = spawn("mariadbd", "--no-defaults", "--datadir=" + data, f"--port={self.port}", "--bind-address=127.0.0.1",
-                             f"--socket={where}/sock", f"--pid-file={where}/pid", stderr=subprocess.DEVNULL, **as_user)
+                             f"--socket={where}/sock", f"--pid-file={where}/pid", *tls, stderr=subprocess.DEVNULL, **as_user)
         _up(self.process, self.port, "mariadb")
 
 

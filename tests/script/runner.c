@@ -29,7 +29,7 @@
 //   again                           the flow has ended; from now on another client is spoken of
 //   tls intercept|terminate …       what the listener does: verify=strict|warn|off, pass=RULES; or
 //                                   again (TLS to the workload too), asks, demands (certificates),
-//                                   late (our authority has expired)
+//                                   late (our authority has expired), starttls
 //   client tls …                    it speaks TLS: name=a.example, alpn=h2,http/1.1, version=1.3,
 //                                   trusts=both|scene|other, shows (a certificate)
 //   server tls …                    names=DNS:a.example, by=scene|other, alpn=, version=, asks,
