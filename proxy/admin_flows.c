@@ -70,7 +70,7 @@ static void note(const struct flow *f, struct snap *s)
     s->moved[C2S] = f->moved[C2S];
     s->moved[S2C] = f->moved[S2C];
     s->buffered =
-        buf_len(&f->client.out) + buf_len(&f->server.out) + buf_len(&f->held) + buf_len(&f->heard);
+        side_waits(&f->client) + side_waits(&f->server) + buf_len(&f->held) + buf_len(&f->heard);
     s->age_us = f->env->now - f->accepted_us;
 }
 

@@ -168,13 +168,13 @@ static bool reads_client(const struct flow *f)
         return false;
     switch (f->state) {
     case FLOW_FRONT:
-        return buf_len(&f->client.out) == 0;
+        return side_waits(&f->client) == 0;
     case FLOW_DIAL:
     case FLOW_PEEK:
     case FLOW_SECURE:
         return buf_len(&f->held) < FLOW_HELD_MAX / 4;
     case FLOW_RELAY:
-        return buf_len(&f->server.out) == 0 && buf_len(&f->held) == 0 && !f->server.broken;
+        return side_waits(&f->server) == 0 && buf_len(&f->held) == 0 && !f->server.broken;
     case FLOW_DRAIN:
         return !f->reset;
     default:
@@ -194,7 +194,7 @@ static bool reads_server(const struct flow *f)
     case FLOW_SECURE:
         return buf_len(&f->heard) < CHUNK / 2;
     case FLOW_RELAY:
-        return buf_len(&f->client.out) == 0 && !f->client.broken;
+        return side_waits(&f->client) == 0 && !f->client.broken;
     default:
         return false;
     }

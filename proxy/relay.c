@@ -164,8 +164,8 @@ bool relay_client_step(struct flow *f, struct view in, size_t *n)
 
 static void check_done(struct flow *f)
 {
-    if (f->state == FLOW_RELAY && f->client.eof && f->server.eof && buf_len(&f->client.out) == 0 &&
-        buf_len(&f->server.out) == 0)
+    if (f->state == FLOW_RELAY && f->client.eof && f->server.eof && side_waits(&f->client) == 0 &&
+        side_waits(&f->server) == 0)
         flow_fail(f, FLOW_DONE, NULL);
 }
 
@@ -247,6 +247,8 @@ static void server_bytes(struct flow *f, struct view fresh)
         flow_input(f, (struct view){0});
 }
 
+static void drain_step(struct flow *f, struct side *last);
+
 // DRAIN is over for one side.
 static void part(struct flow *f, struct side *s)
 {
@@ -261,11 +263,15 @@ static void part(struct flow *f, struct side *s)
 static void drain_read(struct flow *f, struct side *s)
 {
     struct view in;
+    bool waited = side_waits(s) > 0;
     int e = read_side(f, s, &in);
-    if (e == 0 || e == E_AGAIN)
+    if (e == 0 || e == E_AGAIN) {
+        if (waited && side_waits(s) == 0) // what was read let the engine go on
+            drain_step(f, s);
         return;
+    }
     s->eof = true;
-    if (e != E_EOF || buf_len(&s->out) == 0)
+    if (e != E_EOF || side_waits(s) == 0)
         part(f, s);
     else
         flow_update(f);
@@ -356,7 +362,7 @@ static bool may_close_now(struct flow *f, struct side *last)
 
 static void drain_step(struct flow *f, struct side *last)
 {
-    if (buf_len(&last->out) > 0) {
+    if (side_waits(last) > 0) {
         flow_expect(f, FLOW_FLUSH_US);
     } else if (f->reset) {
         io_reset(&last->io);
@@ -377,7 +383,7 @@ void relay_drain(struct flow *f, struct side *last, bool reset)
     flow_set_state(f, FLOW_DRAIN);
     f->reset = reset;
     f->cut = other->truncated && !f->spoken; // our own words are whole
-    if (!f->parting || reset || other->eof || buf_len(&other->out) > 0)
+    if (!f->parting || reset || other->eof || side_waits(other) > 0)
         side_clear(other);
     flow_expect(f, FLOW_LINGER_US);
     drain_step(f, last);

@@ -76,7 +76,7 @@ int side_send(struct side *s, struct view bytes)
 
 static void tell_end(struct side *s)
 {
-    if (!s->finish || s->shut || s->broken || buf_len(&s->out) > 0)
+    if (!s->finish || s->shut || s->broken || side_waits(s) > 0)
         return;
     s->shut = true;
     io_shutdown(&s->io);
@@ -132,6 +132,7 @@ static int take(struct side *s, struct view bytes, char *p, size_t n, size_t *go
         *got += e == 0 ? some : 0;
     } while (e == 0 && *got < n);
     int sent = pump(s);
+    tell_end(s); // the engine may have had something left to say
     if (e == E_NOMEM || e == E_LIMIT || (e == E_DAMAGED && *got == 0))
         return e;
     if (sent == E_NOMEM || sent == E_LIMIT)

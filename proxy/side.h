@@ -49,6 +49,13 @@ int side_flush(struct side *s, bool *moved) MUST_CHECK;
 // It is about to be closed between two exchanges: the peer hears TLS's own end, as far as its
 // socket takes it at once.
 void side_part(struct side *s);
+// Bytes that are still to go to the socket, in out or in the engine; those go no more when the peer
+// has ended.
+static inline size_t side_waits(const struct side *s)
+{
+    return buf_len(&s->out) + (s->tls && !s->eof && !s->broken ? tls_engine_waits(s->tls) : 0);
+}
+
 // Nothing more will be sent: the peer reads the end of input behind what is still kept. truncated:
 // without TLS's own end, as the other side ended.
 void side_finish(struct side *s, bool truncated);

@@ -420,6 +420,11 @@ struct view tls_engine_out(struct tls_engine *e)
     return buf_view(&e->out);
 }
 
+size_t tls_engine_waits(const struct tls_engine *e)
+{
+    return e->state == TLS_FAILED ? 0 : buf_len(&e->waits) + (e->owes ? 1 : 0);
+}
+
 void tls_engine_took(struct tls_engine *e, size_t n)
 {
     buf_drop(&e->out, n, 0);

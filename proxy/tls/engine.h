@@ -108,6 +108,9 @@ void tls_engine_cut(struct tls_engine *e, bool reset, bool reached);
 
 // Bytes for the peer: a loan until the next call; took: so many of them went out.
 struct view tls_engine_out(struct tls_engine *e);
+// What was said, and is no bytes for the peer yet: it is in the middle of a message of its own.
+// Bytes of content, and one for an end that was said.
+size_t tls_engine_waits(const struct tls_engine *e);
 void tls_engine_took(struct tls_engine *e, size_t n);
 
 #endif

@@ -532,10 +532,13 @@ static void test_half_a_ticket(void **state)
     assert_true(tls_ends_step(&t, false, first));
     assert_int_equal(tls_engine_say(t.client.e, view_of("ques")), 0);
     assert_int_equal(tls_engine_say(t.client.e, view_of("tion")), 0);
+    assert_int_equal(tls_engine_waits(t.client.e), 8);
     tls_engine_end(t.client.e);
     assert_int_equal(tls_engine_out(t.client.e).n, 0);
+    assert_int_equal(tls_engine_waits(t.client.e), 9);
     assert_int_equal(tls_engine_say(t.server.e, view_of("answer")), 0);
     assert_heard(&t, "question", "answer");
+    assert_int_equal(tls_engine_waits(t.client.e), 0);
     assert_int_equal(tls_engine_state(t.server.e), TLS_ENDED);
     assert_int_equal(tls_engine_state(t.client.e), TLS_OPEN);
     tls_ends_clear(&t);
