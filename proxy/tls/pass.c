@@ -1,6 +1,6 @@
 // pass: rules, and a list of hosts that were learned.
 //
-//   learn ──▶ holds, for span ──▶ on trial, as long again ──▶ forgotten
+//   learn ──▶ holds, for span ──▶ on trial, for a day ──▶ forgotten
 //                 ▲                     │ learn: span doubles
 //                 └─────────────────────┘
 //
@@ -253,7 +253,7 @@ static bool learn(struct tls_pass *p, const char *plain, unsigned port, enum pas
         e = p->all[at];
         if (now_us < e->until_us)
             return false;
-        if (now_us - e->until_us >= e->span_us) {
+        if (now_us - e->until_us >= PASS_LAST_US) {
             e->span_us = PASS_FIRST_US;
             e->times = 0;
         } else {

@@ -3,8 +3,8 @@
 //
 // Learned: a client refused our certificate, or had nothing in common with us (a version, a suite);
 // the server's certificate did not hold, or it wants one of the client. Then connections to that
-// host and port pass for PASS_FIRST_US, twice as long at the next time, up to PASS_LAST_US; as long
-// again without failure, and it starts over.
+// host and port pass for PASS_FIRST_US, twice as long at the next time, up to PASS_LAST_US; so long
+// without failure, and it starts over.
 #ifndef TAPEDECK_PROXY_TLS_PASS_H
 #define TAPEDECK_PROXY_TLS_PASS_H
 

@@ -202,11 +202,11 @@ static void test_growing(void **state)
         // Others that fail at the same time change nothing.
         assert_true(learn(p, now) == until);
         assert_true(learn(p, until - 1) == until);
-        now = until + span - 1; // at the last moment of its trial
+        now = until + PASS_LAST_US - 1; // at the last moment of its trial
         span = 2 * span < PASS_LAST_US ? 2 * span : PASS_LAST_US;
     }
     assert_true(span == PASS_LAST_US);
-    // As long again without failure: it starts over.
+    // A day without failure: it starts over.
     until = learn(p, now);
     assert_true(until - now == PASS_LAST_US);
     now = until + PASS_LAST_US;
