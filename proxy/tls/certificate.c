@@ -70,8 +70,12 @@ void certificate_names(const X509 *cert, char *out, size_t n)
                               ip, sizeof ip);
             len = p ? (int)strlen(p) : 0;
         }
-        if (!p || !is_plain((const unsigned char *)p, len) || at + (size_t)len + 2 > n)
+        if (!p || !is_plain((const unsigned char *)p, len))
             continue;
+        if (at + (size_t)len + 3 > n) {
+            snprintf(out + at, n - at, ",");
+            break;
+        }
         at += (size_t)snprintf(out + at, n - at, "%s%.*s", at ? "," : "", len, p);
     }
     GENERAL_NAMES_free(names);

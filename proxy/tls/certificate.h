@@ -8,12 +8,13 @@
 #include <stdint.h>
 
 #define CERTIFICATE_NAME  512  // bytes of a subject or issuer that is shown; longer ones are cut
-#define CERTIFICATE_NAMES 2048 // of the further names; those that do not fit are left off
+#define CERTIFICATE_NAMES 2048 // of the further names
 
 struct certificate {
     char subject[CERTIFICATE_NAME], issuer[CERTIFICATE_NAME]; // RFC 2253
-    char names[CERTIFICATE_NAMES];       // of DNS and IP, "a.example,10.0.0.1"; "" without. ASCII
-                                         // that can be seen, whatever the certificate has
+    char names[CERTIFICATE_NAMES]; // of DNS and IP, "a.example,10.0.0.1"; "" without; with a comma
+                                   // at the end where more did not fit. ASCII that can be seen,
+                                   // whatever the certificate has
     int64_t not_before_us, not_after_us; // 0: cannot be read
     unsigned char fingerprint[32];       // SHA-256
 };
