@@ -260,7 +260,7 @@ const struct option_def settings_table[] = {
      .unit = "HOW",
      .programs = P | X,
      .sentence = "With --tls-in-ca: whether an inbound client may do without a certificate (ask) "
-                 "or not (require)."},
+                 "or not (require), and so not without TLS either."},
     {.name = "tls-in-upstream",
      .type = OPT_CHOICE,
      .initial = "plain",

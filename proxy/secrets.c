@@ -432,6 +432,7 @@ int secrets_worker(struct secrets *x, struct secure_env **out, char why[WHY_MAX]
     env->pairs = x->mutual.certs;
     env->least = x->settings->tls.least;
     env->midway = x->settings->tls.midway;
+    env->demands = x->clients && x->settings->tls.client_required;
     int e = x->settings->tls.in ? make_inbound(x, env, why) : 0;
     e = e || !x->settings->tls.out ? e : make_outbound(x, env, why);
     if (e) {

@@ -66,6 +66,7 @@ struct secure_env {
     struct tls_certs *pairs; // to show to servers that ask, by host; or NULL
     int least;               // version of TLS that servers are offered on behalf of clients
     bool midway;             // INTERCEPT also what begins in the middle
+    bool demands;            // TERMINATE takes no client without a certificate, nor without TLS
 };
 
 struct secure; // of a flow, from PEEK on: until it passes, else until it ends

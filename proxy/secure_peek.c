@@ -49,12 +49,18 @@ void secure_midway(struct flow *f)
 static void go_on(struct flow *f)
 {
     bool dialled = f->secure->dialled;
+    bool silent = f->client.eof && buf_len(&f->held) == 0;
+    if (f->listener->secure == SECURE_TERMINATE && secure_env_of(f)->demands && !silent) {
+        flow_fail(f, FLOW_REFUSED, "no tls, in which a certificate is demanded");
+        return;
+    }
     secure_clear(f);
     if (dialled) {
         flow_go_on(f);
         secure_hand_over(f);
     } else {
         flow_set_state(f, FLOW_FRONT);
+        flow_expect(f, f->env->limits.idle);
     }
     flow_input(f, (struct view){0});
 }

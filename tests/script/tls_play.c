@@ -184,7 +184,7 @@ static void begin(const char *rest)
     play.listener.secure = intercept ? SECURE_INTERCEPT : SECURE_TERMINATE;
     if (!intercept && (has(rest, "asks") || has(rest, "demands")))
         accept.clients = all.by_scene;
-    accept.client_required = has(rest, "demands");
+    accept.client_required = now.env.demands = has(rest, "demands");
     now.env.midway = has(rest, "starttls");
     need(tls_pass_new(&env->pass, word(rest, "pass", text), why) == 0, why);
     need(tls_context_accept(intercept ? &env->to_clients : &env->to_callers, &accept, why) == 0,
