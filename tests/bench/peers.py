@@ -15,14 +15,15 @@ REPS = int(os.environ.get("REPS", "5"))
 CONNECTIONS = [1, 64, 1000, 5000]
 
 # Ours, by what is counted: all of it; the proxy alone; 4 KiB of a body kept; waiting for the
-# recorder where it cannot follow; a recorder that forgets; the file packed when all is over. And
-# the peer of most bars.
+# recorder where it cannot follow; a recorder that forgets; the file packed when all is over;
+# interception behind a port that stands for the server. And the peer of most bars.
 OURS, PROXY, SHORT, BLOCK = "tapedeck", "tapedeck-proxy", "tapedeck-4k", "tapedeck-block"
-NULL, PACKED = "tapedeck-null", "tapedeck-packed"
+NULL, PACKED, MAPPED = "tapedeck-null", "tapedeck-packed", "tapedeck-map"
 PEER = "haproxy-http"
 FORWARD = ["squid", "tinyproxy", "3proxy"]
 TUNNEL = ["haproxy-tcp", "danted", "microsocks", "3proxy"]
-INTERCEPT = ["squid-bump", "sslsplit-S", "mitmdump-w"]
+INTERCEPT = ["squid-bump", "mitmdump-w"]
+BEHIND_PORT = ["sslsplit-S-raw", "sslsplit-S", "mitmdump-w"]
 
 # Runs by their names: who takes part. REPS rounds, forwards and backwards in turn.
 RUNS = {
@@ -37,7 +38,8 @@ RUNS = {
     "W7-up": [SHORT, BLOCK, *TUNNEL],
     "W7-conn": [OURS, *TUNNEL],
     "W10-2000": ["direct", PEER, OURS],
-    "W8-tls": [PEER, OURS, PROXY],
+    "W8-tls": [PEER, OURS, PROXY, MAPPED, *BEHIND_PORT],
+    "W8-tls-hs": [MAPPED, *BEHIND_PORT],
     "W8-mitm": [OURS, *INTERCEPT],
     "W8-mitm-hs": [OURS, *INTERCEPT],
     "W8-mint": [OURS, *INTERCEPT],
@@ -47,7 +49,7 @@ RUNS = {
     "REC-new": [OURS, PACKED, "mitmdump-w"],
     "REC-close": [OURS],
 } | {f"C{n}": [OURS, PROXY, PEER] for n in CONNECTIONS}
-KIND = {"W6": "fwd", "REC": "rev", "REC-close": "rev", "REC-new": "rev", "W11": "rev", "W8-tls": "tls"}  # others: all that a run has
+KIND = {"W6": "fwd", "REC": "rev", "REC-close": "rev", "REC-new": "rev", "W11": "rev", "W8-tls": "tls", "W8-tls-hs": "tls"}  # others: all that a run has
 
 RATED = " ".join(run for run in RUNS if not run.startswith(("REC", "W11")))
 

@@ -5,7 +5,8 @@ import re
 import subprocess
 import time
 
-from peers import BIN, BLOCK, CONNECTIONS, FORWARD, INTERCEPT, OURS, PACKED, PEER, PROXY, ROOT, SHORT, TUNNEL
+from peers import (BEHIND_PORT, BIN, BLOCK, CONNECTIONS, FORWARD, INTERCEPT, MAPPED, OURS, PACKED, PEER, PROXY, ROOT, SHORT,
+                   TUNNEL)
 
 SIZES = [int(n) for n in os.environ.get("BENCH_ROWS", "1000 1000000").split()]
 LOADED = "tapedeck-recorder"  # by alone.py
@@ -152,6 +153,10 @@ ROWS = {
         ("kept connections: CPU a request ÷ the best that intercepts", to_best("W8-mitm", "proxy_us", INTERCEPT, "mitm", min), "<=", 1),
         ("new connections/s ÷ the best that intercepts", to_best("W8-mitm-hs", "rate", INTERCEPT, "mitm", max), ">=", 1.5),
         ("the same, each to another name", to_best("W8-mint", "rate", INTERCEPT, "mitm", max), ">=", 1.5)]),
+    "intercept-port": (["W8-tls", "W8-tls-hs"], [
+        ("behind --map, kept: requests/s ÷ the best that intercepts so", to_best("W8-tls", "rate", BEHIND_PORT, "tls", max, MAPPED), ">=", 1.5),
+        ("the same: CPU a request ÷ theirs", to_best("W8-tls", "proxy_us", BEHIND_PORT, "tls", min, MAPPED), "<=", 1),
+        ("behind --map, new connections/s ÷ theirs", to_best("W8-tls-hs", "rate", BEHIND_PORT, "tls", max, MAPPED), ">=", 1.5)]),
     "latency": (["W10-2000"], [
         ("added at 2,000 requests/s, p50 ÷ haproxy http's", added("p50_us"), "<=", 1.2),
         ("added at 2,000 requests/s, p99 ÷ haproxy http's", added("p99_us"), "<=", 1.2)]),
