@@ -146,6 +146,27 @@ static int check_pass(const char *rules, char why[WHY_MAX])
     return e;
 }
 
+// Nothing where a file is meant, an unset variable of a script say, must not switch off what the
+// file is for. (For the authority's it stands for "not given": the environment may name another.)
+static int check_empty(const struct options *o, char why[WHY_MAX])
+{
+    static const char *const files[] = {
+        "tls-in-ca",         "tls-in-secret",     "tls-in-public",      "tls-in-private",
+        "tls-mutual-secret", "tls-mutual-public", "tls-mutual-private", "tls-keylog"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *text = options_text(o, files[i]);
+        if (!options_is_set(o, files[i]) || options_source(o, files[i]) == OPT_BY_ANNOTATION ||
+            (text && *text))
+            continue;
+        snprintf(why, WHY_MAX,
+                 "%s: it is empty; a file or a folder is to be named, or the option "
+                 "left out",
+                 files[i]);
+        return E_RANGE;
+    }
+    return 0;
+}
+
 static bool chosen(const struct options *o, const char *name, const char *word)
 {
     return strcmp(options_text(o, name), word) == 0;
@@ -173,7 +194,8 @@ int settings_tls(const struct options *o, struct tls_settings *out, char why[WHY
         .in_ca = options_text(o, "tls-in-ca"),
         .keylog = options_text(o, "tls-keylog"),
     };
-    int e = check_ca(out, why);
+    int e = check_empty(o, why);
+    e = e ? e : check_ca(out, why);
     e = e ? e : check_pass(out->pass, why);
     e = e ? e : check_in(o, why);
     return e ? e : check_mutual(o, why);
