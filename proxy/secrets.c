@@ -80,7 +80,7 @@ static int open_ca(struct secrets *x, const char *folder, uint32_t owner, char w
     }
     bool no_folder = access(folder, F_OK) != 0, no_cert = access(cert, F_OK) != 0;
     bool no_key = access(key, F_OK) != 0;
-    e = tls_ca_open(&x->ca, folder, true, why);
+    e = tls_ca_open(&x->ca, folder, true, owner, why);
     if (e)
         return e;
     if (no_cert)

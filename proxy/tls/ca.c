@@ -18,6 +18,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RSA_BITS_MIN 2048
@@ -122,7 +123,23 @@ int tls_ca_load(struct tls_ca **out, const char *cert, const char *key, char why
     return load(out, cert, key, 0, why);
 }
 
-int tls_ca_open(struct tls_ca **out, const char *folder, bool make, char why[WHY_MAX])
+// In a folder that others may write to, a stranger's authority may stand where ours was.
+static int check_owner(const char *folder, const char *path, uint32_t user, char why[WHY_MAX])
+{
+    struct stat in, st;
+    if (stat(folder, &in) != 0 || stat(path, &st) != 0 || !(in.st_mode & (S_IWGRP | S_IWOTH)))
+        return 0; // one that cannot be looked at cannot be read either
+    if (st.st_uid == 0 || st.st_uid == geteuid() || st.st_uid == user || st.st_uid == in.st_uid)
+        return 0;
+    snprintf(why, WHY_MAX,
+             "%.300s: it belongs to user %u, and others may write to its folder; allowed are files "
+             "of root, of the folder's owner and our own",
+             path, (unsigned)st.st_uid);
+    return E_REFUSED;
+}
+
+int tls_ca_open(struct tls_ca **out, const char *folder, bool make, uint32_t user,
+                char why[WHY_MAX])
 {
     char cert[PATH_MAX], key[PATH_MAX];
     *out = NULL;
@@ -148,7 +165,9 @@ int tls_ca_open(struct tls_ca **out, const char *folder, bool make, char why[WHY
                  folder);
         return E_DAMAGED;
     }
-    return load(out, cert, key, CA_KEY_CLOSED, why);
+    e = check_owner(folder, cert, user, why);
+    e = e ? e : check_owner(folder, key, user, why);
+    return e ? e : load(out, cert, key, CA_KEY_CLOSED, why);
 }
 
 void tls_ca_free(struct tls_ca *ca)

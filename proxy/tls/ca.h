@@ -13,11 +13,14 @@ struct tls_ca;
 
 // The files of a folder. Loads; when the certificate is missing and make is set, makes it and its
 // key (P-256, cert 0644, key 0600, folder 0700 if it must be made; two processes at once end with
-// the same one). E_NOTFOUND: not there; E_REFUSED: group or others can read the key; E_SYNTAX,
+// the same one). E_NOTFOUND: not there; E_REFUSED: group or others can read the key; or others can
+// write to the folder, and a file belongs to somebody who is neither root, nor the folder's owner,
+// nor ourselves, nor user (0: nobody else); E_SYNTAX,
 // E_DAMAGED, E_UNSUPPORTED: unusable, also one that is no CA, has expired, or has a passphrase;
 // E_LIMIT: the folder's name or a file is too long; what errno stood for, E_IO, E_NOMEM: it cannot
 // be read or made. why says which file and what is allowed.
-int tls_ca_open(struct tls_ca **out, const char *folder, bool make, char why[WHY_MAX]) MUST_CHECK;
+int tls_ca_open(struct tls_ca **out, const char *folder, bool make, uint32_t user,
+                char why[WHY_MAX]) MUST_CHECK;
 // Files anywhere, whoever can read them: they are somebody else's, and a mounted secret is open to
 // all as a rule. key NULL: the certificate alone, to show and to export; nothing can be signed.
 // Errors as above.

@@ -17,7 +17,7 @@ import sys
 import termios
 import time
 
-from harness import TAPEDECK, TESTS, Origin, equal, folder, free_port, listening, need, run, spawn, until
+from harness import TAPEDECK, TESTS, Origin, Sidecar, equal, folder, free_port, listening, need, run, spawn, until
 
 PYTHON = sys.executable
 NOTHING = "warning: nothing came through"
@@ -267,6 +267,13 @@ def as_root(origin):
     os.chmod(p.private, 0o700)
     r = p.record("curl", "-sS", f"http://localhost:{origin.port}/load?id=2&req=0&res=20")
     says(r, "1 transaction with 1 host")
+    # The authority that a sidecar has made for its own user is root's as well.
+    p = Place()
+    Sidecar("--proxy-type", "forward", "--tls-out", env={n: p.env[n] for n in ("HOME", "XDG_DATA_HOME")}).start().stop()
+    key = os.path.join(p.private, "tapedeck", "ca", "tapedeck-ca.key")
+    assert os.stat(key).st_uid != 0, "the sidecar's user has no key"
+    run(TAPEDECK, "ca", "show", env=p.env)
+    equal(p.record("true").returncode, 0, "a recording with it")
 
 
 def authorities(origin):

@@ -118,7 +118,7 @@ static void make_all(void)
     if (all.ours)
         return;
     tmp_make(dir);
-    need(tls_ca_open(&all.ours, tmp_path(ca, dir, "ca"), true, why) == 0, why);
+    need(tls_ca_open(&all.ours, tmp_path(ca, dir, "ca"), true, 0, why) == 0, why);
     need(tls_keys_new(&all.keys, why) == 0, why);
     all.scene = tls_make_pair(&(struct tls_make){.cn = "scene", .ca = true}, NULL);
     all.other = tls_make_pair(&(struct tls_make){.cn = "other", .ca = true}, NULL);

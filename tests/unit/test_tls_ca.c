@@ -66,10 +66,10 @@ static void test_make(void **state)
     const char *folder = in("a");
     char deep[TMP_PATH];
     tmp_path(deep, folder, "b/ca");
-    assert_int_equal(tls_ca_open(&ca, deep, false, why), E_NOTFOUND);
+    assert_int_equal(tls_ca_open(&ca, deep, false, 0, why), E_NOTFOUND);
     assert_non_null(strstr(why, "there is no certificate authority"));
     mode_t mask = umask(0077); // the certificate is for others nevertheless
-    assert_int_equal(tls_ca_open(&ca, deep, true, why), 0);
+    assert_int_equal(tls_ca_open(&ca, deep, true, 0, why), 0);
     umask(mask);
     tls_ca_facts(ca, &first);
     tls_ca_free(ca);
@@ -83,7 +83,7 @@ static void test_make(void **state)
     assert_int_equal(mode_of(deep), 0700);
     assert_int_equal(mode_of(tmp_path(path, deep, CA_CERT_NAME)), 0644);
     assert_int_equal(mode_of(tmp_path(path, deep, CA_KEY_NAME)), 0600);
-    assert_int_equal(tls_ca_open(&ca, deep, true, why), 0);
+    assert_int_equal(tls_ca_open(&ca, deep, true, 0, why), 0);
     tls_ca_facts(ca, &second);
     assert_string_equal(first.fingerprint, second.fingerprint);
     tls_ca_free(ca);
@@ -97,7 +97,7 @@ static void test_what_it_is(void **state)
     if (!certify_here())
         skip();
     const char *folder = in("what");
-    assert_int_equal(tls_ca_open(&ca, folder, true, why), 0);
+    assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0);
     tls_ca_free(ca);
     char *text = certify_text(tmp_path(path, folder, CA_CERT_NAME));
     assert_non_null(
@@ -120,12 +120,12 @@ static void test_half_made(void **state)
     size_t n, m;
     (void)state;
     const char *folder = in("half");
-    assert_int_equal(tls_ca_open(&ca, folder, true, why), 0);
+    assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0);
     tls_ca_free(ca);
     char *key = tmp_read(tmp_path(path, folder, CA_KEY_NAME), &n);
     unlink(tmp_path(path, folder, CA_CERT_NAME));
-    assert_int_equal(tls_ca_open(&ca, folder, false, why), E_NOTFOUND);
-    assert_int_equal(tls_ca_open(&ca, folder, true, why), 0);
+    assert_int_equal(tls_ca_open(&ca, folder, false, 0, why), E_NOTFOUND);
+    assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0);
     tls_ca_free(ca);
     char *same = tmp_read(tmp_path(path, folder, CA_KEY_NAME), &m);
     assert_int_equal(n, m);
@@ -133,7 +133,7 @@ static void test_half_made(void **state)
     free(key);
     free(same);
     unlink(path);
-    assert_int_equal(tls_ca_open(&ca, folder, true, why), E_DAMAGED);
+    assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), E_DAMAGED);
     assert_non_null(strstr(why, "its key " CA_KEY_NAME " is not"));
 }
 
@@ -144,7 +144,7 @@ static void be_one(const char *folder, int start, int report)
     char why[WHY_MAX], go;
     if (read(start, &go, 1) != 0) // ends for all at once
         _exit(2);
-    if (tls_ca_open(&ca, folder, true, why) != 0) {
+    if (tls_ca_open(&ca, folder, true, 0, why) != 0) {
         fprintf(stderr, "%s\n", why);
         _exit(1);
     }
@@ -271,23 +271,37 @@ static void test_folder_refused(void **state)
     char why[WHY_MAX], path[TMP_PATH];
     (void)state;
     const char *folder = in("seen");
-    assert_int_equal(tls_ca_open(&ca, folder, true, why), 0);
+    assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0);
     tls_ca_free(ca);
     chmod(tmp_path(path, folder, CA_KEY_NAME), 0644);
-    assert_int_equal(tls_ca_open(&ca, folder, true, why), E_REFUSED);
+    assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), E_REFUSED);
     assert_non_null(
         strstr(why, CA_KEY_NAME ": the key has mode 0644; group and others may have no access"));
+    if (geteuid() == 0) {
+        chmod(path, 0600);
+        assert_int_equal(chown(path, 1234, 1234), 0);
+        assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0); // nobody else put it there
+        tls_ca_free(ca);
+        chmod(folder, 0777);
+        assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), E_REFUSED);
+        assert_non_null(strstr(why, CA_KEY_NAME ": it belongs to user 1234"));
+        assert_int_equal(tls_ca_open(&ca, folder, true, 1234, why), 0);
+        tls_ca_free(ca);
+        chmod(folder, 0700);
+        assert_int_equal(chown(path, 0, 0), 0);
+        chmod(path, 0644);
+    }
     // Neither is a certificate made for such a key.
     unlink(tmp_path(path, folder, CA_CERT_NAME));
-    assert_int_equal(tls_ca_open(&ca, folder, true, why), E_REFUSED);
+    assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), E_REFUSED);
     tmp_write(in("file"), "x", 1);
     tmp_path(path, in("file"), "ca");
-    assert_int_equal(tls_ca_open(&ca, path, true, why), E_NOTFOUND);
+    assert_int_equal(tls_ca_open(&ca, path, true, 0, why), E_NOTFOUND);
     assert_non_null(strstr(why, "Not a directory"));
     char deep[5000];
     memset(deep, 'a', sizeof deep - 1);
     deep[sizeof deep - 1] = 0;
-    assert_int_equal(tls_ca_open(&ca, deep, true, why), E_LIMIT);
+    assert_int_equal(tls_ca_open(&ca, deep, true, 0, why), E_LIMIT);
 }
 
 static void test_home(void **state)
@@ -314,7 +328,7 @@ static void test_export(void **state)
     size_t n;
     (void)state;
     const char *folder = in("export");
-    assert_int_equal(tls_ca_open(&ca, folder, true, why), 0);
+    assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0);
     buf_init(&pem, 65536);
     buf_init(&der, 65536);
     buf_init(&p12, 65536);
@@ -355,13 +369,13 @@ static void test_no_memory(void **state)
     for (bool failed = true; failed; i += i < 200 ? 1 : i / 20) {
         snprintf(name, sizeof name, "memory-%ld", i);
         alloc_fail_at(i);
-        int e = tls_ca_open(&ca, in(name), true, why);
+        int e = tls_ca_open(&ca, in(name), true, 0, why);
         failed = alloc_fail_end();
         // OpenSSL goes without what it does not need, and hides the cause of some failures.
         assert_true(e == 0 || (failed && *why));
         tls_ca_free(ca);
         // Whatever was left behind, the next one gets its CA.
-        assert_int_equal(tls_ca_open(&ca, in(name), true, why), 0);
+        assert_int_equal(tls_ca_open(&ca, in(name), true, 0, why), 0);
         tls_ca_free(ca);
     }
     assert_true(i > 3);

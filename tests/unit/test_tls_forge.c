@@ -40,7 +40,7 @@ static int set_up(void **state)
     (void)state;
     tmp_make(dir);
     now = clock_wall_us();
-    if (tls_ca_open(&ca, in("ca"), true, why) != 0 || tls_keys_new(&keys, why) != 0)
+    if (tls_ca_open(&ca, in("ca"), true, 0, why) != 0 || tls_keys_new(&keys, why) != 0)
         return -1;
     tmp_path(ca_path, in("ca"), CA_CERT_NAME);
     return 0;

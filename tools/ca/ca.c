@@ -89,7 +89,7 @@ int ca_read(struct tls_ca **out, const struct options *o, bool key)
     if (own || !key)
         e = tls_ca_load(out, at.cert, key && *at.key ? at.key : NULL, why);
     else
-        e = tls_ca_open(out, folder, false, why);
+        e = tls_ca_open(out, folder, false, 0, why);
     if (e)
         cli_error("%s%s", why, e == E_NOTFOUND && !own ? "; tapedeck ca init makes one" : "");
     return e ? CLI_FAILED : CLI_OK;
@@ -115,7 +115,7 @@ static int make(const struct options *o)
     if (code)
         return code;
     dumps_forbid(&was); // the key is in memory for a moment
-    int e = tls_ca_open(&ca, folder, true, why);
+    int e = tls_ca_open(&ca, folder, true, 0, why);
     if (e)
         cli_error("%s", why);
     else

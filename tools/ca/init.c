@@ -22,7 +22,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
         return code;
     dumps_forbid(&was);
     bool there = access(at.cert, F_OK) == 0;
-    if (tls_ca_open(&ca, folder, true, why) != 0) {
+    if (tls_ca_open(&ca, folder, true, 0, why) != 0) {
         cli_error("%s", why);
         return CLI_FAILED;
     }
