@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
-// A client that ends so soon behind its handshake, without a word, refuses our leaf: at once, where
-// others took it, as browsers have connections that they come to do without.
+// A client that ends so soon behind its handshake, without a word, refuses our leaf. Where others
+// took it that may be a probe, or one of the connections that browsers come to do without: there it
+// must be at once, and the second time without a client in between that takes it.
 #define REFUSAL_US        (1 * US_PER_S)
 #define REFUSAL_PROMPT_US (20 * US_PER_MS)
 
@@ -193,8 +194,9 @@ static bool refuses(const struct flow *f)
     int64_t took = f->env->now - f->secured_us;
     if (x->mode || f->server.eof || took >= REFUSAL_US || lacks_alpn(f))
         return false;
-    return took < REFUSAL_PROMPT_US ||
-           !tls_pass_was_taken(secure_env_of(f)->pass, x->host, x->port);
+    struct tls_pass *pass = secure_env_of(f)->pass;
+    return took < REFUSAL_PROMPT_US ? !tls_pass_doubt(pass, x->host, x->port)
+                                    : !tls_pass_was_taken(pass, x->host, x->port);
 }
 
 void secure_broken(struct flow *f, const struct side *s)

@@ -288,15 +288,27 @@ void tls_pass_took(struct tls_pass *p, const char *host, unsigned port)
     pthread_mutex_unlock(&p->lock);
 }
 
-bool tls_pass_was_taken(struct tls_pass *p, const char *host, unsigned port)
+static bool was_taken(struct tls_pass *p, const char *host, unsigned port, bool forget)
 {
     char plain[HOST_MAX + 1];
     host_plain(view_of(host), plain);
     uint32_t key = key_of(plain, port);
     pthread_mutex_lock(&p->lock);
     bool taken = key != 0 && p->taken[key % PASS_TAKEN_MAX] == key;
+    if (taken && forget)
+        p->taken[key % PASS_TAKEN_MAX] = 0;
     pthread_mutex_unlock(&p->lock);
     return taken;
+}
+
+bool tls_pass_was_taken(struct tls_pass *p, const char *host, unsigned port)
+{
+    return was_taken(p, host, port, false);
+}
+
+bool tls_pass_doubt(struct tls_pass *p, const char *host, unsigned port)
+{
+    return was_taken(p, host, port, true);
 }
 
 bool tls_pass_next(struct tls_pass *p, int64_t now_us, size_t *i, struct pass_entry *out)

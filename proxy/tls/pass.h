@@ -45,6 +45,8 @@ bool tls_pass_learn(struct tls_pass *p, const char *host, unsigned port, enum pa
 // forgotten, or another host be taken for it.
 void tls_pass_took(struct tls_pass *p, const char *host, unsigned port);
 bool tls_pass_was_taken(struct tls_pass *p, const char *host, unsigned port);
+// The same, and from now on nothing is known of it: until a client takes ours once more.
+bool tls_pass_doubt(struct tls_pass *p, const char *host, unsigned port);
 
 // For /flows: those that are learned and hold, one after the other; *i 0 at first. One that is
 // learned meanwhile may be missed.

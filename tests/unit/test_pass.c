@@ -249,6 +249,11 @@ static void test_taken(void **state)
     assert_true(tls_pass_was_taken(p, "a.example", 443));
     assert_false(tls_pass_was_taken(p, "a.example", 444));
     assert_false(tls_pass_was_taken(p, "b.example", 443));
+    assert_false(tls_pass_doubt(p, "b.example", 443));
+    assert_true(tls_pass_doubt(p, "a.example", 443)); // until it is taken once more
+    assert_false(tls_pass_was_taken(p, "a.example", 443));
+    tls_pass_took(p, "a.example", 443);
+    assert_true(tls_pass_was_taken(p, "a.example", 443));
     char host[32];
     for (int i = 0; i < 100 * PASS_TAKEN_MAX; i++) {
         snprintf(host, sizeof host, "h%d.example", i);
