@@ -116,7 +116,11 @@ static void look(struct flow *f)
     struct view in = buf_view(&f->held);
     enum hello_may may = hello_may_be(in);
     int e = may == HELLO_YES ? hello_client(in, &f->secure->hello) : E_AGAIN;
-    if (may == HELLO_NO || (may == HELLO_YES && e != 0 && e != E_AGAIN) || (e && f->client.eof))
+    bool ends_here = f->listener->secure == SECURE_TERMINATE && !secure_env_of(f)->to_workload;
+    if (may == HELLO_YES && e != 0 && e != E_AGAIN && ends_here)
+        flow_fail(f, FLOW_TLS_CLIENT, "a hello that cannot be read"); // no plain workload could
+    else if (may == HELLO_NO || (may == HELLO_YES && e != 0 && e != E_AGAIN) ||
+             (e && f->client.eof))
         go_on(f);
     else if (may == HELLO_YES && e == 0)
         begin(f);
