@@ -10,6 +10,7 @@ import resource
 import select
 import shutil
 import signal
+import socket
 import sqlite3
 import struct
 import subprocess
@@ -617,6 +618,23 @@ def killed():
     os.kill(sleep[0], signal.SIGKILL)
 
 
+def proxy_killed():
+    """The sidecar's proxy dies while its port is in use: that something is lost is told, and costs no exit code."""
+    p = Place()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        r = start(p, "sh", "-c", f"curl -s -m 60 {url}; exit 3", stderr=subprocess.PIPE)
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            helper = children(r.pid, "tapedeck")[0]
+            proxy = children(helper, "tapedeck-proxy")[0]
+            os.kill(proxy, signal.SIGKILL)
+            said = r.communicate(timeout=60)[1]
+    equal(r.returncode, 3, "the exit code")
+    assert b"warning: the sidecar's proxy died meanwhile" in said, said
+    assert b"warning: not all of it is kept" in said, said
+
+
 def main():
     need("curl")
     assert os.path.isdir(TESTS)
@@ -637,6 +655,7 @@ def main():
     inbound()
     decrypted(origin)
     killed()
+    proxy_killed()
     print("record: fine")
 
 

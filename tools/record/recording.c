@@ -405,13 +405,14 @@ static void tell(const struct recording *r)
     }
     if (r->beside.in.port && result.inbound == 0)
         cli_error("warning: nobody asked %s", hostport_text(&r->beside.in, in));
-    if (result.flows == 0) {
+    if (result.flows == 0 && result.deaths == 0) {
         cli_error("warning: nothing came through: %s", advice_for(r->argv[0], r->program));
         cli_error("tapedeck env --help tells who reads which variable; the capture, %s, is empty",
                   r->capture);
     } else if (!options_flag(r->o, "quiet")) {
         result_tell(&result, r->capture);
     }
+    result_tell_lost(&result, r->capture);
     if (result.refused)
         cli_error("warning: our certificate was refused %lld time%s: tapedeck env --help tells who "
                   "reads which variable, and --no-tls leaves TLS as it is",

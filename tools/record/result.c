@@ -19,6 +19,7 @@ static const char counts[] =
     "       (SELECT count(*) FROM txn WHERE by_proxy = 1 OR status >= 500"
     "            OR state = 'unanswered' OR state = 'request-cut' OR state = 'answer-cut'),"
     "       (SELECT count(*) FROM loss),"
+    "       (SELECT count(*) FROM stream WHERE ended_us IS NULL),"
     "       (SELECT count(*) FROM txn WHERE protocol = 'tls'),"
     "       (SELECT count(*) FROM tls JOIN flow ON flow.id = tls.flow"
     "         WHERE mode = 'refused' AND direction = 'outbound'),"
@@ -102,8 +103,8 @@ static int read_list(struct result_list *l, struct store *s, const char *sql)
 
 static int read_counts(struct result *r, struct store *s)
 {
-    int64_t *const into[] = {&r->flows,  &r->inbound, &r->transactions, &r->failed,
-                             &r->losses, &r->tls,     &r->refused,      &r->silent};
+    int64_t *const into[] = {&r->flows,  &r->inbound, &r->transactions, &r->failed, &r->losses,
+                             &r->deaths, &r->tls,     &r->refused,      &r->silent};
     struct store_query *q = NULL;
     int e = store_query(s, counts, &q);
     if (!e && (e = store_step(q)) == 1) {
@@ -134,8 +135,10 @@ int result_read(struct result *r, const char *capture)
     struct capture files;
     *r = (struct result){0};
     int code = capture_siblings(&files, capture);
-    for (size_t i = 0; i < files.n && !code; i++)
+    for (size_t i = 0; i < files.n && !code; i++) {
+        r->deaths = 0; // what has no end in the last one has none
         code = read_file(r, files.paths[i]);
+    }
     r->files = files.n;
     capture_clear(&files);
     if (r->hosts.n > 0)
@@ -171,6 +174,16 @@ static const char *many(int64_t n)
     return n == 1 ? "" : "s";
 }
 
+void result_tell_lost(const struct result *r, const char *capture)
+{
+    char name[TEXT_MAX];
+    if (r->deaths)
+        cli_error("warning: the sidecar's proxy died meanwhile");
+    if (r->losses || r->deaths)
+        cli_error("warning: not all of it is kept; tapedeck verify %s tells what is lost",
+                  quote_word(capture, name, sizeof name));
+}
+
 void result_tell(const struct result *r, const char *capture)
 {
     char text[TEXT_MAX], failed[64] = "", name[TEXT_MAX];
@@ -185,9 +198,6 @@ void result_tell(const struct result *r, const char *capture)
     if (r->tls)
         cli_error("%lld of them %s TLS that was not decrypted: names and sizes alone are there",
                   (long long)r->tls, r->tls == 1 ? "is" : "are");
-    if (r->losses)
-        cli_error("not all of it is kept; tapedeck verify %s tells what is lost",
-                  quote_word(capture, name, sizeof name));
     if (r->files > 1)
         cli_error("it is in %zu files, of which this is the last; a command that is given their "
                   "folder reads all of them",

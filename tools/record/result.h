@@ -18,6 +18,7 @@ struct result {
     size_t files;
     int64_t flows, inbound; // one that goes on in a later file counts in both
     int64_t transactions, failed, losses;
+    int64_t deaths;                    // streams that never said their end: a proxy died
     int64_t tls;                       // of the transactions: not decrypted
     int64_t refused;                   // handshakes that ended at our certificate
     int64_t silent;                    // connections without any
@@ -29,7 +30,8 @@ struct result {
 int result_read(struct result *r, const char *capture);
 void result_clear(struct result *r);
 
-// The lines.
+// The lines; and those of them that tell what is lost.
 void result_tell(const struct result *r, const char *capture);
+void result_tell_lost(const struct result *r, const char *capture);
 
 #endif
