@@ -21,6 +21,8 @@ ARROWS = {
 DOORS = {
     "proxy/tls/ca.h": ["tools/ca/"],
     "proxy/tls/trust.h": ["tools/ca/roots"],
+    "proxy/http/body.h": ["tools/speak/http1"],
+    "proxy/decode/http1_doubt.h": ["tools/speak/http1"],
 }
 
 # Foreign headers by the places that may see them; a header that is not listed must be the C library's.
