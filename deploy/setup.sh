@@ -6,7 +6,8 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # What the programs are built with.
 build_packages="gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler libevent-dev libsqlite3-dev
-  libprotobuf-c-dev libssl-dev libjansson-dev libyaml-dev libxxhash-dev zlib1g-dev libbrotli-dev libzstd-dev"
+  libprotobuf-c-dev libssl-dev libjansson-dev libyaml-dev libexpat1-dev libxxhash-dev zlib1g-dev libbrotli-dev
+  libzstd-dev"
 
 # What the tests drive: real clients and servers, and the tools that look at the result.
 test_packages="ca-certificates git libcmocka-dev libhttp-parser-dev sqlite3 curl wget python3 python3-requests python3-aiohttp

@@ -1,0 +1,294 @@
+// learn: each difference becomes a pattern of its place, with [*] for an index, and what to do
+// there. Patterns that an ignored one covers are left out when the text is written.
+#include "tools/compare/learn.h"
+
+#include "proto/base/utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EXAMPLE 400 // bytes of the comment why
+
+struct learned {
+    enum rule_kind kind;
+    enum shape shape;
+    uint64_t count;
+    char where[DIFFERENCE_WHERE];
+    char example[EXAMPLE];
+};
+struct learn {
+    struct learned *items;
+    size_t n, cap;
+    uint64_t left_out;
+};
+
+struct learn *learn_new(void)
+{
+    return calloc(1, sizeof(struct learn));
+}
+
+void learn_free(struct learn *l)
+{
+    if (l)
+        free(l->items);
+    free(l);
+}
+
+size_t learn_count(const struct learn *l)
+{
+    return l->n;
+}
+
+uint64_t learn_left_out(const struct learn *l)
+{
+    return l->left_out;
+}
+
+// ---- the place
+
+// "body line 3" and "body byte 3" are the body.
+static struct view without_line(struct view v)
+{
+    size_t n = v.n;
+    while (n > 0 && v.p[n - 1] >= '0' && v.p[n - 1] <= '9')
+        n--;
+    for (int i = 0; i < 2; i++) {
+        struct view word = i ? VIEW_LIT(" line ") : VIEW_LIT(" byte ");
+        if (n < v.n && n >= word.n && view_eq(view_from(view_head(v, n), n - word.n), word))
+            return view_head(v, n - word.n);
+    }
+    return v;
+}
+
+// One step at v.p[at]: where it ends.
+static size_t step_end(struct view v, size_t at)
+{
+    size_t i = at + 1;
+    if (v.p[at] == '[') {
+        bool quoted = i < v.n && v.p[i] == '"';
+        for (i += quoted; i < v.n && v.p[i] != (quoted ? '"' : ']'); i++)
+            i += quoted && v.p[i] == '\\';
+        i = i + quoted < v.n ? i + quoted + 1 : v.n;
+    } else {
+        while (i < v.n && v.p[i] != '.' && v.p[i] != '[' && (i == at + 1 || v.p[i] != '#'))
+            i++;
+    }
+    return i;
+}
+
+// The pattern of a place into out. false: it is that of a place above, which is to be ignored.
+static bool generalise(struct view v, char out[DIFFERENCE_WHERE])
+{
+    size_t n = 0, at = 0, steps = 0;
+    v = without_line(v);
+    bool header = view_starts(v, VIEW_LIT("header ")) || view_starts(v, VIEW_LIT("trailer "));
+    while (at < v.n && (header ? v.p[at] != '#' : v.p[at] != '.' && v.p[at] != '['))
+        out[n++] = v.p[at++];
+    while (!header && at < v.n && steps < WHERE_TOKENS) {
+        size_t end = step_end(v, at);
+        struct view step = {v.p + at, end - at};
+        if (view_starts(step, VIEW_LIT(".…")))
+            break;
+        bool index = step.p[0] == '[' && step.n > 1 && step.p[1] != '"';
+        if (index)
+            step = VIEW_LIT("[*]");
+        if (n + step.n >= DIFFERENCE_WHERE)
+            break;
+        memcpy(out + n, step.p, step.n);
+        n += step.n;
+        at = end;
+        if (at < v.n && v.p[at] == '#') // which one of the same
+            for (at++; at < v.n && v.p[at] >= '0' && v.p[at] <= '9';)
+                at++;
+        steps++;
+    }
+    out[n] = 0;
+    return header || at == v.n;
+}
+
+// ---- why
+
+// Text within a comment: one line, and nothing that YAML has no letter for.
+static size_t plain(char *out, size_t size, struct view v)
+{
+    size_t at = 0, n;
+    for (; v.n > 0; v = view_from(v, n)) {
+        int32_t c = utf8_next(v, &n);
+        bool odd = c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
+                   c == 0xfeff || c == 0xfffe || c == 0xffff;
+        if (at + n + 1 > size)
+            break;
+        if (odd)
+            out[at++] = '?';
+        else
+            memcpy(out + at, v.p, n);
+        at += odd ? 0 : n;
+    }
+    out[at] = 0;
+    return at;
+}
+
+static void why(char out[EXAMPLE], const struct rules_subject *s, const struct difference *d)
+{
+    const struct view parts[] = {
+        s->method,      VIEW_LIT(" "),    s->host,           s->path,
+        VIEW_LIT(": "), view_of(d->left), VIEW_LIT(" and "), view_of(d->right),
+    };
+    static const unsigned char most[] = {16, 1, 60, 100, 2, 80, 5, 80};
+    size_t n = 0;
+    for (int i = 0; i < 8; i++) {
+        struct view v = view_head(parts[i], most[i]);
+        if (v.n == 0 && i >= 5)
+            v = VIEW_LIT("nothing");
+        n += plain(out + n, EXAMPLE - n, v);
+    }
+}
+
+// ---- gathering
+
+static struct learned *find(struct learn *l, const struct learned *one)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->items[i].kind == one->kind && l->items[i].shape == one->shape &&
+            strcmp(l->items[i].where, one->where) == 0)
+            return &l->items[i];
+    return NULL;
+}
+
+static int add(struct learn *l, const struct rules_subject *subject, const struct difference *d)
+{
+    struct learned one = {.kind = RULE_IGNORE};
+    bool exact = generalise(view_of(d->where), one.where);
+    if (exact && d->kind == DIFFERENCE_ORDER) {
+        one.kind = RULE_UNORDERED;
+    } else if (exact && d->kind == DIFFERENCE_VALUE && d->shape) {
+        one.kind = RULE_SHAPE;
+        one.shape = d->shape;
+    }
+    struct learned *known = find(l, &one);
+    if (known) {
+        known->count++;
+        return 0;
+    }
+    if (l->n == LEARN_MAX) {
+        l->left_out++;
+        return 0;
+    }
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? 2 * l->cap : 8;
+        struct learned *more = realloc(l->items, cap * sizeof *more);
+        if (!more)
+            return E_NOMEM;
+        l->items = more;
+        l->cap = cap;
+    }
+    one.count = 1;
+    why(one.example, subject, d);
+    l->items[l->n++] = one;
+    return 0;
+}
+
+int learn_add(struct learn *l, const struct rules_subject *subject, const struct differences *d)
+{
+    int e = 0;
+    for (size_t i = 0; i < d->n && !e; i++)
+        e = add(l, subject, &d->items[i]);
+    return e;
+}
+
+// ---- writing
+
+// Whether what is ignored at a makes a rule at b needless.
+static bool covers(const struct learned *a, const struct learned *b)
+{
+    size_t n = strlen(a->where);
+    if (a->kind != RULE_IGNORE || strncmp(a->where, b->where, n) != 0)
+        return false;
+    char after = b->where[n];
+    return after == 0 ? b->kind != RULE_IGNORE : after == '.' || after == '[';
+}
+
+static bool needed(const struct learn *l, const struct learned *one)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (covers(&l->items[i], one))
+            return false;
+    return true;
+}
+
+static bool is_plain(const char *text)
+{
+    for (; *text; text++)
+        if (!((*text >= '0' && *text <= '9') ||
+              (view_lower(*text) >= 'a' && view_lower(*text) <= 'z') ||
+              strchr("_.@$[]*/- ", *text)))
+            return false;
+    return true;
+}
+
+static int put_where(struct buf *out, const char *where)
+{
+    if (is_plain(where) && !strchr(where, '"'))
+        return buf_printf(out, "%s", where);
+    int e = buf_add(out, "'", 1);
+    for (; *where && !e; where++)
+        e = buf_add(out, *where == '\'' ? "''" : where, *where == '\'' ? 2 : 1);
+    return e ? e : buf_add(out, "'", 1);
+}
+
+// Whether a place has several shapes: a mapping cannot have it twice.
+static bool repeats(const struct learn *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (l->items[i].kind == RULE_SHAPE && l->items[j].kind == RULE_SHAPE &&
+                strcmp(l->items[i].where, l->items[j].where) == 0)
+                return true;
+    return false;
+}
+
+static int put_rule(struct buf *out, const struct learned *one, bool list)
+{
+    const char *is = one->kind == RULE_SHAPE       ? shape_sentences[one->shape]
+                     : one->kind == RULE_UNORDERED ? "another order"
+                                                   : "differed";
+    int e = buf_printf(out, "  # %s, %llu %s: %s\n", is, (unsigned long long)one->count,
+                       one->count == 1 ? "time" : "times", one->example);
+    bool mapping = one->kind == RULE_SHAPE && list;
+    e = e ? e
+          : buf_printf(out, "  %s%s", mapping || one->kind != RULE_SHAPE ? "- " : "",
+                       mapping ? "where: " : "");
+    e = e ? e : put_where(out, one->where);
+    if (one->kind == RULE_SHAPE && !e)
+        e = buf_printf(out, mapping ? "\n    is: %s" : ": %s", shape_names[one->shape]);
+    return e ? e : buf_add(out, "\n", 1);
+}
+
+int learn_write(const struct learn *l, struct buf *out)
+{
+    static const char *const heads[RULE_KINDS] = {
+        [RULE_IGNORE] = "\n# Never compared. Narrow one with {where: …, host: …, method: …, "
+                        "path: …}.\nignore:\n",
+        [RULE_SHAPE] = "\n# May have another value of the same shape.\nshape:\n",
+        [RULE_UNORDERED] = "\n# May stand in any order.\nunordered:\n",
+        [RULE_TOLERANCE] = "",
+    };
+    bool list = repeats(l);
+    int e = buf_printf(out, "# What differed between two runs that ought to be equal. Go over it: "
+                            "a rule hides\n# a mistake in its place, too.\n");
+    for (int kind = 0; kind < RULE_KINDS && !e; kind++) {
+        bool begun = false;
+        for (size_t i = 0; i < l->n && !e; i++) {
+            if (l->items[i].kind != (enum rule_kind)kind || !needed(l, &l->items[i]))
+                continue;
+            if (!begun)
+                e = buf_printf(out, "%s", heads[kind]);
+            begun = true;
+            e = e ? e : put_rule(out, &l->items[i], list);
+        }
+    }
+    if (l->left_out && !e)
+        e = buf_printf(out, "\n# There was no room for rules of %llu differences more.\n",
+                       (unsigned long long)l->left_out);
+    return e;
+}
