@@ -102,6 +102,33 @@ static void test_exporting(void **state)
     SURVIVES("export", "har", "--help");
 }
 
+static void test_comparing(void **state)
+{
+    struct sample other;
+    char path[TMP_PATH];
+    (void)state;
+    sample_begin(&other, "other.db");
+    sample_flow(&other, true);
+    struct sample_txn t = {
+        .method = "GET",
+        .scheme = "http",
+        .host = "api.test",
+        .path = "/users",
+        .query = "page=2&q=a%20b+c&flag",
+        .version = "HTTP/1.1",
+        .status = 200,
+        .req = {.head = VIEW_LIT("GET /users HTTP/1.1\r\nX: 1\r\n\r\n")},
+        .res = {.head = VIEW_LIT("HTTP/1.1 200 OK\r\n\r\n"), .body = VIEW_LIT("{\"a\":[1,2]}")}};
+    sample_http(&other, &t);
+    sample_flow_end(&other);
+    sample_finish(&other);
+    tmp_path(path, sample.dir, "rules.yaml");
+    SURVIVES("diff", sample.path, other.path, "--learn", path, "path = /users");
+    SURVIVES("diff", sample.path, other.path, "--json", "--rules", path, "path = /users");
+    SURVIVES("diff", sample.path, sample.path, "status = 200");
+    sample_remove(&other);
+}
+
 static void test_ca(void **state)
 {
     char folder[TMP_PATH], path[TMP_PATH];
@@ -118,9 +145,8 @@ static void test_ca(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_listing),
-        cmocka_unit_test(test_showing),
-        cmocka_unit_test(test_exporting),
+        cmocka_unit_test(test_listing),   cmocka_unit_test(test_showing),
+        cmocka_unit_test(test_exporting), cmocka_unit_test(test_comparing),
         cmocka_unit_test(test_ca),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -81,7 +81,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
 const struct command command_help = {
     .name = "help",
     .sentence = "list the commands, or tell about one",
-    .operands = "[COMMAND | filter | fields]",
+    .operands = "[COMMAND | filter | fields | rules]",
     .example = "tapedeck help\n"
                "tapedeck help export har\n"
                "tapedeck help filter",

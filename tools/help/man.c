@@ -332,7 +332,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
 const struct command command_man = {
     .name = "man",
     .sentence = "print a manual page",
-    .operands = "[COMMAND | filter | fields | proxy | recorder]",
+    .operands = "[COMMAND | filter | fields | rules | proxy | recorder]",
     .example = "tapedeck man ls | man -l -\n"
                "tapedeck man > tapedeck.1\n"
                "tapedeck man --out share/man",

@@ -44,6 +44,46 @@ const struct topic topics[] = {
                    "tapedeck query 'SELECT url, duration FROM http'",
         .fields = 1,
     },
+    {
+        .name = "rules",
+        .sentence = "what may differ between two messages, for diff",
+        .text =
+            "Rules are a YAML file, kept beside the captures and written by hand, or by tapedeck "
+            "diff --learn and then gone over.\n"
+            " ignore:                           # whatever stands there\n"
+            "   - header x-request-id\n"
+            "   - {where: body.debug, path: '/orders/**', method: POST, host: '*.example'}\n"
+            " shape:                            # another value of the same shape\n"
+            "   body.items[*].id: uuid\n"
+            "   body.created: {is: time, path: /orders}\n"
+            " unordered:                        # an array whose items have any order\n"
+            "   - body.tags\n"
+            " tolerance:                        # numbers by a number or a part, times by a time\n"
+            "   body.price: 0.01\n"
+            "   body.share: 5%\n"
+            "   body.at: 1s\n"
+            "Where several rules are for a place, one that makes it equal is enough. host, method "
+            "and path say of which transactions a rule is: * stands for any letters but /, ** for "
+            "any. Shape and tolerance may be lists too: {where: body.id, is: uuid}, {where: "
+            "body.at, within: 1s}.\n"
+            "A place is status, version, method, path, size, digest, message; query.KEY; header "
+            "NAME, trailer NAME; body, and what stands below it: body.key.other, body.items[0], "
+            "body[\"odd key\"], body.key#2 for the second of the same key. In XML "
+            "body.list.item.@id is an attribute and body.list.item.#text the text. [*] is any "
+            "index, * any letters of a key or a name, ** any keys and indexes: body.**.id. What is "
+            "ignored is ignored with all that is below it.\n"
+            "Shapes: uuid, ulid, objectid, traceparent, jwt, http-date, time, date, email, ip, "
+            "epoch-ms, epoch, trace-id, hex, number.\n"
+            "JSON objects have no order, arrays have one; 1 is 1.0 and not \"1\"; numbers are "
+            "compared exactly, however long. XML elements have an order, attributes have none. "
+            "Fields are compared by name in any case and in their order within a name.\n"
+            "Never compared are the fields age, connection, date, keep-alive, proxy-authenticate, "
+            "proxy-authentication-info, proxy-authorization, proxy-connection, te, trailer, "
+            "transfer-encoding, upgrade, via, and those that Connection names; content-length "
+            "where there is content, and the words behind a status.",
+        .example = "tapedeck diff capture.db captures/capture.db --learn rules.yaml\n"
+                   "tapedeck diff capture.db captures/capture.db --rules rules.yaml",
+    },
     {.name = NULL},
 };
 

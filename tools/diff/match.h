@@ -1,0 +1,35 @@
+// match: which transaction of one capture is which of another.
+//
+// First whole flows: two with the same requests in the same order are each other's, in the order in
+// which they began, and so are their transactions. Of all others the n-th with a method, host, path
+// and query is the n-th with these.
+#ifndef TAPEDECK_TOOLS_DIFF_MATCH_H
+#define TAPEDECK_TOOLS_DIFF_MATCH_H
+
+#include "tools/capture.h"
+
+#define MATCH_ROWS_MAX 5000000 // transactions of a capture
+#define MATCH_NONE     SIZE_MAX
+
+struct match_row {
+    int64_t id, flow, n, start_us;
+    uint64_t key;  // of protocol, method, host, path and query
+    size_t other;  // index on the other side, or MATCH_NONE
+    uint32_t file; // of the capture
+};
+
+// The transactions of a capture that the filter takes, in the order in which they began.
+struct match_side {
+    struct match_row *rows;
+    size_t n;
+};
+
+// What cannot be read is told with cli_damage(), other errors too: CLI_OK or CLI_FAILED. To be
+// cleared in any case.
+int match_load(struct match_side *side, const struct capture *c, const struct filter *f) MUST_CHECK;
+void match_clear(struct match_side *side);
+
+// Sets other of all rows. Errors are told: CLI_OK or CLI_FAILED (no memory).
+int match_sides(struct match_side *left, struct match_side *right) MUST_CHECK;
+
+#endif
