@@ -13,7 +13,7 @@ def sources():
     for room in ("proto", "schema", "proxy", "recorder", "tools", "tests"):
         for folder, _, files in sorted(os.walk(os.path.join(ROOT, room))):
             for name in sorted(files):
-                if name.endswith((".c", ".h")):
+                if name.endswith((".c", ".h", ".def")):
                     yield os.path.relpath(os.path.join(folder, name), ROOT)
 
 
