@@ -3,7 +3,7 @@
 //                ┌────── PASS_DONE: the next request of an exchange front ─────┐
 //                ▼                                                             │
 //   accept → FRONT ── target known ──→ DIAL ── flow_upstream_done() ──→ RELAY ─┤
-//                                        (PEEK and SECURE: secure.h)           │
+//                       (PEEK and SECURE, from here or out of RELAY: secure.h) │
 //              │ └── same target as before, still open ───────────────→   ↑    │
 //              │                          │                                    │
 //              └─────── flow_fail() ──────┴──────── flow_fail() ───────────────┘

@@ -31,7 +31,6 @@ bool secure_peek(struct flow *f, bool dialled)
 void secure_midway(struct flow *f)
 {
     const struct secure_env *env = secure_env_of(f);
-    f->tap.tls_starts = false;
     if (f->secure || !secure_follows(f) || f->client.eof || f->server.eof)
         return;
     // Who agreed to TLS must get it: a workload from us, a server of the world if that is wished.

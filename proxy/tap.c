@@ -5,6 +5,7 @@
 //           └─ something held ─→ hold[dir] ─ whole ───→ decoder   (what it leaves stays held)
 //
 //   guessing ─decide→ a decoder ─SWITCH→ guessing, or the decoder that it names
+//                        ├─STARTTLS→ guessing; whoever feeds is told (tls_starts)
 //                        └─LOST, no memory, hold full→ raw, for good
 //
 // 1. relayed = what the sink was told of + what is held, in each direction, between any two calls.
