@@ -307,7 +307,7 @@ static void no_leaf(struct flow *f, int error)
 void secure_begin_client(struct flow *f)
 {
     const struct secure_env *env = secure_env_of(f);
-    struct tls_facts_of server = {.alpn = ""};
+    struct tls_facts_of server = TLS_NO_FACTS;
     struct tls_pair *pair = NULL;
     struct tls_engine *engine = NULL;
     char scope[HOSTPORT_TEXT], alpn[sizeof f->secure->hello.alpn];

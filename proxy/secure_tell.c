@@ -34,8 +34,7 @@ void secure_note(struct secure *x, const char *mode, const char *why)
 static void tell(struct flow *f)
 {
     struct secure *x = f->secure;
-    struct tls_facts_of server = {.version = "", .cipher = "", .alpn = "", .verify = ""},
-                        client = server;
+    struct tls_facts_of server = TLS_NO_FACTS, client = TLS_NO_FACTS;
     bool old = x->passes && f->state == FLOW_DIAL; // what is known is of the dial before
     if (!x->mode || x->told || old)
         return;

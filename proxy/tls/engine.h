@@ -60,6 +60,9 @@ struct tls_facts_of {
                         // accepted
 };
 
+// Of where there is no engine.
+#define TLS_NO_FACTS ((struct tls_facts_of){.version = "", .cipher = "", .alpn = "", .verify = ""})
+
 // Towards a server.
 struct tls_connect {
     const char *name;      // that the certificate must have, or an address; "": any
