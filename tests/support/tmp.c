@@ -55,6 +55,13 @@ char *tmp_path(char out[TMP_PATH], const char *dir, const char *name)
     return out;
 }
 
+const char *tmp_in(const char *dir, const char *name)
+{
+    static char paths[TMP_TURNS][TMP_PATH];
+    static unsigned turn;
+    return tmp_path(paths[turn++ % TMP_TURNS], dir, name);
+}
+
 void tmp_write(const char *path, const void *bytes, size_t n)
 {
     FILE *f = fopen(path, "wb");

@@ -13,6 +13,9 @@ void tmp_make(char dir[TMP_PATH]);
 void tmp_remove(const char *dir);
 // "DIR/NAME" into out, which it returns.
 char *tmp_path(char out[TMP_PATH], const char *dir, const char *name);
+// The same in static memory, which is taken again TMP_TURNS calls later. For one thread.
+#define TMP_TURNS 16
+const char *tmp_in(const char *dir, const char *name);
 
 // Whole files; both abort on errors. The memory of tmp_read() is the caller's; *n may be NULL.
 void tmp_write(const char *path, const void *bytes, size_t n);

@@ -98,12 +98,10 @@ static int teardown(void **state)
     return 0;
 }
 
-// The path of a file in the test's folder, written when text is given. Good for 16 further calls.
+// The path of a file in the test's folder, written when text is given. Good for TMP_TURNS calls.
 static const char *file(const char *name, const char *text)
 {
-    static char paths[16][TMP_PATH];
-    static unsigned turn;
-    char *path = tmp_path(paths[turn++ % 16], dir, name);
+    const char *path = tmp_in(dir, name);
     if (text)
         tmp_write(path, text, strlen(text));
     return path;

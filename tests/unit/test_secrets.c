@@ -28,20 +28,13 @@ static struct options *options;
 static struct proxy_settings settings;
 static int real_stderr;
 
-static const char *in(const char *name)
-{
-    static char paths[8][TMP_PATH];
-    static int i;
-    return tmp_path(paths[i++ % 8], dir, name);
-}
-
 static void copy(const char *from, const char *to, mode_t mode)
 {
     size_t n;
-    char *bytes = tmp_read(in(from), &n), fresh[TMP_PATH];
+    char *bytes = tmp_read(tmp_in(dir, from), &n), fresh[TMP_PATH];
     tmp_write(tmp_path(fresh, dir, "fresh"), bytes, n);
     assert_int_equal(chmod(fresh, mode), 0);
-    assert_int_equal(rename(fresh, in(to)), 0);
+    assert_int_equal(rename(fresh, tmp_in(dir, to)), 0);
     free(bytes);
 }
 
@@ -52,9 +45,9 @@ static void make_pair(const char *name, const struct pki *issuer, unsigned flags
     snprintf(cert, sizeof cert, "%s.crt", name);
     snprintf(key, sizeof key, "%s.key", name);
     pki_make(&p, name, issuer, flags);
-    pki_add_cert(in(cert), &p);
-    pki_add_key(in(key), &p);
-    assert_int_equal(chmod(in(key), 0600), 0);
+    pki_add_cert(tmp_in(dir, cert), &p);
+    pki_add_key(tmp_in(dir, key), &p);
+    assert_int_equal(chmod(tmp_in(dir, key), 0600), 0);
     pki_clear(&p);
 }
 
@@ -65,7 +58,7 @@ static int begin(void **state)
     make_pair("ca.example", NULL, PKI_CA);
     make_pair("a.example", NULL, 0);
     make_pair("b.example", NULL, 0);
-    tmp_write(in("text"), "nothing\n", 8);
+    tmp_write(tmp_in(dir, "text"), "nothing\n", 8);
     int fd = open(tmp_path(log_path, dir, "log"), O_CREAT | O_WRONLY | O_APPEND, 0600);
     real_stderr = dup(STDERR_FILENO);
     dup2(fd, STDERR_FILENO);
@@ -151,8 +144,8 @@ static void without_a_wish_there_is_nothing(void **state)
                                  "--tls-keylog=%/keys", "--upstream-ca=%/text"),
                            0));
     assert_int_equal(secrets_way(NULL, OUTBOUND), SECURE_NEVER);
-    assert_int_equal(access(in("none"), F_OK), -1);
-    assert_int_equal(access(in("keys"), F_OK), -1);
+    assert_int_equal(access(tmp_in(dir, "none"), F_OK), -1);
+    assert_int_equal(access(tmp_in(dir, "keys"), F_OK), -1);
     assert_int_equal(logged("\n"), 1);
     assert_int_equal(logged("without-effect=\"tls-ca-dir, upstream-ca, tls-keylog, tls-least\"\n"),
                      1);
@@ -175,9 +168,9 @@ static void interception_has_an_authority_and_no_dumps(void **state)
                                      "--tls-pass=*.passed.example");
     struct secrets *x = secrets_of(words, 0);
     assert_int_equal(logged("a certificate authority was made"), 1);
-    assert_int_equal(stat(in("ca/tapedeck-ca.key"), &st), 0);
+    assert_int_equal(stat(tmp_in(dir, "ca/tapedeck-ca.key"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_int_equal(stat(in("keys"), &st), 0);
+    assert_int_equal(stat(tmp_in(dir, "keys"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(logged("the secrets of tls connections are written down"), 1);
     assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
@@ -347,7 +340,7 @@ static void a_bad_file_is_one_line(void **state)
 static void owned(const char *name, uid_t owner)
 {
     struct stat st;
-    assert_int_equal(lstat(in(name), &st), 0);
+    assert_int_equal(lstat(tmp_in(dir, name), &st), 0);
     if (st.st_uid != owner || st.st_gid != owner)
         fail_msg("%s belongs to %u", name, (unsigned)st.st_uid);
 }
@@ -369,7 +362,7 @@ static void files_are_given_to_the_user_to_come(void **state)
     owned("ca", 2102);
     owned("ca/tapedeck-ca.key", 2102);
     owned("keys", 2102);
-    assert_int_equal(mkdir(in("mine"), 0700), 0);
+    assert_int_equal(mkdir(tmp_in(dir, "mine"), 0700), 0);
     secrets_free(secrets_of(
         WORDS("--proxy-type=forward", "--tls-out", "--tls-ca-dir=%/mine", "--upstream-verify=off"),
         2102));

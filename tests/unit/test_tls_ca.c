@@ -18,13 +18,6 @@
 
 static char dir[TMP_PATH];
 
-static const char *in(const char *name)
-{
-    static char paths[4][TMP_PATH];
-    static int i;
-    return tmp_path(paths[i++ % 4], dir, name);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -63,7 +56,7 @@ static void test_make(void **state)
     struct ca_facts first, second;
     char why[WHY_MAX];
     (void)state;
-    const char *folder = in("a");
+    const char *folder = tmp_in(dir, "a");
     char deep[TMP_PATH];
     tmp_path(deep, folder, "b/ca");
     assert_int_equal(tls_ca_open(&ca, deep, false, 0, why), E_NOTFOUND);
@@ -96,7 +89,7 @@ static void test_what_it_is(void **state)
     (void)state;
     if (!certify_here())
         skip();
-    const char *folder = in("what");
+    const char *folder = tmp_in(dir, "what");
     assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0);
     tls_ca_free(ca);
     char *text = certify_text(tmp_path(path, folder, CA_CERT_NAME));
@@ -119,7 +112,7 @@ static void test_half_made(void **state)
     char why[WHY_MAX], path[TMP_PATH];
     size_t n, m;
     (void)state;
-    const char *folder = in("half");
+    const char *folder = tmp_in(dir, "half");
     assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0);
     tls_ca_free(ca);
     char *key = tmp_read(tmp_path(path, folder, CA_KEY_NAME), &n);
@@ -189,7 +182,7 @@ static void test_at_once(void **state)
     for (int i = 0; i < 50; i++) {
         char name[32];
         snprintf(name, sizeof name, "once-%d", i);
-        at_once(in(name));
+        at_once(tmp_in(dir, name));
     }
 }
 
@@ -197,7 +190,7 @@ static void refuse(const char *cert, const char *key, int e, const char *told)
 {
     struct tls_ca *ca;
     char why[WHY_MAX] = "";
-    int got = tls_ca_load(&ca, in(cert), key ? in(key) : NULL, why);
+    int got = tls_ca_load(&ca, tmp_in(dir, cert), key ? tmp_in(dir, key) : NULL, why);
     if (got != e || !strstr(why, told))
         fail_msg("%s, %s: %d, %s", cert, key, got, why);
     assert_null(ca);
@@ -234,21 +227,22 @@ static void test_own(void **state)
         "openssl req -new -key rsa.key -subj /CN=middle -out middle.csr;"
         "openssl x509 -req -in middle.csr -CA ec.crt -CAkey ec.key -CAcreateserial -days 9 "
         "-extfile ext -out m.crt; cat m.crt ec.crt > middle.crt");
-    assert_int_equal(tls_ca_load(&ca, in("ec.crt"), in("open.key"), why), 0); // of a mounted secret
+    assert_int_equal(tls_ca_load(&ca, tmp_in(dir, "ec.crt"), tmp_in(dir, "open.key"), why),
+                     0); // of a mounted secret
     tls_ca_free(ca);
-    assert_int_equal(tls_ca_load(&ca, in("ec.crt"), in("ec.key"), why), 0);
+    assert_int_equal(tls_ca_load(&ca, tmp_in(dir, "ec.crt"), tmp_in(dir, "ec.key"), why), 0);
     assert_int_equal(sk_X509_num(ca->sent), 0);
     tls_ca_free(ca);
-    assert_int_equal(tls_ca_load(&ca, in("rsa.crt"), in("rsa.key"), why), 0);
+    assert_int_equal(tls_ca_load(&ca, tmp_in(dir, "rsa.crt"), tmp_in(dir, "rsa.key"), why), 0);
     tls_ca_facts(ca, &facts);
     assert_string_equal(facts.key, "RSA 2048");
     assert_string_equal(facts.subject, "CN=rsa");
     tls_ca_free(ca);
-    assert_int_equal(tls_ca_load(&ca, in("rsa.crt"), NULL, why), 0);
+    assert_int_equal(tls_ca_load(&ca, tmp_in(dir, "rsa.crt"), NULL, why), 0);
     assert_null(ca->key);
     tls_ca_free(ca);
     // The certificate between is sent behind leaves, the root above it is not.
-    assert_int_equal(tls_ca_load(&ca, in("middle.crt"), in("rsa.key"), why), 0);
+    assert_int_equal(tls_ca_load(&ca, tmp_in(dir, "middle.crt"), tmp_in(dir, "rsa.key"), why), 0);
     assert_int_equal(sk_X509_num(ca->sent), 1);
     tls_ca_free(ca);
     tls_ca_free(NULL);
@@ -270,7 +264,7 @@ static void test_folder_refused(void **state)
     struct tls_ca *ca;
     char why[WHY_MAX], path[TMP_PATH];
     (void)state;
-    const char *folder = in("seen");
+    const char *folder = tmp_in(dir, "seen");
     assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0);
     tls_ca_free(ca);
     chmod(tmp_path(path, folder, CA_KEY_NAME), 0644);
@@ -294,8 +288,8 @@ static void test_folder_refused(void **state)
     // Neither is a certificate made for such a key.
     unlink(tmp_path(path, folder, CA_CERT_NAME));
     assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), E_REFUSED);
-    tmp_write(in("file"), "x", 1);
-    tmp_path(path, in("file"), "ca");
+    tmp_write(tmp_in(dir, "file"), "x", 1);
+    tmp_path(path, tmp_in(dir, "file"), "ca");
     assert_int_equal(tls_ca_open(&ca, path, true, 0, why), E_NOTFOUND);
     assert_non_null(strstr(why, "Not a directory"));
     char deep[5000];
@@ -327,7 +321,7 @@ static void test_export(void **state)
     struct buf pem, der, p12, full;
     size_t n;
     (void)state;
-    const char *folder = in("export");
+    const char *folder = tmp_in(dir, "export");
     assert_int_equal(tls_ca_open(&ca, folder, true, 0, why), 0);
     buf_init(&pem, 65536);
     buf_init(&der, 65536);
@@ -342,8 +336,8 @@ static void test_export(void **state)
     assert_int_equal(tls_ca_export(ca, "p12", "secret1", &p12), 0);
     assert_int_equal(tls_ca_export(ca, "jks", NULL, &full), E_UNSUPPORTED);
     assert_int_equal(tls_ca_export(ca, "pem", NULL, &full), E_LIMIT);
-    tmp_write(in("ca.der"), buf_view(&der).p, buf_len(&der));
-    tmp_write(in("ca.p12"), buf_view(&p12).p, buf_len(&p12));
+    tmp_write(tmp_in(dir, "ca.der"), buf_view(&der).p, buf_len(&der));
+    tmp_write(tmp_in(dir, "ca.p12"), buf_view(&p12).p, buf_len(&p12));
     if (certify_here())
         certify_script(dir,
                        "openssl x509 -inform der -in ca.der | cmp - export/" CA_CERT_NAME ";"
@@ -369,13 +363,13 @@ static void test_no_memory(void **state)
     for (bool failed = true; failed; i += i < 200 ? 1 : i / 20) {
         snprintf(name, sizeof name, "memory-%ld", i);
         alloc_fail_at(i);
-        int e = tls_ca_open(&ca, in(name), true, 0, why);
+        int e = tls_ca_open(&ca, tmp_in(dir, name), true, 0, why);
         failed = alloc_fail_end();
         // OpenSSL goes without what it does not need, and hides the cause of some failures.
         assert_true(e == 0 || (failed && *why));
         tls_ca_free(ca);
         // Whatever was left behind, the next one gets its CA.
-        assert_int_equal(tls_ca_open(&ca, in(name), true, 0, why), 0);
+        assert_int_equal(tls_ca_open(&ca, tmp_in(dir, name), true, 0, why), 0);
         tls_ca_free(ca);
     }
     assert_true(i > 3);

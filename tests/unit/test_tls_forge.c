@@ -27,22 +27,15 @@ static struct tls_ca *ca;
 static struct tls_keys *keys;
 static int64_t now;
 
-static const char *in(const char *name)
-{
-    static char paths[4][TMP_PATH];
-    static int i;
-    return tmp_path(paths[i++ % 4], dir, name);
-}
-
 static int set_up(void **state)
 {
     char why[WHY_MAX];
     (void)state;
     tmp_make(dir);
     now = clock_wall_us();
-    if (tls_ca_open(&ca, in("ca"), true, 0, why) != 0 || tls_keys_new(&keys, why) != 0)
+    if (tls_ca_open(&ca, tmp_in(dir, "ca"), true, 0, why) != 0 || tls_keys_new(&keys, why) != 0)
         return -1;
-    tmp_path(ca_path, in("ca"), CA_CERT_NAME);
+    tmp_path(ca_path, tmp_in(dir, "ca"), CA_CERT_NAME);
     return 0;
 }
 
@@ -98,12 +91,12 @@ static void test_one_name(void **state)
     assert_int_equal(sk_X509_num(p->chain), 0); // the CA is its clients' root
     assert_int_equal(X509_check_private_key(p->cert, p->key), 1);
     if (certify_here()) {
-        certify_write(p, in("leaf.pem"));
+        certify_write(p, tmp_in(dir, "leaf.pem"));
         certify_script(dir, "openssl verify -x509_strict -purpose sslserver -verify_hostname "
                             "api.example -CAfile ca/" CA_CERT_NAME " leaf.pem;"
                             "if openssl verify -purpose sslclient -CAfile ca/" CA_CERT_NAME
                             " leaf.pem; then exit 1; fi");
-        char *text = certify_text(in("leaf.pem"));
+        char *text = certify_text(tmp_in(dir, "leaf.pem"));
         assert_non_null(strstr(text, "Subject: CN = api.example\n"));
         assert_non_null(strstr(text, "Key Usage: critical\n                Digital Signature\n"));
         assert_non_null(strstr(text, "CA:FALSE"));
@@ -372,7 +365,7 @@ static void test_other_cas(void **state)
         certify_ca(dir, "own", types[i]);
         tmp_path(crt, dir, "own.crt");
         now = clock_wall_us();
-        assert_int_equal(tls_ca_load(&own, crt, in("own.key"), why), 0);
+        assert_int_equal(tls_ca_load(&own, crt, tmp_in(dir, "own.key"), why), 0);
         assert_int_equal(tls_forge_new(&f, own, keys, FORGE_DAYS_MAX, 1), 0);
         struct tls_pair *p = leaf(f, "own.example");
         if (!certify_trusts(crt, p, "own.example", now, &reason))
@@ -393,11 +386,11 @@ static void test_other_cas(void **state)
                    "openssl x509 -req -in mid.csr -CA root.crt -CAkey root.key -CAcreateserial "
                    "-days 9 -extfile ext -out mid1.crt; cat mid1.crt root.crt > mid.crt");
     now = clock_wall_us();
-    assert_int_equal(tls_ca_load(&own, in("mid.crt"), in("mid.key"), why), 0);
+    assert_int_equal(tls_ca_load(&own, tmp_in(dir, "mid.crt"), tmp_in(dir, "mid.key"), why), 0);
     assert_int_equal(tls_forge_new(&f, own, keys, DAYS, 1), 0);
     struct tls_pair *p = leaf(f, "mid.example");
     assert_int_equal(sk_X509_num(p->chain), 1);
-    if (!certify_trusts(in("root.crt"), p, "mid.example", now, &reason))
+    if (!certify_trusts(tmp_in(dir, "root.crt"), p, "mid.example", now, &reason))
         fail_msg("%s", reason);
     tls_pair_free(p);
     tls_forge_free(f);

@@ -13,13 +13,6 @@
 
 static char dir[TMP_PATH];
 
-static const char *in(const char *name)
-{
-    static char paths[4][TMP_PATH];
-    static int i;
-    return tmp_path(paths[i++ % 4], dir, name);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -60,7 +53,7 @@ static void test_load(void **state)
     (void)state;
     if (!certify_here())
         skip();
-    assert_int_equal(tls_pair_load(&p, in("leaf.crt"), in("leaf.key"), why), 0);
+    assert_int_equal(tls_pair_load(&p, tmp_in(dir, "leaf.crt"), tmp_in(dir, "leaf.key"), why), 0);
     assert_int_equal(sk_X509_num(p->chain), 1);
     struct tls_pair *again = tls_pair_keep(p);
     tls_pair_free(p);
@@ -77,11 +70,11 @@ static void test_load(void **state)
     tls_pair_free(again);
     tls_pair_free(NULL);
     // A key that others may read is fine here; without alternative names the common name counts.
-    assert_int_equal(tls_pair_load(&p, in("leaf.crt"), in("open.key"), why), 0);
+    assert_int_equal(tls_pair_load(&p, tmp_in(dir, "leaf.crt"), tmp_in(dir, "open.key"), why), 0);
     tls_pair_free(p);
-    assert_int_equal(tls_pair_load(&p, in("leaf.crt"), in("group.key"), why), 0);
+    assert_int_equal(tls_pair_load(&p, tmp_in(dir, "leaf.crt"), tmp_in(dir, "group.key"), why), 0);
     tls_pair_free(p);
-    assert_int_equal(tls_pair_load(&p, in("rsa.crt"), in("rsa.key"), why), 0);
+    assert_int_equal(tls_pair_load(&p, tmp_in(dir, "rsa.crt"), tmp_in(dir, "rsa.key"), why), 0);
     assert_true(tls_pair_is_for(p, "old.example"));
     tls_pair_free(p);
 }
@@ -110,11 +103,12 @@ static void test_refused(void **state)
     (void)state;
     if (!certify_here())
         skip();
-    chmod(in("leaf.crt"), 0600);
+    chmod(tmp_in(dir, "leaf.crt"), 0600);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char why[WHY_MAX] = "";
         struct tls_pair *p;
-        assert_int_equal(tls_pair_load(&p, in(bad[i].cert), in(bad[i].key), why), bad[i].e);
+        assert_int_equal(tls_pair_load(&p, tmp_in(dir, bad[i].cert), tmp_in(dir, bad[i].key), why),
+                         bad[i].e);
         assert_null(p);
         if (!strstr(why, bad[i].told))
             fail_msg("told: %s", why);
@@ -132,7 +126,7 @@ static void test_no_memory(void **state)
         struct tls_pair *p;
         char why[WHY_MAX] = "";
         alloc_fail_at(i);
-        int e = tls_pair_load(&p, in("leaf.crt"), in("leaf.key"), why);
+        int e = tls_pair_load(&p, tmp_in(dir, "leaf.crt"), tmp_in(dir, "leaf.key"), why);
         failed = alloc_fail_end();
         // OpenSSL goes without what it does not need, and hides the cause of some failures.
         assert_true(e == 0 || (failed && *why));

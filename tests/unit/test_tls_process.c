@@ -25,13 +25,6 @@ static struct service proxy;
 static char texts[ARGS_MAX][2 * TMP_PATH], *args[ARGS_MAX + 1];
 static int count;
 
-static const char *in(const char *name)
-{
-    static char paths[4][TMP_PATH];
-    static int i;
-    return tmp_path(paths[i++ % 4], proxy.dir, name);
-}
-
 static void __attribute__((format(printf, 1, 2))) add(const char *format, ...)
 {
     va_list list;
@@ -49,13 +42,13 @@ static void make_pair(const char *file, const char *name, const struct pki *issu
     char cert[64], key[64];
     struct pki p;
     pki_make(&p, name, issuer, flags);
-    pki_add_cert(in("fresh.crt"), &p);
-    pki_add_key(in("fresh.key"), &p);
+    pki_add_cert(tmp_in(proxy.dir, "fresh.crt"), &p);
+    pki_add_key(tmp_in(proxy.dir, "fresh.key"), &p);
     snprintf(cert, sizeof cert, "%s.crt", file);
     snprintf(key, sizeof key, "%s.key", file);
-    assert_int_equal(chmod(in("fresh.key"), 0600), 0);
-    assert_int_equal(rename(in("fresh.key"), in(key)), 0);
-    assert_int_equal(rename(in("fresh.crt"), in(cert)), 0);
+    assert_int_equal(chmod(tmp_in(proxy.dir, "fresh.key"), 0600), 0);
+    assert_int_equal(rename(tmp_in(proxy.dir, "fresh.key"), tmp_in(proxy.dir, key)), 0);
+    assert_int_equal(rename(tmp_in(proxy.dir, "fresh.crt"), tmp_in(proxy.dir, cert)), 0);
     if (kept)
         *kept = p;
     else
@@ -202,7 +195,7 @@ static void who_refuses_us_passes_from_then_on(void **state)
         skip();
     snprintf(out, sizeof out,
              "exec openssl s_server -www -accept 127.0.0.1:0 -cert %s -key %s 2>&1",
-             in("server.crt"), in("server.key"));
+             tmp_in(proxy.dir, "server.crt"), tmp_in(proxy.dir, "server.key"));
     program_start(&server, (const char *const[]){"/bin/sh", "-c", out, NULL}, NULL);
     assert_true(program_wait_for(&server, "ACCEPT 127.0.0.1:"));
     assert_int_equal(sscanf(strstr(server.out, "ACCEPT "), "ACCEPT 127.0.0.1:%u", &port), 1);
@@ -211,14 +204,14 @@ static void who_refuses_us_passes_from_then_on(void **state)
     add("--upstream-ca=%s/ca.crt", proxy.dir);
     start();
 
-    shell(out, client, proxy.out, port, in("made/tapedeck-ca.crt"));
+    shell(out, client, proxy.out, port, tmp_in(proxy.dir, "made/tapedeck-ca.crt"));
     has(out, "issuer=O = Tapedeck");
     has(out, "Verification: OK");
     admin(out, "/flows");
     has(out, ",\"passed\":[]}");
-    assert_int_not_equal(shell(out, client, proxy.out, port, in("ca.crt")), 0);
+    assert_int_not_equal(shell(out, client, proxy.out, port, tmp_in(proxy.dir, "ca.crt")), 0);
     for (int i = 0; i < 4; i++) { // whichever worker it is
-        shell(out, client, proxy.out, port, in("ca.crt"));
+        shell(out, client, proxy.out, port, tmp_in(proxy.dir, "ca.crt"));
         has(out, "issuer=CN = Test CA");
         has(out, "Verification: OK");
     }

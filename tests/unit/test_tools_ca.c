@@ -18,13 +18,6 @@
 
 static char dir[TMP_PATH], folder[TMP_PATH];
 
-static const char *in(const char *name)
-{
-    static char paths[4][TMP_PATH];
-    static int i;
-    return tmp_path(paths[i++ % 4], dir, name);
-}
-
 static bool says(const char *text, const char *what)
 {
     if (strstr(text, what))
@@ -76,12 +69,12 @@ static void test_init(void **state)
     program_clear(&p);
     // The user's own folder.
     char data[TMP_PATH + 32];
-    snprintf(data, sizeof data, "XDG_DATA_HOME=%s", in("data"));
+    snprintf(data, sizeof data, "XDG_DATA_HOME=%s", tmp_in(dir, "data"));
     const char *const environment[] = {data, NULL};
     program_run(&p, (const char *const[]){"tapedeck", "ca", "init", NULL}, environment,
                 (struct view){NULL, 0});
     assert_int_equal(p.code, 0);
-    assert_int_equal(stat(in("data/tapedeck/ca/tapedeck-ca.key"), &st), 0);
+    assert_int_equal(stat(tmp_in(dir, "data/tapedeck/ca/tapedeck-ca.key"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     program_clear(&p);
 }
@@ -105,15 +98,17 @@ static void test_show(void **state)
     if (!certify_here())
         return;
     certify_ca(dir, "mine", "rsa:2048");
-    TAPEDECK(&p, "ca", "show", "--tls-ca-cert", in("mine.crt"), "--tls-ca-key", in("mine.key"));
+    TAPEDECK(&p, "ca", "show", "--tls-ca-cert", tmp_in(dir, "mine.crt"), "--tls-ca-key",
+             tmp_in(dir, "mine.key"));
     assert_int_equal(p.code, 0);
     assert_true(says(p.out, "CN=mine\nkey          RSA 2048\n"));
     assert_true(says(p.out, "/mine.key\n"));
     assert_int_equal(p.err_n, 0);
     program_clear(&p);
     // Of which the proxy warns, too.
-    assert_int_equal(chmod(in("mine.key"), 0640), 0);
-    TAPEDECK(&p, "ca", "show", "--tls-ca-cert", in("mine.crt"), "--tls-ca-key", in("mine.key"));
+    assert_int_equal(chmod(tmp_in(dir, "mine.key"), 0640), 0);
+    TAPEDECK(&p, "ca", "show", "--tls-ca-cert", tmp_in(dir, "mine.crt"), "--tls-ca-key",
+             tmp_in(dir, "mine.key"));
     assert_int_equal(p.code, 0);
     assert_true(says(p.err, "/mine.key: group or others have access to the key, as it has mode "
                             "0640\n"));
@@ -135,15 +130,16 @@ static void test_export(void **state)
     struct stat st;
     size_t n, m;
     (void)state;
-    export(&p, "pem", in("ca.pem"));
+    export(&p, "pem", tmp_in(dir, "ca.pem"));
     program_clear(&p);
-    assert_int_equal(stat(in("ca.pem"), &st), 0);
+    assert_int_equal(stat(tmp_in(dir, "ca.pem"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0644); // others are to trust it
-    char *file = tmp_read(in("the ca/tapedeck-ca.crt"), &n), *pem = tmp_read(in("ca.pem"), &m);
+    char *file = tmp_read(tmp_in(dir, "the ca/tapedeck-ca.crt"), &n),
+         *pem = tmp_read(tmp_in(dir, "ca.pem"), &m);
     assert_int_equal(n, m);
     assert_memory_equal(file, pem, n);
     // The same on standard output, without the key: it is not needed.
-    assert_int_equal(chmod(in("the ca/tapedeck-ca.key"), 0644), 0);
+    assert_int_equal(chmod(tmp_in(dir, "the ca/tapedeck-ca.key"), 0644), 0);
     TAPEDECK(&p, "ca", "export", "--tls-ca-dir", folder);
     assert_string_equal(p.out, file);
     program_clear(&p);
@@ -151,12 +147,12 @@ static void test_export(void **state)
     assert_int_equal(p.code, 1);
     assert_true(says(p.err, "the key has mode 0644; group and others may have no access"));
     program_clear(&p);
-    assert_int_equal(chmod(in("the ca/tapedeck-ca.key"), 0600), 0);
+    assert_int_equal(chmod(tmp_in(dir, "the ca/tapedeck-ca.key"), 0600), 0);
     free(file);
     free(pem);
-    export(&p, "der", in("ca.der"));
+    export(&p, "der", tmp_in(dir, "ca.der"));
     program_clear(&p);
-    export(&p, "p12", in("ca.p12"));
+    export(&p, "p12", tmp_in(dir, "ca.p12"));
     program_clear(&p);
     if (certify_here())
         certify_script(dir, "openssl x509 -inform der -in ca.der | cmp - ca.pem;"
@@ -180,24 +176,24 @@ static void test_bundle(void **state)
                                 "-----END CERTIFICATE-----"; // no end of line
     struct program p;
     (void)state;
-    tmp_write(in("roots"), roots, sizeof roots - 1);
-    bundle(&p, in("roots"));
+    tmp_write(tmp_in(dir, "roots"), roots, sizeof roots - 1);
+    bundle(&p, tmp_in(dir, "roots"));
     assert_int_equal(p.code, 0);
     assert_int_equal(strncmp(p.out, roots, sizeof roots - 1), 0);
     assert_true(says(p.out, "-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nMII"));
     // One that holds ours already stays as it is.
-    tmp_write(in("both"), p.out, p.out_n);
+    tmp_write(tmp_in(dir, "both"), p.out, p.out_n);
     struct program q;
-    bundle(&q, in("both"));
+    bundle(&q, tmp_in(dir, "both"));
     assert_string_equal(p.out, q.out);
     program_clear(&p);
     program_clear(&q);
-    bundle(&p, in("nothing"));
+    bundle(&p, tmp_in(dir, "nothing"));
     assert_int_equal(p.code, 1);
     assert_true(says(p.err, "/nothing: No such file or directory\n"));
     program_clear(&p);
-    tmp_write(in("text"), "text", 4);
-    bundle(&p, in("text"));
+    tmp_write(tmp_in(dir, "text"), "text", 4);
+    bundle(&p, tmp_in(dir, "text"));
     assert_int_equal(p.code, 1);
     assert_true(says(p.err, "/text: there is no PEM certificate in it\n"));
     program_clear(&p);
@@ -217,13 +213,13 @@ static void java(struct program *p, const char *keytool)
         "printf '%%s\\n' '#!/bin/sh' '%s' > java/bin/keytool; chmod 0755 java/bin/keytool",
         keytool);
     certify_script(dir, script);
-    snprintf(home, sizeof home, "JAVA_HOME=%s", in("java"));
+    snprintf(home, sizeof home, "JAVA_HOME=%s", tmp_in(dir, "java"));
     const char *const environment[] = {home, "JAVA_TOOL_OPTIONS=-Dfile.encoding=UTF-8", NULL};
-    unlink(in("cacerts"));
+    unlink(tmp_in(dir, "cacerts"));
     program_run(p,
                 (const char *const[]){"tapedeck", "ca", "export", "--form=jks-cacerts",
                                       "--password=secret;$(id)", "--tls-ca-dir", folder, "--out",
-                                      in("cacerts"), NULL},
+                                      tmp_in(dir, "cacerts"), NULL},
                 environment, (struct view){NULL, 0});
 }
 
@@ -236,7 +232,8 @@ static void test_java_made(void **state)
     assert_int_equal(p.code, 0);
     assert_int_equal(p.err_n, 0);
     program_clear(&p);
-    char *store = tmp_read(in("cacerts"), NULL), *said = tmp_read(in("java/bin/said"), NULL);
+    char *store = tmp_read(tmp_in(dir, "cacerts"), NULL),
+         *said = tmp_read(tmp_in(dir, "java/bin/said"), NULL);
     assert_string_equal(store, "OLD+secret;$(id)+");
     assert_true(says(said, "[-importcert]\n[-noprompt]\n[-alias]\n[tapedeck-ca-"));
     assert_null(strstr(said, "secret"));
@@ -246,14 +243,14 @@ static void test_java_made(void **state)
     java(&p, "[ $1 = -list ]");
     assert_int_equal(p.code, 0);
     program_clear(&p);
-    store = tmp_read(in("cacerts"), NULL);
+    store = tmp_read(tmp_in(dir, "cacerts"), NULL);
     assert_string_equal(store, "OLD");
     free(store);
     java(&p, "echo Hm; echo keytool error: java.io.IOException: password was incorrect; exit 1");
     assert_int_equal(p.code, 1);
     assert_true(says(p.err, "bin/keytool: java.io.IOException: password was incorrect\n"));
     assert_int_equal(count(p.err, "\n"), 1);
-    assert_int_equal(access(in("cacerts"), F_OK), -1);
+    assert_int_equal(access(tmp_in(dir, "cacerts"), F_OK), -1);
     program_clear(&p);
     java(&p, "exit 3");
     assert_int_equal(p.code, 1);
@@ -266,11 +263,11 @@ static void without_java(const char *const *environment, const char *told)
     struct program p;
     program_run(&p,
                 (const char *const[]){"tapedeck", "ca", "export", "--form=jks-cacerts",
-                                      "--tls-ca-dir", folder, "--out", in("none"), NULL},
+                                      "--tls-ca-dir", folder, "--out", tmp_in(dir, "none"), NULL},
                 environment, (struct view){NULL, 0});
     assert_int_equal(p.code, 1);
     assert_true(says(p.err, told));
-    assert_int_equal(access(in("none"), F_OK), -1);
+    assert_int_equal(access(tmp_in(dir, "none"), F_OK), -1);
     program_clear(&p);
 }
 
@@ -284,7 +281,7 @@ static void test_java_missing(void **state)
                  "there is no keytool: neither JAVA_HOME nor PATH leads to Java\n");
     certify_script(dir, "mkdir -p empty/bin; printf '#!/bin/sh\\n' > empty/bin/keytool;"
                         "chmod 0755 empty/bin/keytool");
-    snprintf(home, sizeof home, "JAVA_HOME=%s", in("empty"));
+    snprintf(home, sizeof home, "JAVA_HOME=%s", tmp_in(dir, "empty"));
     without_java((const char *const[]){home, NULL}, "this Java has no lib/security/cacerts\n");
 }
 
@@ -297,7 +294,7 @@ static void test_java_here(void **state)
     program_clear(&p);
     if (!here)
         skip();
-    export(&p, "jks-cacerts", in("store"));
+    export(&p, "jks-cacerts", tmp_in(dir, "store"));
     program_clear(&p);
     certify_script(
         dir, "keytool -list -keystore store -storepass changeit > listed;"
@@ -330,7 +327,7 @@ static void test_hints(void **state)
     program_clear(&all);
     // What the hints let the shell run is what we have: with an authority in its usual place.
     char data[TMP_PATH + 32];
-    snprintf(data, sizeof data, "XDG_DATA_HOME=%s", in("home"));
+    snprintf(data, sizeof data, "XDG_DATA_HOME=%s", tmp_in(dir, "home"));
     const char *const environment[] = {data, NULL};
     program_run(&one, (const char *const[]){"tapedeck", "ca", "init", NULL}, environment,
                 (struct view){NULL, 0});

@@ -17,13 +17,6 @@
 
 static char dir[TMP_PATH];
 
-static const char *in(const char *name)
-{
-    static char paths[4][TMP_PATH];
-    static int i;
-    return tmp_path(paths[i++ % 4], dir, name);
-}
-
 static bool says(const char *text, const char *what)
 {
     if (strstr(text, what))
@@ -77,8 +70,8 @@ static void test_planned(void **state)
 static void ready(const char *text, const char *wanted)
 {
     struct program p;
-    tmp_write(in("ready.json"), text, strlen(text));
-    TAPEDECK(&p, "env", "--ready-file", in("ready.json"));
+    tmp_write(tmp_in(dir, "ready.json"), text, strlen(text));
+    TAPEDECK(&p, "env", "--ready-file", tmp_in(dir, "ready.json"));
     assert_true(says(p.code ? p.err : p.out, wanted));
     program_clear(&p);
 }
@@ -98,7 +91,8 @@ static void test_trust(void **state)
     struct program p;
     struct stat st;
     (void)state;
-    TAPEDECK(&p, "env", "--trust-dir", in("trust"), "--trust-path", "/seen", "--format", "pod");
+    TAPEDECK(&p, "env", "--trust-dir", tmp_in(dir, "trust"), "--trust-path", "/seen", "--format",
+             "pod");
     assert_int_equal(p.code, 0);
     assert_true(says(p.err, "Java goes without a trust store, and its first connection to each TLS "
                             "host fails: JAVA_HOME is /no/java/here, "));
@@ -106,16 +100,17 @@ static void test_trust(void **state)
     assert_true(says(p.out, "  - name: NODE_EXTRA_CA_CERTS\n    value: \"/seen/ca.pem\"\n"));
     assert_null(strstr(p.out, "trustStore"));
     program_clear(&p);
-    char *ca = tmp_read(in("trust/ca.pem"), NULL), *roots = tmp_read(in("trust/roots.pem"), NULL);
-    char *own = tmp_read(in(".local/share/tapedeck/ca/tapedeck-ca.crt"), NULL);
-    char *wgetrc = tmp_read(in("trust/wgetrc"), NULL);
+    char *ca = tmp_read(tmp_in(dir, "trust/ca.pem"), NULL),
+         *roots = tmp_read(tmp_in(dir, "trust/roots.pem"), NULL);
+    char *own = tmp_read(tmp_in(dir, ".local/share/tapedeck/ca/tapedeck-ca.crt"), NULL);
+    char *wgetrc = tmp_read(tmp_in(dir, "trust/wgetrc"), NULL);
     assert_string_equal(ca, own); // it was made
     assert_true(says(roots, ca));
     assert_string_equal(wgetrc, "\nca_certificate = /seen/roots.pem\n");
     for (const char *const *name =
              (const char *const[]){"trust/ca.pem", "trust/roots.pem", "trust/wgetrc", NULL};
          *name; name++) {
-        assert_int_equal(stat(in(*name), &st), 0);
+        assert_int_equal(stat(tmp_in(dir, *name), &st), 0);
         assert_int_equal(st.st_mode & 07777, 0644); // a container's user may be another
     }
     free(ca);
@@ -123,7 +118,7 @@ static void test_trust(void **state)
     free(own);
     free(wgetrc);
     // Once more, as seen from here; the authority is the same.
-    TAPEDECK(&p, "env", "--trust-dir", in("trust"), "--no-java");
+    TAPEDECK(&p, "env", "--trust-dir", tmp_in(dir, "trust"), "--no-java");
     assert_int_equal(p.code, 0);
     assert_int_equal(p.err_n, 0);
     assert_true(says(p.out, "/trust/roots.pem'\n"));
@@ -144,19 +139,20 @@ static const char *java(void)
     snprintf(script, sizeof script, "mkdir -p %s/java/bin %s/java/lib/security", dir, dir);
     program_shell(&p, script);
     program_clear(&p);
-    tmp_write(in("java/bin/keytool"), keytool, sizeof keytool - 1);
-    tmp_write(in("java/lib/security/cacerts"), "theirs\n", 7);
-    assert_int_equal(chmod(in("java/bin/keytool"), 0755), 0);
-    unlink(in("runs"));
-    snprintf(home, sizeof home, "JAVA_HOME=%s", in("java"));
+    tmp_write(tmp_in(dir, "java/bin/keytool"), keytool, sizeof keytool - 1);
+    tmp_write(tmp_in(dir, "java/lib/security/cacerts"), "theirs\n", 7);
+    assert_int_equal(chmod(tmp_in(dir, "java/bin/keytool"), 0755), 0);
+    unlink(tmp_in(dir, "runs"));
+    snprintf(home, sizeof home, "JAVA_HOME=%s", tmp_in(dir, "java"));
     return home;
 }
 
 static void env_with(struct program *p, const char *const *environment, const char *option)
 {
-    program_run(p,
-                (const char *const[]){"tapedeck", "env", "--trust-dir", in("trust"), option, NULL},
-                environment, (struct view){NULL, 0});
+    program_run(
+        p,
+        (const char *const[]){"tapedeck", "env", "--trust-dir", tmp_in(dir, "trust"), option, NULL},
+        environment, (struct view){NULL, 0});
     assert_int_equal(p->code, 0);
 }
 
@@ -167,19 +163,20 @@ static void test_java(void **state)
     const char *const environment[] = {java(), NULL};
     for (int i = 0; i < 3; i++) {
         if (i == 2) // another Java than before
-            tmp_write(in("java/lib/security/cacerts"), "theirs, more\n", 13);
+            tmp_write(tmp_in(dir, "java/lib/security/cacerts"), "theirs, more\n", 13);
         env_with(&p, environment, NULL);
         assert_true(says(p.out, "-Djavax.net.ssl.trustStore="));
         program_clear(&p);
-        char *store = tmp_read(in("trust/cacerts"), NULL), *runs = tmp_read(in("runs"), NULL);
+        char *store = tmp_read(tmp_in(dir, "trust/cacerts"), NULL),
+             *runs = tmp_read(tmp_in(dir, "runs"), NULL);
         assert_string_equal(store, i < 2 ? "theirs\nours\n" : "theirs, more\nours\n");
         assert_string_equal(runs, i < 2 ? "run\n" : "run\nrun\n");
         free(store);
         free(runs);
     }
     // One that fails: told, and the rest is there.
-    tmp_write(in("java/lib/security/cacerts"), "again", 5);
-    tmp_write(in("java/bin/keytool"), "#!/bin/sh\necho keytool error: no; exit 1\n", 41);
+    tmp_write(tmp_in(dir, "java/lib/security/cacerts"), "again", 5);
+    tmp_write(tmp_in(dir, "java/bin/keytool"), "#!/bin/sh\necho keytool error: no; exit 1\n", 41);
     env_with(&p, environment, NULL);
     assert_true(says(p.err, "Java goes without a trust store, and its first connection to each "));
     assert_null(strstr(p.out, "trustStore"));
@@ -207,7 +204,7 @@ static void test_java_with_a_store(void **state)
 static size_t kept(void)
 {
     size_t n = 0;
-    DIR *d = opendir(in(".cache/tapedeck"));
+    DIR *d = opendir(tmp_in(dir, ".cache/tapedeck"));
     struct dirent *entry;
     while (d && (entry = readdir(d)))
         n += strncmp(entry->d_name, "cacerts-", 8) == 0;
@@ -225,7 +222,7 @@ static void test_java_kept(void **state)
     const char *const environment[] = {java(), NULL};
     for (int i = 0; i < 12; i++) {
         int n = snprintf(text, sizeof text, "theirs %d\n", i);
-        tmp_write(in("java/lib/security/cacerts"), text, (size_t)n);
+        tmp_write(tmp_in(dir, "java/lib/security/cacerts"), text, (size_t)n);
         env_with(&p, environment, NULL);
         program_clear(&p);
     }
@@ -233,19 +230,19 @@ static void test_java_kept(void **state)
     env_with(&p, environment, NULL); // the last one is among them
     program_clear(&p);
     size_t n;
-    char *runs = tmp_read(in("runs"), &n);
+    char *runs = tmp_read(tmp_in(dir, "runs"), &n);
     assert_int_equal(n, 12 * strlen("run\n"));
     free(runs);
     if (geteuid() != 0)
         return;
-    assert_int_equal(chown(in(".cache/tapedeck"), 65534, 65534), 0);
+    assert_int_equal(chown(tmp_in(dir, ".cache/tapedeck"), 65534, 65534), 0);
     env_with(&p, environment, NULL);
     program_clear(&p);
-    runs = tmp_read(in("runs"), &n);
+    runs = tmp_read(tmp_in(dir, "runs"), &n);
     assert_int_equal(n, 13 * strlen("run\n"));
     free(runs);
     assert_int_equal(kept(), 8);
-    assert_int_equal(chown(in(".cache/tapedeck"), 0, 0), 0);
+    assert_int_equal(chown(tmp_in(dir, ".cache/tapedeck"), 0, 0), 0);
 }
 
 static void mistake(const char *const *words, int code, const char *what)
@@ -271,12 +268,13 @@ static void test_mistakes(void **state)
     MISTAKE(2, "--proxy: 'http://a:1/b' is not", "--proxy", "http://a:1/b");
     MISTAKE(2, "--proxy or --ready-file, not both", "--proxy", "a:1", "--ready-file", "x");
     MISTAKE(2, "--trust-path is for --trust-dir", "--trust-path", "/x");
-    MISTAKE(1, "no-such: it is no ready file, or cannot be read", "--ready-file", in("no-such"));
-    MISTAKE(1, "No such file", "--trust-dir", in("no/such"));
+    MISTAKE(1, "no-such: it is no ready file, or cannot be read", "--ready-file",
+            tmp_in(dir, "no-such"));
+    MISTAKE(1, "No such file", "--trust-dir", tmp_in(dir, "no/such"));
     MISTAKE(2, "format", "--format", "csh");
     MISTAKE(2, "--format compose: in a container 127.0.0.1 is itself", "--format", "compose");
-    MISTAKE(2, "--trust-path: 'x' does not begin with /", "--trust-dir", in("t"), "--trust-path",
-            "x");
+    MISTAKE(2, "--trust-path: 'x' does not begin with /", "--trust-dir", tmp_in(dir, "t"),
+            "--trust-path", "x");
 }
 
 int main(void)

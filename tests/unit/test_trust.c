@@ -76,9 +76,7 @@ static int teardown(void **state)
 // A fresh file of that name with these certificates.
 static const char *file_of(const char *name, const struct pki *a, const struct pki *b)
 {
-    static char paths[8][TMP_PATH];
-    static unsigned turn;
-    char *path = tmp_path(paths[turn++ % 8], dir, name);
+    const char *path = tmp_in(dir, name);
     unlink(path);
     if (a)
         pki_add_cert(path, a);
