@@ -181,6 +181,14 @@ void program_clear(struct program *p)
     *p = (struct program){0};
 }
 
+bool program_says(const char *text, const char *words)
+{
+    if (strstr(text, words))
+        return true;
+    fprintf(stderr, "not found: %s\nin: %.2000s\n", words, text);
+    return false;
+}
+
 void program_shell(struct program *p, const char *script)
 {
     program_run(p, (const char *const[]){"/bin/sh", "-c", script, NULL}, NULL,

@@ -22,6 +22,8 @@ struct program {
 void program_run(struct program *p, const char *const *words, const char *const *environment,
                  struct view input);
 void program_clear(struct program *p);
+// Whether the text, as out or err, has the words; where not, both are printed.
+bool program_says(const char *text, const char *words);
 
 // The same with `tapedeck` in front of the words, and nothing as its input.
 #define TAPEDECK(p, ...)                                                                           \

@@ -27,14 +27,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static bool says(const char *text, const char *what)
-{
-    if (strstr(text, what))
-        return true;
-    fprintf(stderr, "not found: %s\nin: %.2000s\n", what, text);
-    return false;
-}
-
 static size_t count_lines(const char *text)
 {
     size_t n = 0;
@@ -57,16 +49,16 @@ static void test_help(void **state)
         if (second)
             *second++ = 0;
         else
-            assert_true(says(p.out, name));
+            assert_true(program_says(p.out, name));
         if (second)
             TAPEDECK(&h, name, second, "--help");
         else
             TAPEDECK(&h, name, "--help");
         assert_int_equal(h.code, 0);
-        assert_true(says(h.out, (*c)->sentence));
-        assert_true(says(h.out, "\nUsage: tapedeck "));
-        assert_true(says(h.out, "\nOptions:\n  --"));
-        assert_true(says(h.out, "\nExample"));
+        assert_true(program_says(h.out, (*c)->sentence));
+        assert_true(program_says(h.out, "\nUsage: tapedeck "));
+        assert_true(program_says(h.out, "\nOptions:\n  --"));
+        assert_true(program_says(h.out, "\nExample"));
         assert_int_equal(h.err_n, 0);
         program_clear(&h);
     }
@@ -74,11 +66,11 @@ static void test_help(void **state)
     TAPEDECK(&p, "help", "fields");
     assert_int_equal(p.code, 0);
     for (int i = 0; i < FIELD_COUNT; i++)
-        assert_true(says(p.out, filter_fields[i].name));
+        assert_true(program_says(p.out, filter_fields[i].name));
     program_clear(&p);
     program_run(&p, (const char *const[]){"tapedeck", NULL}, NULL, (struct view){NULL, 0});
     assert_int_equal(p.code, 2);
-    assert_true(says(p.out, "Commands:"));
+    assert_true(program_says(p.out, "Commands:"));
     program_clear(&p);
     TAPEDECK(&p, "--version");
     assert_int_equal(p.code, 0);
@@ -143,7 +135,7 @@ static void test_wrong_use(void **state)
         environment[0] = variable;
         memcpy(words + 1, uses[i].words, sizeof uses[i].words);
         program_run(&p, words, environment, (struct view){NULL, 0});
-        assert_true(says(p.err, uses[i].told));
+        assert_true(program_says(p.err, uses[i].told));
         assert_int_equal(p.code, 2);
         assert_int_equal(p.out_n, 0);
         program_clear(&p);
@@ -156,11 +148,11 @@ static void test_bad_filter(void **state)
     (void)state;
     TAPEDECK(&p, "ls", sample.path, "status >= 500 and hots = x");
     assert_int_equal(p.code, 2);
-    assert_true(says(p.err, "status >= 500 and hots = x\n                    ^\n"));
+    assert_true(program_says(p.err, "status >= 500 and hots = x\n                    ^\n"));
     program_clear(&p);
     TAPEDECK(&p, "ls", "nothing.here");
     assert_int_equal(p.code, 2);
-    assert_true(says(p.err, "there is no file named 'nothing.here'"));
+    assert_true(program_says(p.err, "there is no file named 'nothing.here'"));
     program_clear(&p);
 }
 
@@ -192,11 +184,11 @@ static void test_which_capture(void **state)
 
     TAPEDECK(&p, "ls", "/nowhere/capture.db");
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, "/nowhere/capture.db: No such file or directory"));
+    assert_true(program_says(p.err, "/nowhere/capture.db: No such file or directory"));
     program_clear(&p);
     TAPEDECK(&p, "ls", "/proc/version");
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, "/proc/version"));
+    assert_true(program_says(p.err, "/proc/version"));
     assert_int_equal(p.out_n, 0);
     program_clear(&p);
 }
@@ -208,20 +200,20 @@ static void test_ls_table(void **state)
     TAPEDECK(&p, "ls", sample.path);
     assert_int_equal(p.code, 0);
     assert_int_equal(count_lines(p.out), SAMPLE_TXNS + 1);
-    assert_true(says(p.out, "ID "));
-    assert_true(says(p.out, "/users?page=2&q=a%20b+c&flag\n"));
-    assert_true(says(p.out, "/silent [unanswered]\n"));
-    assert_true(says(p.out, "/cut [answer cut]\n"));
-    assert_true(says(p.out, "/ [by proxy]\n"));
-    assert_true(says(p.out, "  500   2.50s  "));
-    assert_true(says(p.out, "/\\x1b[31mred\\x07\"'\\\\xff?q=<\\xe9>\n"));
+    assert_true(program_says(p.out, "ID "));
+    assert_true(program_says(p.out, "/users?page=2&q=a%20b+c&flag\n"));
+    assert_true(program_says(p.out, "/silent [unanswered]\n"));
+    assert_true(program_says(p.out, "/cut [answer cut]\n"));
+    assert_true(program_says(p.out, "/ [by proxy]\n"));
+    assert_true(program_says(p.out, "  500   2.50s  "));
+    assert_true(program_says(p.out, "/\\x1b[31mred\\x07\"'\\\\xff?q=<\\xe9>\n"));
     assert_null(strchr(p.out, '\033'));
     program_clear(&p);
     TAPEDECK(&p, "verify", "no\033[31mfile", "--color", "always");
-    assert_true(says(p.err, "no\\x1b[31mfile"));
+    assert_true(program_says(p.err, "no\\x1b[31mfile"));
     program_clear(&p);
     TAPEDECK(&p, "ls", sample.path, "--color", "always", "status", "=", "500");
-    assert_true(says(p.out, "\033[1;31m500\033[0m"));
+    assert_true(program_says(p.out, "\033[1;31m500\033[0m"));
     program_clear(&p);
     TAPEDECK(&p, "ls", sample.path, "--columns", "method,path,query", "-n1", "method = GET",
              "--order=slowest", "--no-header");
@@ -285,18 +277,18 @@ static void test_reader_goes_away(void **state)
     snprintf(script, sizeof script, "tapedeck ls %s > /dev/full", sample.path);
     program_shell(&p, script);
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, "cannot write"));
+    assert_true(program_says(p.err, "cannot write"));
     program_clear(&p);
     program_shell(&p, "for p in proxy recorder; do for o in help version dump-options; do "
                       "tapedeck-$p --$o > /dev/full; echo $?; done; done");
     assert_string_equal(p.out, "1\n1\n1\n1\n1\n1\n");
-    assert_true(says(p.err, "tapedeck-recorder: standard output did not take all of it"));
+    assert_true(program_says(p.err, "tapedeck-recorder: standard output did not take all of it"));
     program_clear(&p);
     // verify's 1 means losses: what it could not tell is a failure of its own.
     snprintf(script, sizeof script, "tapedeck verify %s > /dev/full", sample.path);
     program_shell(&p, script);
     assert_int_equal(p.code, 2);
-    assert_true(says(p.err, "cannot write"));
+    assert_true(program_says(p.err, "cannot write"));
     program_clear(&p);
     snprintf(script, sizeof script, "tapedeck ls %s -n 1 path = /none > /dev/full; echo $?",
              sample.path);
@@ -338,7 +330,7 @@ static void test_query(void **state)
     }
     TAPEDECK(&p, "query", sample.path, "DELETE FROM txn");
     assert_int_equal(p.code, 2);
-    assert_true(says(p.err, "only reads"));
+    assert_true(program_says(p.err, "only reads"));
     program_clear(&p);
     TAPEDECK(&p, "query", sample.path, "SELEC 1");
     assert_int_equal(p.code, 2);
@@ -362,11 +354,11 @@ static void test_stats(void **state)
     program_clear(&p);
     TAPEDECK(&p, "stats", sample.path, "--by", "status", "method = GET");
     assert_int_equal(p.code, 0);
-    assert_true(says(p.out, "STATUS  COUNT  ERRORS"));
-    assert_true(says(p.out, "\n502 "));
+    assert_true(program_says(p.out, "STATUS  COUNT  ERRORS"));
+    assert_true(program_says(p.out, "\n502 "));
     program_clear(&p);
     TAPEDECK(&p, "stats", sample.path, "--by", "host", "--json", "-n", "1");
-    assert_true(says(p.out, "{\"host\":\"api.test\",\"count\":16,"));
+    assert_true(program_says(p.out, "{\"host\":\"api.test\",\"count\":16,"));
     assert_int_equal(count_lines(p.out), 1);
     program_clear(&p);
     TAPEDECK(&p, "stats", sample.path, "path = /nothing", "--exit-code");
@@ -388,19 +380,19 @@ static void test_words_behind_a_command(void **state)
     snprintf(line, sizeof line, "tapedeck export [OPTIONS] %s [CAPTURE] [FILTER]\n", words);
     assert_string_equal(command_export.operands, "[CAPTURE] [FILTER]");
     TAPEDECK(&p, "export", "--help");
-    assert_true(says(p.out, line));
+    assert_true(program_says(p.out, line));
     program_clear(&p);
     TAPEDECK(&p, "export");
     assert_int_equal(p.code, 2);
-    assert_true(says(p.err, line));
+    assert_true(program_says(p.err, line));
     program_clear(&p);
     TAPEDECK(&p, "man", "export");
-    assert_true(says(p.out, words));
+    assert_true(program_says(p.out, words));
     program_clear(&p);
     for (char *at = words; (at = strchr(at, '|'));)
         *at = ' ';
     TAPEDECK(&p, "completion", "bash");
-    assert_true(says(p.out, words));
+    assert_true(program_says(p.out, words));
     program_clear(&p);
 }
 
@@ -415,10 +407,10 @@ static void test_completion_and_man(void **state)
         assert_int_equal(p.code, 0);
         for (const struct command *const *c = command_table; *c; c++) {
             const char *word = strrchr((*c)->name, ' ');
-            assert_true(says(p.out, word ? word + 1 : (*c)->name));
+            assert_true(program_says(p.out, word ? word + 1 : (*c)->name));
             for (const struct option_def *d = (*c)->options; d->name; d++)
                 if (d->programs & ((*c)->program ? (*c)->program : CLI_PROGRAM))
-                    assert_true(says(p.out, d->name));
+                    assert_true(program_says(p.out, d->name));
         }
         program_clear(&p);
     }
@@ -428,7 +420,7 @@ static void test_completion_and_man(void **state)
     program_clear(&p);
     TAPEDECK(&p, "man", "export", "har");
     assert_int_equal(p.code, 0);
-    assert_true(says(p.out, ".TH TAPEDECK-EXPORT-HAR 1"));
+    assert_true(program_says(p.out, ".TH TAPEDECK-EXPORT-HAR 1"));
     char path[TMP_PATH];
     char *page = tmp_read(tmp_path(path, dir, "tapedeck-export-har.1"), NULL);
     assert_memory_equal(page, p.out, p.out_n);

@@ -46,12 +46,6 @@ static struct program *shell(struct program *p, const char *script)
     return p;
 }
 
-static void says(const char *text, const char *what)
-{
-    if (!strstr(text, what))
-        fail_msg("not found: %s\nin: %.2000s", what, text);
-}
-
 // What the script says, in memory of the caller's; code: what it ends with.
 static char *output(const char *script, int code)
 {
@@ -76,7 +70,7 @@ static void fails(const char *script, const char *what)
     shell(&p, script);
     if (p.code == 0)
         fail_msg("%s: exit 0, %s", script, p.out);
-    says(p.err, what);
+    assert_true(program_says(p.err, what));
     size_t lines = 0;
     for (const char *c = p.err; *c; c++)
         lines += *c == '\n';
@@ -113,9 +107,9 @@ static void test_same_answers(void **state)
     for (size_t i = 0; i < QUESTIONS; i++)
         before[i] = output(questions[i], 0);
     char *said = output("tapedeck pack capture-000001.db capture-000002.db", 0);
-    says(said, "capture-000001.db: ");
-    says(said, "capture-000002.db: ");
-    says(said, ", was ");
+    assert_true(program_says(said, "capture-000001.db: "));
+    assert_true(program_says(said, "capture-000002.db: "));
+    assert_true(program_says(said, ", was "));
     free(said);
     for (size_t i = 0; i < QUESTIONS; i++) {
         char *now = output(questions[i], 0);
@@ -125,7 +119,7 @@ static void test_same_answers(void **state)
         free(before[i]);
     }
     said = output("tapedeck pack capture-0*.db", 0);
-    says(said, "capture-000001.db: packed already");
+    assert_true(program_says(said, "capture-000001.db: packed already"));
     free(said);
     runs("tapedeck unpack --quiet capture-0*.db && cmp capture-000001.db was-1 &&"
          " cmp capture-000002.db was-2 && rm was-1 was-2");
@@ -150,12 +144,12 @@ static void test_refused(void **state)
     program_clear(&p);
     shell(&p, "tapedeck pack capture-000001.db capture-000002.db --to x");
     assert_int_equal(p.code, 2);
-    says(p.err, "--to takes one capture");
+    assert_true(program_says(p.err, "--to takes one capture"));
     program_clear(&p);
     // One that fails does not keep the others from it.
     shell(&p, "cp capture-000001.db one.db; tapedeck pack nothing.db one.db");
     assert_int_equal(p.code, 1);
-    says(p.out, "one.db: ");
+    assert_true(program_says(p.out, "one.db: "));
     program_clear(&p);
     runs("rm one.db");
 }
@@ -207,7 +201,7 @@ static void test_interrupted(void **state)
     assert_true(program_wait_for(&p, "packed already"));
     program_end(&p, SIGTERM);
     assert_int_equal(p.code, 1);
-    says(p.err, "interrupted; ");
+    assert_true(program_says(p.err, "interrupted; "));
     program_clear(&p);
     free(words);
     runs("tapedeck unpack capture-000001.db");
@@ -221,7 +215,7 @@ static void test_written(void **state)
     struct program p;
     shell(&p, "tapedeck-recorder --listen unix:$PWD/socket --capture packed.db");
     assert_int_equal(p.code, 2);
-    says(p.err, "a packed capture is only read; tapedeck unpack unpacks it");
+    assert_true(program_says(p.err, "a packed capture is only read; tapedeck unpack unpacks it"));
     program_clear(&p);
     runs("rm packed.db");
 }
@@ -235,9 +229,9 @@ static void test_damaged(void **state)
          "2>/dev/null");
     shell(&p, "tapedeck verify packed.db");
     assert_int_equal(p.code, 2);
-    says(p.out, "damage: group ");
-    says(p.out, "does not match its checksum: pages ");
-    says(p.out, "verdict");
+    assert_true(program_says(p.out, "damage: group "));
+    assert_true(program_says(p.out, "does not match its checksum: pages "));
+    assert_true(program_says(p.out, "verdict"));
     program_clear(&p);
     shell(&p, "tapedeck ls packed.db | wc -l");
     assert_true(strtol(p.out, NULL, 10) > 200);
@@ -268,7 +262,7 @@ static void test_sqlite3(void **state)
     }
     snprintf(script, sizeof script, "sqlite3 capture-000001.db %s", ask);
     char *before = output(script, 0);
-    says(before, "\nok\n");
+    assert_true(program_says(before, "\nok\n"));
     runs("tapedeck pack capture-000001.db --to packed.db");
     snprintf(
         script, sizeof script,
@@ -291,7 +285,7 @@ static void test_sqlite3(void **state)
              bin);
     shell(&p, script);
     assert_int_not_equal(p.code, 0);
-    says(p.err, "readonly database");
+    assert_true(program_says(p.err, "readonly database"));
     program_clear(&p);
     runs("rm packed.db");
     free(before);

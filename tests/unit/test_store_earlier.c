@@ -104,12 +104,6 @@ static void runs(struct program *p, int code, const char *words)
         fail_msg("%s: exit %d\n%s%s", words, p->code, p->out, p->err);
 }
 
-static void says(const char *text, const char *what)
-{
-    if (!strstr(text, what))
-        fail_msg("not found: %s\nin: %s", what, text);
-}
-
 static const char *show_body(const char *file, const char *more)
 {
     static char words[256];
@@ -130,15 +124,15 @@ static void a_folder_has_all_of_it(void **state)
     assert_memory_equal(p.out + 19, content, SIZE);
     program_clear(&p);
     runs(&p, 0, "export jsonl . 'protocol = raw'");
-    says(p.out, "\"what is \"");
-    says(p.out, "\"it?\"");
+    assert_true(program_says(p.out, "\"what is \""));
+    assert_true(program_says(p.out, "\"it?\""));
     assert_null(strstr(p.out, "chunks_missing"));
     program_clear(&p);
     runs(&p, 0, "export raw . 'protocol = raw'");
     assert_string_equal(p.out, "what is it?all");
     program_clear(&p);
     runs(&p, 0, "ls . 'res.body ~ \"the front\"' --json");
-    says(p.out, "/body");
+    assert_true(program_says(p.out, "/body"));
     program_clear(&p);
 }
 
@@ -148,12 +142,13 @@ static void one_file_says_where_the_rest_is(void **state)
     struct program p;
     runs(&p, 1, show_body("capture.db", "--body response"));
     assert_int_equal(p.out_n, 0);
-    says(p.err, "the content begins in an earlier file of the capture: name their folder, to read "
-                "capture-000003.db as well");
-    says(p.err, "its beginning is in none of the files that were read");
+    assert_true(program_says(
+        p.err, "the content begins in an earlier file of the capture: name their folder, to read "
+               "capture-000003.db as well"));
+    assert_true(program_says(p.err, "its beginning is in none of the files that were read"));
     program_clear(&p);
     runs(&p, 0, "export jsonl capture.db 'protocol = raw'");
-    says(p.out, "\"chunks_missing\":1");
+    assert_true(program_says(p.out, "\"chunks_missing\":1"));
     program_clear(&p);
 }
 
@@ -168,12 +163,13 @@ static void what_began_in_a_file_that_is_gone(void **state)
     take_away("capture-000002.db");
     runs(&p, 1, show_body(".", "--body response"));
     assert_int_equal(p.out_n, 0);
-    says(p.err,
-         "the content began in an earlier file of the capture, and capture-000002.db is gone");
+    assert_true(program_says(
+        p.err,
+        "the content began in an earlier file of the capture, and capture-000002.db is gone"));
     assert_null(strstr(p.err, "damaged"));
     program_clear(&p);
     runs(&p, 1, "export jsonl . 'path = /body'");
-    says(p.out, "its beginning is in none of the files that were read");
+    assert_true(program_says(p.out, "its beginning is in none of the files that were read"));
     program_clear(&p);
 }
 
@@ -187,7 +183,7 @@ static void a_file_of_another_capture_is_none_of_it(void **state)
                "UPDATE capture SET name = randomblob(16)");
     runs(&p, 1, show_body(".", "--body response"));
     assert_int_equal(p.out_n, 0);
-    says(p.err, "name their folder, to read capture-000003.db as well");
+    assert_true(program_says(p.err, "name their folder, to read capture-000003.db as well"));
     program_clear(&p);
 }
 
@@ -209,21 +205,24 @@ static void verify_tells_what_is_gone(void **state)
     take_away("capture-000001.db");
     take_away("capture-000002.db");
     runs(&p, 0, "verify . | tr -d ,");
-    says(p.out, "300104 bytes relayed = 200022 stored + 0 left out + 0 lost + 100082 in files that "
-                "are gone\n");
-    says(p.out, " in files that are gone\n");
-    says(p.out, "content           2 bodies that end here began in files that are gone\n");
-    says(p.out, "verdict           complete but for what is in files that are gone\n");
-    says(p.out, "it began in an earlier file");
+    assert_true(program_says(
+        p.out, "300104 bytes relayed = 200022 stored + 0 left out + 0 lost + 100082 in files that "
+               "are gone\n"));
+    assert_true(program_says(p.out, " in files that are gone\n"));
+    assert_true(program_says(
+        p.out, "content           2 bodies that end here began in files that are gone\n"));
+    assert_true(
+        program_says(p.out, "verdict           complete but for what is in files that are gone\n"));
+    assert_true(program_says(p.out, "it began in an earlier file"));
     program_clear(&p);
     runs(&p, 0, "verify . --quiet");
     program_clear(&p);
     runs(&p, 0, "verify . --json");
-    says(p.out, "\"bodies_begun_earlier\": 2");
-    says(p.out, "\"verdict\": \"complete\"");
+    assert_true(program_says(p.out, "\"bodies_begun_earlier\": 2"));
+    assert_true(program_says(p.out, "\"verdict\": \"complete\""));
     program_clear(&p);
     runs(&p, 0, "verify capture.db");
-    says(p.out, " in earlier files\n");
+    assert_true(program_says(p.out, " in earlier files\n"));
     program_clear(&p);
 }
 
@@ -234,15 +233,17 @@ static void verify_of_a_folder_with_a_hole(void **state)
     struct program p;
     take_away("capture-000003.db");
     runs(&p, 2, "verify .");
-    says(p.out,
-         "hole: ./capture.db: it is file 4 of its capture, and ./capture-000002.db file 2\n");
-    says(p.out, "flows             3 ended\n");
-    says(p.out, "verdict           holes or damage\n");
+    assert_true(program_says(
+        p.out,
+        "hole: ./capture.db: it is file 4 of its capture, and ./capture-000002.db file 2\n"));
+    assert_true(program_says(p.out, "flows             3 ended\n"));
+    assert_true(program_says(p.out, "verdict           holes or damage\n"));
     program_clear(&p);
     take_away("capture-000002.db");
     runs(&p, 2, "verify .");
-    says(p.out, "it is file 4 of its capture, and ./capture-000001.db file 1\n");
-    says(p.out, "flows             3 ended\n");
+    assert_true(
+        program_says(p.out, "it is file 4 of its capture, and ./capture-000001.db file 1\n"));
+    assert_true(program_says(p.out, "flows             3 ended\n"));
     program_clear(&p);
 }
 
@@ -269,7 +270,8 @@ static void add_over_files(bool wrong)
     tape_close(&t);
     runs(&p, wrong ? 2 : 0, "verify .");
     if (wrong)
-        says(p.out, "its parts, with those in earlier files, do not fit its digest");
+        assert_true(
+            program_says(p.out, "its parts, with those in earlier files, do not fit its digest"));
     program_clear(&p);
 }
 

@@ -18,14 +18,6 @@
 
 static char dir[TMP_PATH], folder[TMP_PATH];
 
-static bool says(const char *text, const char *what)
-{
-    if (strstr(text, what))
-        return true;
-    fprintf(stderr, "not found: %s\nin: %.2000s\n", what, text);
-    return false;
-}
-
 static size_t count(const char *text, const char *what)
 {
     size_t n = 0;
@@ -44,7 +36,7 @@ static int set_up(void **state)
     tmp_make(dir);
     tmp_path(folder, dir, "the ca");
     TAPEDECK(&p, "ca", "init", "--tls-ca-dir", folder);
-    bool made = p.code == 0 && says(p.out, "A certificate authority was made.");
+    bool made = p.code == 0 && program_says(p.out, "A certificate authority was made.");
     program_clear(&p);
     return made ? 0 : -1;
 }
@@ -63,9 +55,9 @@ static void test_init(void **state)
     (void)state;
     TAPEDECK(&p, "ca", "init", "--tls-ca-dir", folder);
     assert_int_equal(p.code, 0);
-    assert_true(says(p.out, "It is there already.\nsubject      CN=Tapedeck CA "));
-    assert_true(says(p.out, "\nkey          EC P-256\n"));
-    assert_true(says(p.out, "/the ca/tapedeck-ca.crt\n"));
+    assert_true(program_says(p.out, "It is there already.\nsubject      CN=Tapedeck CA "));
+    assert_true(program_says(p.out, "\nkey          EC P-256\n"));
+    assert_true(program_says(p.out, "/the ca/tapedeck-ca.crt\n"));
     program_clear(&p);
     // The user's own folder.
     char data[TMP_PATH + 32];
@@ -92,7 +84,8 @@ static void test_show(void **state)
     json_t *all = json_loads(p.out, 0, NULL);
     assert_non_null(all);
     assert_string_equal(json_string_value(json_object_get(all, "key")), "EC P-256");
-    assert_true(says(json_string_value(json_object_get(all, "private_key")), "tapedeck-ca.key"));
+    assert_true(
+        program_says(json_string_value(json_object_get(all, "private_key")), "tapedeck-ca.key"));
     json_decref(all);
     program_clear(&p);
     if (!certify_here())
@@ -101,8 +94,8 @@ static void test_show(void **state)
     TAPEDECK(&p, "ca", "show", "--tls-ca-cert", tmp_in(dir, "mine.crt"), "--tls-ca-key",
              tmp_in(dir, "mine.key"));
     assert_int_equal(p.code, 0);
-    assert_true(says(p.out, "CN=mine\nkey          RSA 2048\n"));
-    assert_true(says(p.out, "/mine.key\n"));
+    assert_true(program_says(p.out, "CN=mine\nkey          RSA 2048\n"));
+    assert_true(program_says(p.out, "/mine.key\n"));
     assert_int_equal(p.err_n, 0);
     program_clear(&p);
     // Of which the proxy warns, too.
@@ -110,8 +103,9 @@ static void test_show(void **state)
     TAPEDECK(&p, "ca", "show", "--tls-ca-cert", tmp_in(dir, "mine.crt"), "--tls-ca-key",
              tmp_in(dir, "mine.key"));
     assert_int_equal(p.code, 0);
-    assert_true(says(p.err, "/mine.key: group or others have access to the key, as it has mode "
-                            "0640\n"));
+    assert_true(program_says(p.err,
+                             "/mine.key: group or others have access to the key, as it has mode "
+                             "0640\n"));
     program_clear(&p);
 }
 
@@ -145,7 +139,7 @@ static void test_export(void **state)
     program_clear(&p);
     TAPEDECK(&p, "ca", "show", "--tls-ca-dir", folder);
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, "the key has mode 0644; group and others may have no access"));
+    assert_true(program_says(p.err, "the key has mode 0644; group and others may have no access"));
     program_clear(&p);
     assert_int_equal(chmod(tmp_in(dir, "the ca/tapedeck-ca.key"), 0600), 0);
     free(file);
@@ -180,7 +174,7 @@ static void test_bundle(void **state)
     bundle(&p, tmp_in(dir, "roots"));
     assert_int_equal(p.code, 0);
     assert_int_equal(strncmp(p.out, roots, sizeof roots - 1), 0);
-    assert_true(says(p.out, "-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nMII"));
+    assert_true(program_says(p.out, "-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nMII"));
     // One that holds ours already stays as it is.
     tmp_write(tmp_in(dir, "both"), p.out, p.out_n);
     struct program q;
@@ -190,16 +184,16 @@ static void test_bundle(void **state)
     program_clear(&q);
     bundle(&p, tmp_in(dir, "nothing"));
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, "/nothing: No such file or directory\n"));
+    assert_true(program_says(p.err, "/nothing: No such file or directory\n"));
     program_clear(&p);
     tmp_write(tmp_in(dir, "text"), "text", 4);
     bundle(&p, tmp_in(dir, "text"));
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, "/text: there is no PEM certificate in it\n"));
+    assert_true(program_says(p.err, "/text: there is no PEM certificate in it\n"));
     program_clear(&p);
     bundle(&p, dir);
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, "it is no regular file\n"));
+    assert_true(program_says(p.err, "it is no regular file\n"));
     program_clear(&p);
 }
 
@@ -235,7 +229,7 @@ static void test_java_made(void **state)
     char *store = tmp_read(tmp_in(dir, "cacerts"), NULL),
          *said = tmp_read(tmp_in(dir, "java/bin/said"), NULL);
     assert_string_equal(store, "OLD+secret;$(id)+");
-    assert_true(says(said, "[-importcert]\n[-noprompt]\n[-alias]\n[tapedeck-ca-"));
+    assert_true(program_says(said, "[-importcert]\n[-noprompt]\n[-alias]\n[tapedeck-ca-"));
     assert_null(strstr(said, "secret"));
     free(store);
     free(said);
@@ -248,13 +242,13 @@ static void test_java_made(void **state)
     free(store);
     java(&p, "echo Hm; echo keytool error: java.io.IOException: password was incorrect; exit 1");
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, "bin/keytool: java.io.IOException: password was incorrect\n"));
+    assert_true(program_says(p.err, "bin/keytool: java.io.IOException: password was incorrect\n"));
     assert_int_equal(count(p.err, "\n"), 1);
     assert_int_equal(access(tmp_in(dir, "cacerts"), F_OK), -1);
     program_clear(&p);
     java(&p, "exit 3");
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, "bin/keytool: it could not be run\n"));
+    assert_true(program_says(p.err, "bin/keytool: it could not be run\n"));
     program_clear(&p);
 }
 
@@ -266,7 +260,7 @@ static void without_java(const char *const *environment, const char *told)
                                       "--tls-ca-dir", folder, "--out", tmp_in(dir, "none"), NULL},
                 environment, (struct view){NULL, 0});
     assert_int_equal(p.code, 1);
-    assert_true(says(p.err, told));
+    assert_true(program_says(p.err, told));
     assert_int_equal(access(tmp_in(dir, "none"), F_OK), -1);
     program_clear(&p);
 }
@@ -319,9 +313,9 @@ static void test_hints(void **state)
         TAPEDECK(&one, "ca", "install-hints", words[i], "--tls-ca-dir", folder);
         assert_int_equal(one.code, 0);
         assert_int_equal(strncmp(one.out, "# ", 2), 0);
-        assert_true(says(all.out, one.out));
+        assert_true(program_says(all.out, one.out));
         if (strcmp(words[i], "windows") != 0)
-            assert_true(says(one.out, quoted)); // in a word of the shell
+            assert_true(program_says(one.out, quoted)); // in a word of the shell
         program_clear(&one);
     }
     program_clear(&all);
@@ -335,7 +329,7 @@ static void test_hints(void **state)
     program_run(&one, (const char *const[]){"tapedeck", "ca", "install-hints", "go", NULL},
                 environment, (struct view){NULL, 0});
     assert_int_equal(one.code, 0);
-    assert_true(says(one.out, "\ntapedeck ca export --form bundle --out roots.pem\n"));
+    assert_true(program_says(one.out, "\ntapedeck ca export --form bundle --out roots.pem\n"));
     program_clear(&one);
 }
 
@@ -389,7 +383,7 @@ static void test_mistakes(void **state)
         const char *words[8] = {"tapedeck"};
         memcpy(words + 1, bad[i].words, sizeof bad[i].words);
         program_run(&p, words, NULL, (struct view){NULL, 0});
-        if (p.code != bad[i].code || !says(p.err, bad[i].told) || p.out_n)
+        if (p.code != bad[i].code || !program_says(p.err, bad[i].told) || p.out_n)
             fail_msg("case %zu: %d %s%s", i, p.code, p.out, p.err);
         assert_in_range(count(p.err, "\n"), 1, bad[i].code == 2 ? 3 : 1);
         program_clear(&p);

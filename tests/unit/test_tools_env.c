@@ -17,14 +17,6 @@
 
 static char dir[TMP_PATH];
 
-static bool says(const char *text, const char *what)
-{
-    if (strstr(text, what))
-        return true;
-    fprintf(stderr, "not found: %s\nin: %.2000s\n", what, text);
-    return false;
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -52,8 +44,8 @@ static void test_planned(void **state)
     (void)state;
     TAPEDECK(&p, "env");
     assert_int_equal(p.code, 0);
-    assert_true(says(p.out, "export HTTPS_PROXY='http://127.0.0.1:4140'\n"));
-    assert_true(says(p.out, "export no_proxy=''\n"));
+    assert_true(program_says(p.out, "export HTTPS_PROXY='http://127.0.0.1:4140'\n"));
+    assert_true(program_says(p.out, "export no_proxy=''\n"));
     assert_null(strstr(p.out, "SSL_CERT_FILE"));
     program_clear(&p);
     TAPEDECK(&p, "env", "--proxy", "HTTP://Tapedeck:8080/", "--no-proxy", "a,b", "--format",
@@ -72,7 +64,7 @@ static void ready(const char *text, const char *wanted)
     struct program p;
     tmp_write(tmp_in(dir, "ready.json"), text, strlen(text));
     TAPEDECK(&p, "env", "--ready-file", tmp_in(dir, "ready.json"));
-    assert_true(says(p.code ? p.err : p.out, wanted));
+    assert_true(program_says(p.code ? p.err : p.out, wanted));
     program_clear(&p);
 }
 
@@ -94,10 +86,12 @@ static void test_trust(void **state)
     TAPEDECK(&p, "env", "--trust-dir", tmp_in(dir, "trust"), "--trust-path", "/seen", "--format",
              "pod");
     assert_int_equal(p.code, 0);
-    assert_true(says(p.err, "Java goes without a trust store, and its first connection to each TLS "
+    assert_true(
+        program_says(p.err, "Java goes without a trust store, and its first connection to each TLS "
                             "host fails: JAVA_HOME is /no/java/here, "));
-    assert_true(says(p.out, "  - name: SSL_CERT_FILE\n    value: \"/seen/roots.pem\"\n"));
-    assert_true(says(p.out, "  - name: NODE_EXTRA_CA_CERTS\n    value: \"/seen/ca.pem\"\n"));
+    assert_true(program_says(p.out, "  - name: SSL_CERT_FILE\n    value: \"/seen/roots.pem\"\n"));
+    assert_true(
+        program_says(p.out, "  - name: NODE_EXTRA_CA_CERTS\n    value: \"/seen/ca.pem\"\n"));
     assert_null(strstr(p.out, "trustStore"));
     program_clear(&p);
     char *ca = tmp_read(tmp_in(dir, "trust/ca.pem"), NULL),
@@ -105,7 +99,7 @@ static void test_trust(void **state)
     char *own = tmp_read(tmp_in(dir, ".local/share/tapedeck/ca/tapedeck-ca.crt"), NULL);
     char *wgetrc = tmp_read(tmp_in(dir, "trust/wgetrc"), NULL);
     assert_string_equal(ca, own); // it was made
-    assert_true(says(roots, ca));
+    assert_true(program_says(roots, ca));
     assert_string_equal(wgetrc, "\nca_certificate = /seen/roots.pem\n");
     for (const char *const *name =
              (const char *const[]){"trust/ca.pem", "trust/roots.pem", "trust/wgetrc", NULL};
@@ -121,7 +115,7 @@ static void test_trust(void **state)
     TAPEDECK(&p, "env", "--trust-dir", tmp_in(dir, "trust"), "--no-java");
     assert_int_equal(p.code, 0);
     assert_int_equal(p.err_n, 0);
-    assert_true(says(p.out, "/trust/roots.pem'\n"));
+    assert_true(program_says(p.out, "/trust/roots.pem'\n"));
     program_clear(&p);
 }
 
@@ -165,7 +159,7 @@ static void test_java(void **state)
         if (i == 2) // another Java than before
             tmp_write(tmp_in(dir, "java/lib/security/cacerts"), "theirs, more\n", 13);
         env_with(&p, environment, NULL);
-        assert_true(says(p.out, "-Djavax.net.ssl.trustStore="));
+        assert_true(program_says(p.out, "-Djavax.net.ssl.trustStore="));
         program_clear(&p);
         char *store = tmp_read(tmp_in(dir, "trust/cacerts"), NULL),
              *runs = tmp_read(tmp_in(dir, "runs"), NULL);
@@ -178,9 +172,10 @@ static void test_java(void **state)
     tmp_write(tmp_in(dir, "java/lib/security/cacerts"), "again", 5);
     tmp_write(tmp_in(dir, "java/bin/keytool"), "#!/bin/sh\necho keytool error: no; exit 1\n", 41);
     env_with(&p, environment, NULL);
-    assert_true(says(p.err, "Java goes without a trust store, and its first connection to each "));
+    assert_true(
+        program_says(p.err, "Java goes without a trust store, and its first connection to each "));
     assert_null(strstr(p.out, "trustStore"));
-    assert_true(says(p.out, "SSL_CERT_FILE"));
+    assert_true(program_says(p.out, "SSL_CERT_FILE"));
     program_clear(&p);
 }
 
@@ -192,12 +187,12 @@ static void test_java_with_a_store(void **state)
     const char *const environment[] = {
         java(), "JAVA_TOOL_OPTIONS=-Xint -Djavax.net.ssl.trustStore=/corp.jks", NULL};
     env_with(&p, environment, NULL);
-    assert_true(says(p.err, "JAVA_TOOL_OPTIONS names a trust store, which stays; "));
+    assert_true(program_says(p.err, "JAVA_TOOL_OPTIONS names a trust store, which stays; "));
     assert_null(strstr(p.out, "trustStore"));
     program_clear(&p);
     env_with(&p, environment, "--trust-path=/seen");
     assert_null(strstr(p.err, "names a trust store"));
-    assert_true(says(p.out, "-Djavax.net.ssl.trustStore=/seen/cacerts"));
+    assert_true(program_says(p.out, "-Djavax.net.ssl.trustStore=/seen/cacerts"));
     program_clear(&p);
 }
 
@@ -251,7 +246,7 @@ static void mistake(const char *const *words, int code, const char *what)
     program_run(&p, words, NULL, (struct view){NULL, 0});
     assert_int_equal(p.code, code);
     assert_int_equal(p.out_n, 0);
-    assert_true(says(p.err, what));
+    assert_true(program_says(p.err, what));
     program_clear(&p);
 }
 
