@@ -10,6 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+// cmocka.h wants these before it.
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
 #define BYTES_MAX (4u << 20)
 #define LOG_MAX   (4u << 20)
 #define LONG      20000 // bytes; in a longer dialogue only CUTS_MAX places are tried
@@ -334,4 +340,33 @@ int dialogue_print(int count, char **paths)
         dialogue_clear(&d);
     }
     return 0;
+}
+
+struct files {
+    const char *pattern;
+    size_t least;
+};
+
+static void test_dialogues_in_every_cut(void **state)
+{
+    const struct files *f = *state;
+    assert_true(dialogue_each(f->pattern, f->least, dialogue_holds));
+}
+
+static void test_dialogues_without_memory(void **state)
+{
+    const struct files *f = *state;
+    assert_true(dialogue_each(f->pattern, f->least, dialogue_survives));
+}
+
+int dialogue_main(int argc, char **argv, const char *pattern, size_t least)
+{
+    struct files files = {pattern, least};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(test_dialogues_in_every_cut, &files),
+        cmocka_unit_test_prestate(test_dialogues_without_memory, &files),
+    };
+    if (argc > 1)
+        return dialogue_print(argc - 1, argv + 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

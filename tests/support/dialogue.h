@@ -75,5 +75,7 @@ bool dialogue_each(const char *pattern, size_t least,
 
 // Prints what is heard in each file, as an expectation is written. For main().
 int dialogue_print(int count, char **paths);
+// A whole main(): with arguments the above, without any both checks for every file of the pattern.
+int dialogue_main(int argc, char **argv, const char *pattern, size_t least);
 
 #endif
