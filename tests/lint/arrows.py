@@ -37,7 +37,7 @@ FENCES = {
     r"sqlite3(ext)?\.h": ["schema/"],
     r"xxhash\.h": ["schema/", "proxy/emit/twin"],
     r"openssl/.*": ["proxy/tls/", "proto/digest"],
-    r"yaml\.h": ["proto/config", "tools/compare/rules"],
+    r"yaml\.h": ["proto/config", "tools/compare/rules", "tools/yamlr"],
     r"expat\.h": ["tools/compare/xml"],
     r"event2/.*": ["proxy/", "recorder/", "tools/mock/", "tools/replay/"],
     r"jansson\.h": ["tools/", "proxy/admin", "proxy/emit/redact", "proxy/world", "recorder/"],
