@@ -9,6 +9,7 @@
 // The numbers that the statements below, and the index body_digest, have in their text.
 static_assert(WIRE_KNOWN_MIN == 16384, "from which content is indexed by its digest");
 static_assert(STORE_BLOB_MAX == 262144, "up to which bytes are read with their row");
+static_assert(STORE_SLICE == 65536, "up to which a reader takes them with their row");
 
 // The columns of stream before sum, with the values that change given: row_sum's arguments.
 #define STREAM_SUM(software, host, pid, worker, started, pod, namespace_, workload, node, labels,  \
@@ -16,6 +17,10 @@ static_assert(STORE_BLOB_MAX == 262144, "up to which bytes are read with their r
     "row_sum(id, name, " software ", " host ", " pid ", " worker ", " started ", " pod             \
     ", " namespace_ ", " workload ", " node ", " labels ", " settings ", first_seq, " last         \
     ", " ended ")"
+
+#define PART_PIECE                                                                                 \
+    "SELECT id, at, size, bytes_sum, length(bytes), iif(length(bytes) <= 65536, bytes, NULL)"      \
+    " FROM part WHERE flow = ?1 AND n = ?2 AND s2c = ?3"
 
 const char *const statement_sql[STATEMENTS] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -62,18 +67,18 @@ const char *const statement_sql[STATEMENTS] = {
     [STATEMENT_RESTART] = "INSERT INTO restart VALUES (?,?,?,?)",
     [STATEMENT_UNKNOWN] = "INSERT INTO unknown_record VALUES (?1,?2,?4,?3)",
     [STATEMENT_TARGET] = "SELECT target FROM flow WHERE id = ?1",
-    // Bytes that are many (STORE_BLOB_MAX) are read otherwise.
+    // Bytes that are many (STORE_SLICE, STORE_BLOB_MAX) are read otherwise.
     [STATEMENT_BODY_ROW] =
-        "SELECT stored, flow, n, s2c, length(bytes), iif(length(bytes) <= 262144, bytes, NULL)"
+        "SELECT stored, flow, n, s2c, length(bytes), iif(length(bytes) <= 65536, bytes, NULL)"
         " FROM body WHERE id = ?1",
     [STATEMENT_BODY_PROOF] =
         "SELECT id, digest, size, stored, shared, flow, n, s2c, sum,"
         " iif(length(bytes) <= 262144, bytes, NULL), length(bytes) FROM body WHERE id = ?1",
-    // From the part on that has byte ?4.
-    [STATEMENT_BODY_RANGE] =
-        "SELECT at, size, bytes, bytes_sum FROM part WHERE flow = ?1 AND n = ?2 AND s2c = ?3"
-        " AND at >= coalesce((SELECT max(at) FROM part WHERE flow = ?1 AND n = ?2 AND s2c = ?3"
-        " AND at <= ?4), 0) ORDER BY at",
+    // The part that has byte ?4, or the one behind it.
+    [STATEMENT_PART_FIRST] = PART_PIECE
+    " AND at >= coalesce((SELECT max(at) FROM part WHERE flow = ?1 AND n = ?2 AND s2c = ?3"
+    " AND at <= ?4), 0) ORDER BY at, id LIMIT 1",
+    [STATEMENT_PART_NEXT] = PART_PIECE " AND (at, id) > (?4, ?5) ORDER BY at, id LIMIT 1",
     [STATEMENT_BODY_PARTS] =
         "SELECT at, size, bytes FROM part WHERE flow = ?1 AND n = ?2 AND s2c = ?3 ORDER BY at",
 };

@@ -234,10 +234,28 @@ void store_set_earlier(struct store *s, char *const *paths, size_t n);
 // Only what was stored is given.
 int store_body(struct store *s, int64_t body, int (*take)(void *arg, struct view piece),
                void *arg) MUST_CHECK;
+// The same, pulled: for a reader that cannot wait within a call, or reads several at once.
+//
+// Any number may be open on one store, each in memory of one slice. All are closed before the store
+// is. While one is open, what it has not given yet may keep the file's state as it was when it was
+// opened, and the file from being rotated.
+#define STORE_SLICE (64 * 1024) // bytes of a piece
+struct store_reader;
+int store_reader_open(struct store *s, int64_t body, struct store_reader **out) MUST_CHECK;
+// 1: the next piece, of at least 1 byte and at most STORE_SLICE, a loan until the next call; 0: the
+// end; E_… as store_body(), again at each further call.
+int store_reader_next(struct store_reader *r, struct view *piece) MUST_CHECK;
+void store_reader_close(struct store_reader *r); // r may be NULL
+
 // Each file that may have records of the flow, up to s: those before it that are there, the oldest
 // first, and s at last. take answers 0 to go on; its other answers are returned. E_NOMEM.
 int store_each_of_flow(struct store *s, int64_t flow, int (*take)(void *arg, struct store *in),
                        void *arg) MUST_CHECK;
+// The same, pulled: the number of the first one; E_NOMEM.
+int store_first_of_flow(struct store *s, int64_t flow, size_t *i) MUST_CHECK;
+// The file of a number from there on: s is the last one, any other the caller's to close. NULL: it
+// cannot be read, which is no reason not to go on.
+struct store *store_file_of_flow(struct store *s, size_t i);
 
 // ---- prove
 

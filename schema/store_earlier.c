@@ -110,42 +110,36 @@ static int find_first(struct store *s, int64_t flow, const int64_t *of, size_t *
     return e;
 }
 
-int store_parts_before(struct store *s, const int64_t of[3], int64_t *at, int64_t end,
-                       store_take *take, void *arg)
+int store_find_before(struct store *s, const int64_t of[3], size_t *first)
 {
-    size_t first;
-    if (s->mode != STORE_READ || begins(s, of))
-        return 0;
-    int e = find_first(s, of[0], of, &first);
-    for (; e == 0 && first < s->earlier_count && *at < end; first++) {
-        struct store *in;
-        e = store_open_earlier(s, first, &in);
-        if (e == E_GONE)
-            return store_refuse(s, e, "%s, which has some of the content, is gone",
-                                s->earlier[first]);
-        if (e != 0)
-            return e;
-        e = store_parts(in, of, at, end, take, arg);
-        if (e < 0)
-            memcpy(s->why, in->why, sizeof s->why);
-        store_close(in);
-    }
-    return e;
+    *first = s->earlier_count;
+    return s->mode != STORE_READ || begins(s, of) ? 0 : find_first(s, of[0], of, first);
+}
+
+int store_first_of_flow(struct store *s, int64_t flow, size_t *i)
+{
+    return find_first(s, flow, NULL, i) == E_NOMEM ? E_NOMEM : 0;
+}
+
+struct store *store_file_of_flow(struct store *s, size_t i)
+{
+    struct store *in;
+    if (i >= s->earlier_count)
+        return s;
+    return store_open_earlier(s, i, &in) == 0 ? in : NULL;
 }
 
 int store_each_of_flow(struct store *s, int64_t flow, int (*take)(void *arg, struct store *in),
                        void *arg)
 {
-    size_t first;
-    int taken = 0, e = find_first(s, flow, NULL, &first);
-    if (e == E_NOMEM)
-        return e;
-    for (; first < s->earlier_count && taken == 0; first++) {
-        struct store *in;
-        if (store_open_earlier(s, first, &in) != 0)
-            continue;
-        taken = take(arg, in);
-        store_close(in);
+    size_t i;
+    int taken = store_first_of_flow(s, flow, &i);
+    for (struct store *in = NULL; in != s && taken == 0; i++) {
+        in = store_file_of_flow(s, i);
+        if (in)
+            taken = take(arg, in);
+        if (in && in != s)
+            store_close(in);
     }
-    return taken != 0 ? taken : take(arg, s);
+    return taken;
 }

@@ -15,7 +15,6 @@
 #define STORE_CACHE_KIB     16384        // SQLite's page cache
 #define STORE_WAL_KEEP      (64 << 20)   // bytes that the WAL keeps after a checkpoint
 #define STORE_WAL_PAGES     2000         // a checkpoint is due when the WAL has so many
-#define STORE_SLICE         (64 * 1024)  // of content that is read
 #define STORE_BLOB_MAX      (256 * 1024) // of content that SQLite holds at once: in a statement too
 #define STORE_BEFORE_MAX    16           // files before the live one that content is looked for in
 #define STORE_BEFORE_TRIES  30           // of a batch, while one of them cannot be asked for now
@@ -68,13 +67,19 @@ int store_parts(struct store *s, const int64_t of[3], int64_t *at, int64_t end, 
 // them. E_GONE: it began in a file that is none of them.
 int store_parts_before(struct store *s, const int64_t of[3], int64_t *at, int64_t end,
                        store_take *take, void *arg) MUST_CHECK;
+// Where they begin: *first of the files before s; their count: in s itself, or s writes.
+int store_find_before(struct store *s, const int64_t of[3], size_t *first) MUST_CHECK;
 // The i-th of these files: E_GONE when it is none of the capture's, or has another place in it.
 int store_open_earlier(struct store *s, size_t i, struct store **out) MUST_CHECK;
 // Whether s has the flow from the file before it.
 bool store_is_carried(struct store *s, int64_t flow);
-// n bytes of the table body's bytes from there on, in memory of one slice.
-int store_blob(struct store *s, int64_t body, int64_t from, int64_t n, store_take *take,
-               void *arg) MUST_CHECK;
+// n of the bytes of a row of body or part from there on, in memory of one slice.
+int store_blob(struct store *s, const char *table, int64_t row, int64_t from, int64_t n,
+               store_take *take, void *arg) MUST_CHECK;
+// These bytes to be read by incremental I/O: size of them, or E_DAMAGED. *out is to be closed.
+int store_open_blob(struct store *s, const char *table, int64_t row, int64_t size,
+                    sqlite3_blob **out) MUST_CHECK;
+int store_blob_error(struct store *s, int rc); // store_fail() for these
 // The row of a body against its sum, its bytes as well where they stand there: once a batch. 0 or
 // E_DAMAGED.
 int store_prove_body(struct store *s, int64_t body) MUST_CHECK;

@@ -96,7 +96,7 @@ static int check_long(struct table *t, struct row_sum *sum, int64_t length)
     struct slices all = {.sum = *sum};
     row_sum_blob_of(&all.sum, (uint64_t)length);
     digest_begin(&all.digest);
-    int e = store_blob(t->v->s, t->scan.last, 0, length, take_slice, &all);
+    int e = store_blob(t->v->s, "body", t->scan.last, 0, length, take_slice, &all);
     digest_end(&all.digest, made);
     *sum = all.sum;
     if (e == 0 && t->digest >= 0 && has_digest(t))

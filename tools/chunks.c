@@ -5,68 +5,139 @@
 
 #include "tools/cli.h"
 
-static int64_t count_expected(struct store *s, int64_t flow, int64_t n)
+#include <stdlib.h>
+
+struct chunks {
+    struct store *s, *in; // in: the file at hand, s or one before it
+    size_t file;          // its number: store_file_of_flow()
+    struct store_query *list, *bytes;
+    int64_t flow, n, found;
+};
+
+static void leave_file(struct chunks *c)
+{
+    store_query_free(c->list);
+    store_query_free(c->bytes);
+    c->list = c->bytes = NULL;
+    if (c->in != c->s)
+        store_close(c->in);
+    c->in = NULL;
+}
+
+// false: nothing can be read of it, which was told.
+static bool ask_file(struct chunks *c)
+{
+    int e = store_query(c->in,
+                        "SELECT id, s2c, first_us, last_us, at FROM part"
+                        " WHERE flow = ?1 AND n = ?2 ORDER BY first_us, id",
+                        &c->list);
+    e = e ? e : store_query(c->in, "SELECT bytes FROM part WHERE id = ?1", &c->bytes);
+    e = e ? e : store_bind_int(c->list, 1, c->flow);
+    e = e ? e : store_bind_int(c->list, 2, c->n);
+    if (e)
+        cli_damage("%s", store_why(c->in));
+    return e == 0;
+}
+
+// Leads to the first file from c->file on that can be asked; false: there is none.
+static bool find_file(struct chunks *c)
+{
+    for (bool last = false; !last; c->file++) {
+        c->in = store_file_of_flow(c->s, c->file);
+        last = c->in == c->s;
+        if (c->in && ask_file(c))
+            return true;
+        if (c->in)
+            leave_file(c);
+    }
+    return false;
+}
+
+struct chunks *chunks_open(struct store *s, int64_t flow, int64_t n)
+{
+    struct chunks *c = calloc(1, sizeof *c);
+    if (c) {
+        *c = (struct chunks){.s = s, .flow = flow, .n = n};
+        if (store_first_of_flow(s, flow, &c->file) == 0) {
+            (void)find_file(c);
+            return c;
+        }
+    }
+    free(c);
+    cli_damage("out of memory: a conversation is not whole");
+    return NULL;
+}
+
+void chunks_close(struct chunks *c)
+{
+    if (!c)
+        return;
+    leave_file(c);
+    free(c);
+}
+
+// 1: it is there; 0: it cannot be read, which was told.
+static int fetch(struct chunks *c, struct chunk *out)
+{
+    const struct store_query *q = c->list;
+    store_rewind(c->bytes);
+    int e = store_bind_int(c->bytes, 1, store_int(q, 0));
+    e = e ? e : store_step(c->bytes);
+    if (e < 0)
+        cli_damage("%s", store_why(c->in));
+    if (e != 1)
+        return 0;
+    *out = (struct chunk){.s2c = store_int(q, 1) != 0,
+                          .first_us = store_int(q, 2),
+                          .last_us = store_int(q, 3),
+                          .at = store_int(q, 4),
+                          .bytes = store_bytes(c->bytes, 0)};
+    c->found++;
+    return 1;
+}
+
+bool chunks_next(struct chunks *c, struct chunk *out)
+{
+    while (c->in) {
+        int e = store_step(c->list);
+        if (e == 1 && fetch(c, out))
+            return true;
+        if (e == 1)
+            continue;
+        if (e < 0)
+            cli_damage("%s", store_why(c->in));
+        bool last = c->in == c->s;
+        leave_file(c);
+        c->file++;
+        if (!last)
+            (void)find_file(c);
+    }
+    return false;
+}
+
+int64_t chunks_missing(const struct chunks *c)
 {
     struct store_query *q = NULL;
     int64_t sum = 0;
-    int e = store_query(s, "SELECT req_parts + res_parts FROM txn WHERE flow = ?1 AND n = ?2", &q);
-    e = e ? e : store_bind_int(q, 1, flow);
-    e = e ? e : store_bind_int(q, 2, n);
+    int e =
+        store_query(c->s, "SELECT req_parts + res_parts FROM txn WHERE flow = ?1 AND n = ?2", &q);
+    e = e ? e : store_bind_int(q, 1, c->flow);
+    e = e ? e : store_bind_int(q, 2, c->n);
     if (!e && store_step(q) == 1)
         sum = store_int(q, 0);
     store_query_free(q);
-    return sum;
-}
-
-struct walk {
-    int64_t flow, n, found;
-    int (*take)(void *arg, const struct chunk *c);
-    void *arg;
-};
-
-static int chunks_in(void *arg, struct store *s)
-{
-    struct walk *w = arg;
-    struct store_query *list = NULL, *bytes = NULL;
-    int taken = 0;
-    int e = store_query(s,
-                        "SELECT id, s2c, first_us, last_us, at FROM part"
-                        " WHERE flow = ?1 AND n = ?2 ORDER BY first_us, id",
-                        &list);
-    e = e ? e : store_query(s, "SELECT bytes FROM part WHERE id = ?1", &bytes);
-    e = e ? e : store_bind_int(list, 1, w->flow);
-    e = e ? e : store_bind_int(list, 2, w->n);
-    while (!e && !taken && (e = store_step(list)) == 1) {
-        struct chunk c = {.s2c = store_int(list, 1) != 0,
-                          .first_us = store_int(list, 2),
-                          .last_us = store_int(list, 3),
-                          .at = store_int(list, 4)};
-        store_rewind(bytes);
-        e = store_bind_int(bytes, 1, store_int(list, 0));
-        e = e ? e : store_step(bytes);
-        if (e == 1) {
-            c.bytes = store_bytes(bytes, 0);
-            taken = w->take(w->arg, &c);
-            w->found++;
-        } else if (e < 0) {
-            cli_damage("%s", store_why(s));
-        }
-        e = 0;
-    }
-    if (e < 0)
-        cli_damage("%s", store_why(s));
-    store_query_free(list);
-    store_query_free(bytes);
-    return taken;
+    return sum - c->found;
 }
 
 int chunks_each(struct store *s, int64_t flow, int64_t n, int64_t *missing,
                 int (*take)(void *arg, const struct chunk *c), void *arg)
 {
-    struct walk w = {.flow = flow, .n = n, .take = take, .arg = arg};
-    int taken = store_each_of_flow(s, flow, chunks_in, &w);
-    if (taken == E_NOMEM)
-        cli_damage("out of memory: a conversation is not whole");
-    *missing = taken ? 0 : count_expected(s, flow, n) - w.found;
+    struct chunks *c = chunks_open(s, flow, n);
+    struct chunk one;
+    int taken = c ? 0 : E_NOMEM;
+    while (taken == 0 && chunks_next(c, &one))
+        taken = take(arg, &one);
+    *missing = taken ? 0 : chunks_missing(c);
+    chunks_close(c);
     return taken;
 }
