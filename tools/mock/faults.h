@@ -69,7 +69,7 @@ struct fault_place {
 uint64_t fault_place_of(const struct fault_place *p, uint64_t size);
 
 struct fault_header {
-    const char *name, *value; // value NULL: it is removed, every line of it; else it replaces all
+    char *name, *value; // value NULL: it is removed, every line of it; else it replaces all
 };
 struct fault_headers {
     const struct fault_header *items;
