@@ -26,9 +26,86 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     io->handler->writable(io);
 }
 
+// ---- far ends
+//
+// Their events lie on no descriptor: they are made active by hand, at once when something becomes
+// ready or wanted, and behind the sockets' next turn when it still is: so a far end that has much
+// to say takes turns with them.
+
+static bool far_is_due(const struct io *io)
+{
+    return (io->reading && io->far->readable) || (io->writing && io->far->writable);
+}
+
+static void far_wake(struct io *io)
+{
+    if (!io->telling && far_is_due(io) &&
+        !event_pending(&io->read_event, EV_READ | EV_TIMEOUT, NULL))
+        event_active(&io->read_event, EV_READ, 0);
+}
+
+static void on_far(evutil_socket_t fd, short what, void *arg)
+{
+    static const struct timeval next = {0};
+    struct io *io = arg;
+    (void)fd;
+    (void)what;
+    io->telling = true;
+    if (io->writing && io->far->writable)
+        io->handler->writable(io);
+    if (io->open && io->reading && io->far && io->far->readable)
+        io->handler->readable(io);
+    io->telling = false;
+    if (io->open && io->far && far_is_due(io))
+        event_add(&io->read_event, &next);
+}
+
+void io_far_open(struct io *io, struct event_base *base, struct io_far *far,
+                 const struct io_handler *handler)
+{
+    io->handler = handler;
+    io->far = far;
+    io->fd = -1;
+    io->open = true;
+    io->reading = io->writing = false;
+    event_assign(&io->read_event, base, -1, 0, on_far, io);
+    io->write_event = NULL;
+    far->io = io;
+}
+
+void io_far_tell(struct io_far *far, bool readable, bool writable)
+{
+    far->readable = readable;
+    far->writable = writable;
+    if (far->io)
+        far_wake(far->io);
+}
+
+static void far_want(struct io *io, bool *which, bool wanted)
+{
+    *which = wanted;
+    if (wanted)
+        far_wake(io);
+    else if (!far_is_due(io))
+        event_del(&io->read_event);
+}
+
+static void far_close(struct io *io, bool reset)
+{
+    struct io_far *far = io->far;
+    event_del(&io->read_event);
+    io->open = io->reading = io->writing = false;
+    io->far = NULL;
+    far->io = NULL;
+    far->ops->close(far, reset);
+}
+
+// ---- sockets
+
 static void begin(struct io *io, struct event_base *base, int fd, const struct io_handler *handler)
 {
     io->handler = handler;
+    io->far = NULL;
     io->fd = fd;
     io->open = true;
     io->reading = io->writing = false;
@@ -103,7 +180,11 @@ void io_move(struct io *to, struct io *from, struct event_base *base,
     io_want_read(from, false);
     io_want_write(from, false);
     from->open = false;
-    begin(to, base, from->fd, handler);
+    if (from->far)
+        io_far_open(to, base, from->far, handler);
+    else
+        begin(to, base, from->fd, handler);
+    from->far = NULL;
 }
 
 // Fails only without memory; the flow then ends by its deadline.
@@ -111,6 +192,10 @@ void io_want_read(struct io *io, bool wanted)
 {
     if (!io->open || io->reading == wanted)
         return;
+    if (io->far) {
+        far_want(io, &io->reading, wanted);
+        return;
+    }
     io->reading = wanted ? event_add(&io->read_event, NULL) == 0 : event_del(&io->read_event) != 0;
 }
 
@@ -119,6 +204,10 @@ void io_want_write(struct io *io, bool wanted)
 {
     if (!io->open || io->writing == wanted)
         return;
+    if (io->far) {
+        far_want(io, &io->writing, wanted);
+        return;
+    }
     if (wanted)
         io->write_event = event_new(event_get_base(&io->read_event), io->fd, EV_WRITE | EV_PERSIST,
                                     on_writable, io);
@@ -133,6 +222,8 @@ int io_read(struct io *io, void *p, size_t n, size_t *got)
 {
     ssize_t r;
     *got = 0;
+    if (io->far)
+        return io->far->ops->read(io->far, p, n, got);
     do
         r = recv(io->fd, p, n, 0);
     while (r < 0 && errno == EINTR);
@@ -148,6 +239,8 @@ int io_write(struct io *io, const void *p, size_t n, size_t *put)
 {
     ssize_t r;
     *put = 0;
+    if (io->far)
+        return io->far->ops->write(io->far, p, n, put);
     do
         r = send(io->fd, p, n, MSG_NOSIGNAL);
     while (r < 0 && errno == EINTR);
@@ -160,6 +253,8 @@ int io_write(struct io *io, const void *p, size_t n, size_t *put)
 int io_peek(struct io *io)
 {
     char byte;
+    if (io->far)
+        return io->far->ops->peek(io->far);
     ssize_t r = recv(io->fd, &byte, 1, MSG_PEEK);
     if (r < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? E_AGAIN : err_from_errno(errno);
@@ -168,7 +263,9 @@ int io_peek(struct io *io)
 
 void io_shutdown(struct io *io)
 {
-    if (io->open)
+    if (io->open && io->far)
+        io->far->ops->shutdown(io->far);
+    else if (io->open)
         (void)shutdown(io->fd, SHUT_WR);
 }
 
@@ -176,6 +273,10 @@ void io_close(struct io *io)
 {
     if (!io->open)
         return;
+    if (io->far) {
+        far_close(io, false);
+        return;
+    }
     io_want_read(io, false);
     io_want_write(io, false);
     io->open = false;
@@ -185,6 +286,10 @@ void io_close(struct io *io)
 void io_reset(struct io *io)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
+    if (io->open && io->far) {
+        far_close(io, true);
+        return;
+    }
     if (io->open)
         (void)setsockopt(io->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     io_close(io);
@@ -195,7 +300,7 @@ void io_local(const struct io *io, struct addr *out)
     struct sockaddr_storage ss;
     socklen_t n = sizeof ss;
     memset(out, 0, sizeof *out);
-    if (io->open && getsockname(io->fd, (struct sockaddr *)&ss, &n) == 0)
+    if (io->open && !io->far && getsockname(io->fd, (struct sockaddr *)&ss, &n) == 0)
         addr_from_sockaddr(out, (struct sockaddr *)&ss);
 }
 
