@@ -21,6 +21,7 @@
 struct rules {
     struct flow_sinks sinks; // first
     struct redact *redact;
+    struct sink *hooked; // NULL: taps lead to redact itself
     struct rules *older;
 };
 
@@ -140,6 +141,14 @@ static void look_at_left(struct capture *c)
     }
 }
 
+static void rules_free(struct capture *c, struct rules *r)
+{
+    if (r->hooked)
+        c->conf.hook->unsink(c->conf.part, r->hooked);
+    redact_free(r->redact);
+    free(r);
+}
+
 static void tidy_rules(struct capture *c)
 {
     for (struct rules **at = &c->rules->older; *at;) {
@@ -149,8 +158,7 @@ static void tidy_rules(struct capture *c)
             continue;
         }
         *at = r->older;
-        redact_free(r->redact);
-        free(r);
+        rules_free(c, r);
     }
 }
 
@@ -181,7 +189,14 @@ static struct rules *rules_new(struct capture *c, const char *text, char why[WHY
         .max = c->settings.memory / c->settings.workers / 4,
     };
     redact_bound(r->redact, &c->held, r->sinks.tap.max, c->conf.stats);
-    return r;
+    if (!c->conf.hook)
+        return r;
+    r->hooked = r->sinks.tap.sink = c->conf.hook->sink(c->conf.part, r->sinks.tap.sink);
+    if (r->hooked)
+        return r;
+    snprintf(why, WHY_MAX, "out of memory");
+    rules_free(c, r);
+    return NULL;
 }
 
 // Judged when the settings were made, as the rules of redaction are; what is left to go wrong is
@@ -362,8 +377,7 @@ uint64_t capture_free(struct capture *c)
     }
     for (struct rules *r; (r = c->rules);) {
         c->rules = r->older;
-        redact_free(r->redact);
-        free(r);
+        rules_free(c, r);
     }
     uint64_t lost = emitter_free(c->emitter);
     lost += given_up(c);

@@ -1,12 +1,13 @@
 // capture: what the taps of one worker lead to: redaction, the emitter, the journal and its link.
 //
-//   tap → redact → emitter → journal → link → recorder
+//   tap → (a hook's) → redact → emitter → journal → link → recorder
 #ifndef TAPEDECK_PROXY_CAPTURE_H
 #define TAPEDECK_PROXY_CAPTURE_H
 
 #include "proxy/emit/link.h"
 #include "proxy/flow.h"
 #include "proxy/settings.h"
+#include "proxy/world.h"
 
 struct capture;
 
@@ -18,6 +19,8 @@ struct capture_conf {
     struct event_base *base;
     struct flow_env *env; // gets its sinks, and its pauses with --on-full block
     struct stats *stats;
+    const struct world_hook *hook; // NULL: none; its part of this worker
+    void *part;
 };
 
 // All on the worker's thread, or before it runs. NULL with why.

@@ -61,7 +61,7 @@ static int run(struct command_line *c, const struct options *o)
         return 0;
     settings_apply_log(&s);
     uint64_t lost;
-    if (world_run(o, &s, read_options, c, &lost, why) == 0)
+    if (world_run(o, &s, read_options, c, NULL, &lost, why) == 0)
         return lost > 0 ? EXIT_LOST : 0;
     fprintf(stderr, "tapedeck-proxy: %s\n", why);
     return EXIT_FAILED;

@@ -57,7 +57,7 @@ static void finish(struct flow *f)
 
 static void learn(struct flow *f, const char *host, unsigned port, enum pass_cause cause)
 {
-    if (f->listener->secure != SECURE_INTERCEPT ||
+    if (f->listener->secure != SECURE_INTERCEPT || f->server.io.far ||
         !tls_pass_learn(secure_env_of(f)->pass, host, port, cause, f->env->now))
         return;
     log_info("tls: passed through from now on host=%s port=%u cause=%s why=\"%s\"", host, port,
@@ -102,7 +102,8 @@ static void pass_instead(struct flow *f, enum flow_reason reason, enum pass_caus
 // nothing that the server would have to hear again.
 static bool may_pass(const struct flow *f)
 {
-    return f->listener->secure == SECURE_INTERCEPT && !f->client.tls && !f->secure->midway;
+    return f->listener->secure == SECURE_INTERCEPT && !f->client.tls && !f->secure->midway &&
+           !f->server.io.far;
 }
 
 // With the server there is no TLS of ours. Its client finds out why by itself, where it can.
@@ -410,7 +411,7 @@ bool secure_server(struct flow *f)
 {
     struct secure *x = f->secure;
     struct tls_facts_of client;
-    if (!f->client.tls || !secure_env_of(f)->to_workload)
+    if (!f->client.tls || !secure_env_of(f)->to_workload || f->server.io.far)
         return false;
     tls_engine_facts(f->client.tls, &client);
     // The protocol is settled, nothing else is.

@@ -22,6 +22,8 @@
 //                   └─ a hello → SECURE, as above; but a flow that cannot be intercepted ends, and
 //                      only the next one to that host passes: this dial cannot be made again
 //
+//   A far end within the process (io.h) has no TLS: there the client's handshake is the only one.
+//
 //   1. The server's certificate is verified before a client is shown one of ours. Where it does not
 //      hold, the client sees that by itself: it is passed through. So it is where a server asks for
 //      a certificate that we do not have: it may be that the client has one, and the server's

@@ -95,14 +95,16 @@ static void begin(struct flow *f)
     bool by_name = x->hello.sni[0] && !secure_means_target(f, x->hello.sni);
     snprintf(x->host, sizeof x->host, "%s", by_name ? x->hello.sni : to->host);
     x->port = to->port;
-    bool intercept = f->listener->secure == SECURE_INTERCEPT;
-    if (intercept && passes(f)) {
+    bool intercept = f->listener->secure == SECURE_INTERCEPT, far = f->server.io.far != NULL;
+    if (intercept && !far && passes(f)) {
         go_on(f);
         return;
     }
     flow_set_state(f, FLOW_SECURE);
     flow_expect(f, f->env->limits.handshake);
-    if (intercept)
+    if (far)
+        secure_begin_client(f);
+    else if (intercept)
         secure_begin_server(f, env->to_servers);
     else if (x->dialled && env->to_workload)
         secure_begin_server(f, env->to_workload);

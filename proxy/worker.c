@@ -38,6 +38,8 @@ struct worker {
     struct secure_env *secure; // NULL: no TLS of ours
     struct capture *capture;
     struct upstream *net;
+    struct world_worker given; // to the hook
+    void *part;                // the hook's; NULL: there is none
     struct acceptor *acceptors[MODE_LISTENERS];
     struct event *tick, *wake;
     int wake_fd;
@@ -285,7 +287,9 @@ static int set_up_capture(struct worker *w, char why[WHY_MAX])
                                 .identity = &w->conf.identity,
                                 .base = w->base,
                                 .env = &w->env,
-                                .stats = &w->stats};
+                                .stats = &w->stats,
+                                .hook = w->conf.hook,
+                                .part = w->part};
     w->capture = capture_new(&conf, why);
     return w->capture ? 0 : E_IO;
 }
@@ -296,8 +300,9 @@ static int set_up_tls(struct worker *w, char why[WHY_MAX])
     return e || !w->secure ? e : flow_env_secure(&w->env, w->secure);
 }
 
-static int set_up_flows(struct worker *w)
+static int set_up_upstream(struct worker *w, char why[WHY_MAX])
 {
+    const struct world_hook *hook = w->conf.hook;
     struct net_conf conf = {.base = w->base,
                             .env = &w->env,
                             .listeners = w->conf.listeners,
@@ -311,6 +316,22 @@ static int set_up_flows(struct worker *w)
     w->env.upstream = w->net = net_new(&conf);
     if (!w->net)
         return E_NOMEM;
+    if (!hook)
+        return 0;
+    w->given = (struct world_worker){.index = w->conf.index,
+                                     .base = w->base,
+                                     .env = &w->env,
+                                     .net = w->net,
+                                     .secure = w->secure};
+    w->part = hook->join(hook->arg, &w->given, why);
+    if (!w->part)
+        return E_IO;
+    w->env.upstream = hook->upstream(w->part);
+    return 0;
+}
+
+static int set_up_flows(struct worker *w)
+{
     for (size_t i = 0; i < w->conf.count; i++) {
         int fd = w->conf.fds[i];
         w->conf.fds[i] = -1;
@@ -333,8 +354,9 @@ struct worker *worker_new(const struct worker_conf *conf, char why[WHY_MAX])
     pthread_mutex_init(&w->lock, NULL);
     int e = flow_env_init(&w->env, clock_mono_us, clock_wall_us());
     e = e ? e : set_up_loop(w);
-    e = e ? e : set_up_capture(w, why);
     e = e ? e : set_up_tls(w, why);
+    e = e ? e : set_up_upstream(w, why);
+    e = e ? e : set_up_capture(w, why);
     e = e ? e : set_up_flows(w);
     if (e == 0)
         return w;
@@ -351,9 +373,11 @@ uint64_t worker_free(struct worker *w)
     for (size_t i = 0; i < w->conf.count; i++)
         acceptor_free(w->acceptors[i]);
     flow_env_clear(&w->env);
-    secrets_worker_free(w->secure);
-    net_free(w->net);
+    net_free(w->net); // it turns the loop
     uint64_t lost = capture_free(w->capture);
+    if (w->part)
+        w->conf.hook->leave(w->part);
+    secrets_worker_free(w->secure);
     for (struct job *job; (job = w->jobs);) { // of one that was never started: to stop
         w->jobs = job->next;
         free(job);

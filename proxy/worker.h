@@ -11,6 +11,7 @@
 #include "proxy/flow.h"
 #include "proxy/secrets.h"
 #include "proxy/settings.h"
+#include "proxy/world.h"
 
 struct worker;
 
@@ -20,8 +21,9 @@ struct worker_conf {
     const struct proxy_settings *settings;
     struct listener *listeners;
     size_t count;
-    int *fds;                 // a listening socket each; those that the worker takes over become -1
-    struct secrets *secrets;  // NULL: no TLS of ours; outlives the worker
+    int *fds;                // a listening socket each; those that the worker takes over become -1
+    struct secrets *secrets; // NULL: no TLS of ours; outlives the worker
+    const struct world_hook *hook; // NULL: the network, and nobody else listens
     const struct addr *admin; // where the admin listener is bound, by worker_start(); not set: none
     struct link_identity identity;
     void (*on_finished)(void *arg); // from the worker's thread: drained, it is about to end

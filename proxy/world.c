@@ -40,6 +40,7 @@ struct world {
     const struct proxy_settings *settings;
     world_read_options *again;
     void *again_arg;
+    const struct world_hook *hook; // NULL: none
     struct event_base *base;
     struct listener listeners[MODE_LISTENERS];
     int fds[MODE_LISTENERS][SETTINGS_WORKERS_MAX];
@@ -143,6 +144,8 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
     apply(w, &s);
     options_free(w->latest);
     w->latest = o;
+    if (w->hook && w->hook->again)
+        w->hook->again(w->hook->arg, o);
     log_info("options read again");
 }
 
@@ -205,6 +208,7 @@ static int make_workers(struct world *w, char why[WHY_MAX])
             .count = w->settings->mode.count,
             .fds = fds,
             .secrets = w->secrets,
+            .hook = w->hook,
             .admin = &w->admin_bound,
             .identity = {.software = "tapedeck-proxy " TAPEDECK_VERSION,
                          .host = w->host.nodename,
@@ -383,7 +387,7 @@ static uint64_t clear(struct world *w)
 }
 
 int world_run(const struct options *o, const struct proxy_settings *s, world_read_options *again,
-              void *arg, uint64_t *lost, char why[WHY_MAX])
+              void *arg, const struct world_hook *hook, uint64_t *lost, char why[WHY_MAX])
 {
     struct world *w = calloc(1, sizeof *w);
     *lost = 0;
@@ -397,6 +401,7 @@ int world_run(const struct options *o, const struct proxy_settings *s, world_rea
     w->settings = s;
     w->again = again;
     w->again_arg = arg;
+    w->hook = hook;
     w->drain_us = s->drain_us;
     w->finished_fd = -1;
     memset(w->fds, 0xff, sizeof w->fds);
