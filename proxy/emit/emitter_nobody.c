@@ -75,6 +75,14 @@ static void on_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause ca
     (void)at_us;
 }
 
+static void on_linked(struct sink_flow *f, uint64_t n, int64_t original, const char *outcome)
+{
+    (void)f;
+    (void)n;
+    (void)original;
+    (void)outcome;
+}
+
 static void on_close(struct sink_flow *f, const struct flow_totals *totals)
 {
     struct emitter *e = emitter_of(f);
@@ -91,5 +99,6 @@ const struct sink_ops emitter_nobody_ops = {
     .tls = on_tls,
     .omitted = on_omitted,
     .lost = on_lost,
+    .linked = on_linked,
     .close = on_close,
 };

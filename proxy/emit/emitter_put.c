@@ -246,6 +246,8 @@ static void fill_txn(struct pack_txn *t, const struct pend *p)
         .note = "",
         .status = p->status,
         .by_proxy = p->by_proxy,
+        .original = p->linked ? (uint64_t)p->linked->original : 0,
+        .outcome = p->linked ? p->linked->outcome : "",
     };
     for (int dir = C2S; dir <= S2C; dir++) {
         t->half[dir].first_us = p->half[dir].first_us;

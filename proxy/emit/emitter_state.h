@@ -144,6 +144,12 @@ static inline struct view emit_keep(const struct half *h, struct view content)
 enum fate { PEND_KEPT, PEND_FILTERED, PEND_LOST };
 enum { TEXT_METHOD, TEXT_SCHEME, TEXT_HOST, TEXT_PATH, TEXT_QUERY, TEXTS };
 
+struct linked {  // where a transaction was played from
+    size_t size; // of its block
+    int64_t original;
+    char outcome[];
+};
+
 struct pend { // a transaction that has not ended
     struct node in_flow, in_age, in_gather;
     struct emit_flow *flow;
@@ -159,8 +165,9 @@ struct pend { // a transaction that has not ended
     const char *protocol;
     char version[8];
     unsigned status;
-    uint32_t text[TEXTS]; // offsets in the client's half, or NO_TEXT
-    int64_t check_us;     // when to look at it again
+    uint32_t text[TEXTS];  // offsets in the client's half, or NO_TEXT
+    int64_t check_us;      // when to look at it again
+    struct linked *linked; // NULL, as a rule
     struct half half[2];
 };
 

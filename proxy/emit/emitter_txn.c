@@ -76,6 +76,13 @@ static void free_half(struct pend *p, struct half *h)
     h->holds = false;
 }
 
+static void free_linked(struct pend *p)
+{
+    if (p->linked)
+        pool_give(&p->flow->e->pool, p->linked, p->linked->size);
+    p->linked = NULL;
+}
+
 // What was lost before the filter had decided: nothing is missing of what it drops.
 static void book_undecided(struct emit_flow *f, enum dir dir, struct half *h, enum fate fate)
 {
@@ -101,6 +108,7 @@ void emit_pend_drop(struct pend *p, enum fate fate, enum cause cause)
         h->body_n = 0;
         free_half(p, h);
     }
+    free_linked(p);
     node_del(&p->in_gather);
     node_del(&p->in_age);
     p->fate = fate;
@@ -113,6 +121,7 @@ static void free_pend(struct pend *p)
 
     free_half(p, &p->half[C2S]);
     free_half(p, &p->half[S2C]);
+    free_linked(p);
     node_del(&p->in_gather);
     node_del(&p->in_age);
     node_del(&p->in_flow);
@@ -377,6 +386,28 @@ static void on_lost(struct sink_flow *sf, uint64_t n, enum dir dir, enum cause c
     emitter_done(f->e);
 }
 
+static void on_linked(struct sink_flow *sf, uint64_t n, int64_t original, const char *outcome)
+{
+    struct emit_flow *f = flow_of(sf);
+    struct pend *p = find(f, n);
+    struct view text = view_n(outcome, strnlen(outcome, PACK_TEXT_MAX));
+    size_t size;
+
+    if (!p || p->fate != PEND_KEPT)
+        return;
+    free_linked(p);
+    struct linked *l = emit_body_block(f->e, sizeof *l + PACK_TEXT_ROOM(text.n), &size);
+    if (l) {
+        l->size = size;
+        l->original = original;
+        pack_text(l->outcome, text);
+        p->linked = l;
+    } else {
+        emit_pend_drop(p, PEND_LOST, emit_body_shortage(f->e));
+    }
+    emitter_done(f->e);
+}
+
 const struct sink_ops emitter_ops = {
     .msg_begin = on_begin,
     .msg_body = on_body,
@@ -385,5 +416,6 @@ const struct sink_ops emitter_ops = {
     .tls = on_tls,
     .omitted = on_omitted,
     .lost = on_lost,
+    .linked = on_linked,
     .close = emit_close,
 };

@@ -35,6 +35,8 @@ struct pack_half {
 struct pack_txn {
     uint64_t flow, n;
     const char *protocol, *version, *method, *scheme, *host, *path, *query, *note;
+    const char *outcome;
+    uint64_t original;
     unsigned status;
     bool by_proxy;
     struct pack_half half[2]; // by enum dir

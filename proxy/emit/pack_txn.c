@@ -144,13 +144,15 @@ static void put_txn(struct out *o, const struct pack_txn *t)
     end(o, account, ACCOUNT_MAX);
     put_text(o, 14, t->note);
     put_number(o, 15, t->by_proxy);
+    put_number(o, 16, t->original);
+    put_text(o, 17, t->outcome);
 }
 
 size_t pack_txn_bound(const struct pack_txn *t)
 {
     return 16 * NUMBER + ACCOUNT_MAX + strlen(t->protocol) + strlen(t->version) +
            strlen(t->method) + strlen(t->scheme) + strlen(t->host) + strlen(t->path) +
-           strlen(t->query) + strlen(t->note) + half_bound(&t->half[C2S]) +
+           strlen(t->query) + strlen(t->note) + strlen(t->outcome) + half_bound(&t->half[C2S]) +
            half_bound(&t->half[S2C]);
 }
 

@@ -217,6 +217,13 @@ static void on_lost(struct sink_flow *sf, uint64_t n, enum dir dir, enum cause c
     f->next->ops->lost(f->next, n, dir, cause, wire, at_us);
 }
 
+static void on_linked(struct sink_flow *sf, uint64_t n, int64_t original, const char *outcome)
+{
+    struct redact_flow *f = flow_of(sf);
+
+    f->next->ops->linked(f->next, n, original, outcome);
+}
+
 static void on_close(struct sink_flow *sf, const struct flow_totals *totals)
 {
     struct redact_flow *f = flow_of(sf);
@@ -234,6 +241,7 @@ static const struct sink_ops ops = {
     .tls = on_tls,
     .omitted = on_omitted,
     .lost = on_lost,
+    .linked = on_linked,
     .close = on_close,
 };
 

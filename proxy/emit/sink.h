@@ -5,8 +5,8 @@
 //   open, then for each transaction n (several may be under way, pipelined):
 //     msg_begin(interim)* msg_begin msg_body* msg_end   each direction seen, in any interleaving
 //     txn_end(n)                                        once for each n that had a msg_begin
-//   tls, lost at any time; close exactly once. Nothing is returned: whatever fails in here is
-//   counted as loss.
+//   tls, lost at any time; linked at any time from a msg_begin of n to its txn_end; close exactly
+//   once. Nothing is returned: whatever fails in here is counted as loss.
 // All views and pointers are loans until the call returns, but for flow_facts, which outlives the
 // flow's sink.
 #ifndef TAPEDECK_PROXY_EMIT_SINK_H
@@ -116,6 +116,11 @@ struct sink_ops {
     // they belong to, or SINK_NO_MESSAGE.
     void (*lost)(struct sink_flow *f, uint64_t n, enum dir dir, enum cause cause, uint64_t wire,
                  int64_t at_us);
+    // Transaction n was played from a capture, as a replay's request or a mock's answer. original:
+    // id of the transaction in there, 0: none; outcome, a loan: what came of it, a short text
+    // ("equal", "differs", "hit", "miss", "hit fault=latency"), or "". Called again it replaces
+    // both.
+    void (*linked)(struct sink_flow *f, uint64_t n, int64_t original, const char *outcome);
     void (*close)(struct sink_flow *f, const struct flow_totals *totals); // frees f
 };
 

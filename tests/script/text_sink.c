@@ -231,6 +231,16 @@ static void text_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause 
     add_line(((struct text_flow *)(void *)f)->to, &line);
 }
 
+static void text_linked(struct sink_flow *f, uint64_t n, int64_t original, const char *outcome)
+{
+    struct buf line;
+    buf_init(&line, 1024);
+    (void)buf_printf(&line, "linked n=%llu original=%lld", (unsigned long long)n,
+                     (long long)original);
+    put_value(&line, "outcome", view_of(outcome));
+    add_line(((struct text_flow *)(void *)f)->to, &line);
+}
+
 static void text_close(struct sink_flow *f, const struct flow_totals *totals)
 {
     static const char *const speakers[] = {"none", "client", "server"};
@@ -256,6 +266,7 @@ static const struct sink_ops text_ops = {
     .tls = text_tls,
     .omitted = text_omitted,
     .lost = text_lost,
+    .linked = text_linked,
     .close = text_close,
 };
 

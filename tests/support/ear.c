@@ -103,6 +103,15 @@ static void on_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause ca
     e->wire[dir] += wire;
 }
 
+static void on_linked(struct sink_flow *f, uint64_t n, int64_t original, const char *outcome)
+{
+    struct ear *e = ear_of(f);
+
+    (void)n;
+    e->original = original;
+    snprintf(e->outcome, sizeof e->outcome, "%s", outcome);
+}
+
 static void on_close(struct sink_flow *f, const struct flow_totals *totals)
 {
     struct ear *e = ear_of(f);
@@ -119,6 +128,7 @@ static const struct sink_ops ops = {
     .tls = on_tls,
     .omitted = on_omitted,
     .lost = on_lost,
+    .linked = on_linked,
     .close = on_close,
 };
 

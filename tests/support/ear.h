@@ -22,6 +22,8 @@ struct ear {
     bool had_http;
     struct http_head http; // of the last head; valid while its message's views are
     unsigned txns;
+    int64_t original; // of the last link
+    char outcome[64];
 };
 
 struct sink *ear_begin(struct ear *e);

@@ -177,6 +177,12 @@ static void on_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause ca
     r->next->ops->lost(r->next, n, dir, cause, wire, at_us);
 }
 
+static void on_linked(struct sink_flow *f, uint64_t n, int64_t original, const char *outcome)
+{
+    struct retell *r = retell_of(f);
+    r->next->ops->linked(r->next, n, original, outcome);
+}
+
 static void on_close(struct sink_flow *f, const struct flow_totals *totals)
 {
     struct retell *r = retell_of(f);
@@ -191,6 +197,7 @@ static const struct sink_ops flow_ops = {
     .tls = on_tls,
     .omitted = on_omitted,
     .lost = on_lost,
+    .linked = on_linked,
     .close = on_close,
 };
 

@@ -346,6 +346,16 @@ static void log_lost(struct sink_flow *f, uint64_t n, enum dir dir, enum cause c
     put_time(l, at_us);
 }
 
+static void log_linked(struct sink_flow *f, uint64_t n, int64_t original, const char *outcome)
+{
+    struct sink_log *l = log_of(f);
+    turn_to(l, 2);
+    check_alive(l);
+    put(l, "linked %" PRIu64 " %" PRId64 " \"%s\"\n", n, original, outcome);
+    if (!txn_find(l, n))
+        wrong(l, "a link of a transaction that is not open", n);
+}
+
 static void log_close(struct sink_flow *f, const struct flow_totals *totals)
 {
     struct sink_log *l = log_of(f);
@@ -378,6 +388,7 @@ static const struct sink_ops flow_ops = {
     .tls = log_tls,
     .omitted = log_omitted,
     .lost = log_lost,
+    .linked = log_linked,
     .close = log_close,
 };
 

@@ -8,6 +8,7 @@
 //   txn N ["NOTE"]
 //   tls SNI|ALPN|VERSIONS|VERSION|CIPHER|ALPN|MODE
 //   lost DIR CAUSE WIRE
+//   linked N ORIGINAL "OUTCOME"
 //   close REASON ["DETAIL"] first=N c2s=N s2c=N
 //
 // It allocates nothing after sink_log_new, so it can stand behind a failing allocator.

@@ -93,6 +93,12 @@ void speak_txn_end(struct speak *t, uint64_t n, const char *note)
         t->flow->ops->txn_end(t->flow, n, note);
 }
 
+void speak_linked(struct speak *t, uint64_t n, int64_t original, const char *outcome)
+{
+    if (t->flow)
+        t->flow->ops->linked(t->flow, n, original, outcome);
+}
+
 void speak_lost(struct speak *t, enum dir dir, enum cause cause, uint64_t wire)
 {
     t->relayed[dir] += wire;

@@ -23,6 +23,7 @@ void speak_body(struct speak *t, uint64_t n, enum dir dir, struct view content, 
 void speak_end(struct speak *t, uint64_t n, enum dir dir, enum msg_end how, const char *trailers,
                uint64_t wire);
 void speak_txn_end(struct speak *t, uint64_t n, const char *note);
+void speak_linked(struct speak *t, uint64_t n, int64_t original, const char *outcome);
 void speak_lost(struct speak *t, enum dir dir, enum cause cause, uint64_t wire);
 
 // A whole exchange with the content given; heads as above.

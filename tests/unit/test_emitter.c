@@ -1,5 +1,6 @@
 // The emitter: what a decoder tells becomes the right records, and every byte is accounted for.
 #include "proto/digest.h"
+#include "proxy/emit/pack.h"
 #include "tests/support/stage.h"
 
 #include <setjmp.h>
@@ -414,6 +415,45 @@ static void test_interim(void **state)
     speak_close(&stage.speak);
 }
 
+// Of three in a pipeline: told twice, told of nothing, told with a text that is none.
+static void test_linked(void **state)
+{
+    char longer[PACK_TEXT_MAX + 100];
+    (void)state;
+    memset(longer, 'x', sizeof longer);
+    longer[sizeof longer - 1] = 0;
+    for (uint64_t n = 0; n < 3; n++)
+        speak_head(&stage.speak, n, STAGE_GET);
+    speak_linked(&stage.speak, 7, 1, "of nobody");
+    speak_linked(&stage.speak, 0, 1, "hit");
+    speak_linked(&stage.speak, 0, (INT64_C(3) << 40) + 5, "hit fault=latency");
+    speak_linked(&stage.speak, 2, 0, "mi\xffss");
+    for (uint64_t n = 0; n < 3; n++) {
+        speak_end(&stage.speak, n, C2S, MSG_COMPLETE, "", 0);
+        speak_head(&stage.speak, n, STAGE_OK);
+        speak_end(&stage.speak, n, S2C, MSG_COMPLETE, "", 0);
+        speak_txn_end(&stage.speak, n, "");
+    }
+    speak_head(&stage.speak, 3, STAGE_GET);
+    speak_linked(&stage.speak, 3, 9, longer);
+    speak_end(&stage.speak, 3, C2S, MSG_CUT, "", 0);
+    speak_txn_end(&stage.speak, 3, "");
+    speak_close(&stage.speak);
+    stage_drain();
+    assert_int_equal(stage.ledger.txns, 4);
+    const Tapedeck__Transaction *t[4];
+    for (uint64_t n = 0; n < 4; n++)
+        t[n] = ledger_find(&stage.ledger, stage.ledger.flow[0].id, n);
+    assert_true(t[0]->original == (UINT64_C(3) << 40) + 5);
+    assert_string_equal(t[0]->outcome, "hit fault=latency");
+    assert_true(t[1]->original == 0);
+    assert_string_equal(t[1]->outcome, "");
+    assert_true(t[2]->original == 0);
+    assert_string_equal(t[2]->outcome, "mi%FFss");
+    assert_true(t[3]->original == 9);
+    assert_int_equal(strlen(t[3]->outcome), PACK_TEXT_MAX);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)
@@ -429,6 +469,7 @@ int main(void)
         TEST(test_long),
         TEST(test_rhythm),
         TEST(test_interim),
+        TEST(test_linked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -330,6 +330,8 @@ static void story(void)
     speak_head(&t, 1, STAGE_OK);
     if (t.flow)
         t.flow->ops->omitted(t.flow, 1, S2C, "header:set-cookie", 5);
+    speak_linked(&t, 1, 5, "hit");
+    speak_linked(&t, 1, 6, "hit fault=latency");
     speak_txn_end(&t, 1, "");
     speak_raw_begin(&t, 2, C2S);
     speak_raw(&t, 2, C2S, VIEW_LIT("raw"));

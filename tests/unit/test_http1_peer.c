@@ -175,12 +175,18 @@ static void our_close(struct sink_flow *f, const struct flow_totals *totals)
     (void)f, (void)totals;
 }
 
+static void our_linked(struct sink_flow *f, uint64_t n, int64_t original, const char *outcome)
+{
+    (void)f, (void)n, (void)original, (void)outcome;
+}
+
 static const struct sink_ops our_ops = {
     .msg_begin = our_begin,
     .msg_body = our_body,
     .msg_end = our_end,
     .txn_end = our_txn_end,
     .lost = our_lost,
+    .linked = our_linked,
     .close = our_close,
 };
 

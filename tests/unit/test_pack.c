@@ -95,6 +95,8 @@ static struct pack_txn full_txn(void)
         .path = "/p",
         .query = "q",
         .note = "note",
+        .original = INT64_MAX,
+        .outcome = "hit",
         .status = UINT32_MAX,
         .by_proxy = true,
         .half = {full_half(UINT64_MAX, interim, rule), full_half(UINT64_MAX - 9, interim, rule)},
@@ -120,6 +122,8 @@ static void test_txn(void **state)
     assert_string_equal(m->path, "/p");
     assert_string_equal(m->query, "q");
     assert_string_equal(m->note, "note");
+    assert_true(m->original == INT64_MAX);
+    assert_string_equal(m->outcome, "hit");
     check_half(m->request, &t.half[C2S]);
     check_half(m->response, &t.half[S2C]);
     assert_true(m->account->stored_c2s == UINT64_MAX && m->account->stored_s2c == UINT64_MAX - 1);
@@ -139,7 +143,8 @@ static void test_txn_with_nothing(void **state)
                          .host = "",
                          .path = "",
                          .query = "",
-                         .note = ""};
+                         .note = "",
+                         .outcome = ""};
 
     (void)state;
     PACKED(pack_txn_bound(&t), pack_txn(out, &t));

@@ -293,6 +293,9 @@ static void test_query(void **state)
     assert_memory_equal(ear.query, "a=1&token=redacted:", 19);
     assert_int_equal(ear.omitted[C2S], 1);
     assert_string_equal(ear.what, "query:token ");
+    speak_linked(&speak, 0, 5, "hit"); // is passed on
+    assert_int_equal(ear.original, 5);
+    assert_string_equal(ear.outcome, "hit");
     end();
     begin("query:t");
     speak_head(&speak, 0, "GET /a#t=SECRET HTTP/1.1\r\nHost: h\r\n\r\n");
