@@ -126,12 +126,13 @@ def client(port, check=True):
 
 
 class Recording:
-    """A session of the shop's own tests, recorded in dual mode; the words at the top say what is whose."""
+    """A session of the shop's own tests, recorded in dual mode; the words at the top say what is whose. like: another recording,
+    whose ports it has."""
 
-    def __init__(self, deps, build=""):
+    def __init__(self, deps, build="", like=None):
         self.deps, self.dir = deps, folder()
         self.capture = os.path.join(self.dir, "shop.db")
-        self.port, self.inbound, self.maps = free_port(), free_port(), deps.maps()
+        self.port, self.inbound, self.maps = (like.port, like.inbound, like.maps) if like else (free_port(), free_port(), deps.maps())
         self.at = deps.behind(self.maps)
         argv = [TAPEDECK, "record", "--capture", self.capture, "--app-port", self.port, "--in-port", self.inbound]
         for port, target in self.maps.items():
