@@ -294,6 +294,54 @@ static void test_learned_deep(void **state)
     free(learned(left, right));
 }
 
+// What every message has is ignored in those alone that have the method, host and route.
+static void test_learned_limits(void **state)
+{
+    static char longest[600] = "/";
+    static const struct {
+        const char *path, *rule, *also, *other;
+    } cases[] = {
+        {"/orders/17/note", "path: '/orders/*/note'}", "/orders/18/note", "/orders/18"},
+        {"/it's\x01 \xc3\xa9/{id}/x", "path: '/it*s*/*/x'}", "/it's/7/x", "/it's/7/y"},
+        {longest, "x**'}", longest, "/xxx"},
+        {"", "host: 'api.example'}\n", "/x", NULL},
+    };
+    (void)state;
+    memset(longest + 1, 'x', sizeof longest - 2);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rules_subject s = {
+            {"POST", i < 3 ? 4 : 0}, {"api.example", 11}, {cases[i].path, strlen(cases[i].path)}};
+        struct view type = VIEW_LIT("text/plain");
+        struct differences d;
+        struct learn *l = learn_new();
+        struct buf text;
+        struct rules rules;
+        char why[WHY_MAX];
+        differences_init(&d, 100);
+        buf_init(&text, 1 << 20);
+        assert_int_equal(
+            compare_content(NULL, &s, VIEW_LIT("one\n"), type, VIEW_LIT("two\n"), type, &d), 0);
+        assert_int_equal(learn_add(l, &s, &d), 0);
+        assert_int_equal(learn_write(l, &text), 0);
+        assert_int_equal(buf_add(&text, "", 1), 0);
+        if (!strstr(buf_view(&text).p, "- {where: body, ") ||
+            !strstr(buf_view(&text).p, cases[i].rule))
+            fail_msg("not %s in:\n%s", cases[i].rule, buf_view(&text).p);
+        struct view written = view_head(buf_view(&text), buf_len(&text) - 1);
+        if (rules_parse(&rules, "learned", written, why))
+            fail_msg("%s", why);
+        assert_true(rule_applies(&rules.items[0], &s));
+        s.path = view_of(cases[i].also);
+        assert_true(rule_applies(&rules.items[0], &s));
+        s.path = view_of(cases[i].other);
+        assert_int_equal(rule_applies(&rules.items[0], &s), !cases[i].other);
+        rules_clear(&rules);
+        differences_clear(&d);
+        buf_clear(&text);
+        learn_free(l);
+    }
+}
+
 static void test_learn_no_memory(void **state)
 {
     struct differences d;
@@ -318,11 +366,12 @@ static void test_learn_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),      cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_globs),         cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_learned),
-        cmocka_unit_test(test_learned_short), cmocka_unit_test(test_learned_odd),
-        cmocka_unit_test(test_learned_deep),  cmocka_unit_test(test_learn_no_memory),
+        cmocka_unit_test(test_accepted),        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_globs),           cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_learned),
+        cmocka_unit_test(test_learned_short),   cmocka_unit_test(test_learned_odd),
+        cmocka_unit_test(test_learned_deep),    cmocka_unit_test(test_learned_limits),
+        cmocka_unit_test(test_learn_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,19 +1,24 @@
 // learn: each difference becomes a pattern of its place, with [*] for an index, and what to do
-// there. Patterns that an ignored one covers are left out when the text is written.
+// there. Patterns that an ignored one covers are left out when the text is written. What every
+// message has, a status or a whole body, is ignored in those alone that have the method, host and
+// route of those that differed: anywhere else it is what a comparison is made for.
 #include "tools/compare/learn.h"
 
 #include "proto/base/utf8.h"
+#include "schema/route.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define EXAMPLE 400 // bytes of the comment why
+#define LIMIT   200 // bytes of a method, host or path that a rule is limited to
 
 struct learned {
     enum rule_kind kind;
     enum shape shape;
     uint64_t count;
     char where[DIFFERENCE_WHERE];
+    char method[LIMIT], host[LIMIT], path[LIMIT]; // patterns; empty: of all
     char example[EXAMPLE];
 };
 struct learn {
@@ -144,13 +149,68 @@ static void why(char out[EXAMPLE], const struct rules_subject *s, const struct d
     }
 }
 
+// ---- the limits
+
+static bool everywhere(const char *where)
+{
+    static const char *const places[] = {"status", "version", "method", "path",
+                                         "size",   "digest",  "body",   "message"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (strcmp(where, places[i]) == 0)
+            return true;
+    return false;
+}
+
+// A pattern that the text is of: what could not stand in quotes as it is may be any letters, and
+// so may what there is no room for. rest: the pattern of that.
+static void limit(char out[LIMIT], struct view v, const char *rest)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v.n; i++) {
+        if (n + 4 > LIMIT) {
+            snprintf(out + n, LIMIT - n, "%s", rest);
+            return;
+        }
+        bool odd = v.p[i] <= ' ' || v.p[i] >= 0x7f || v.p[i] == '\'';
+        if (!odd || n == 0 || out[n - 1] != '*')
+            out[n++] = odd ? '*' : v.p[i];
+    }
+    out[n] = 0;
+}
+
+// The path with * in place of the segments that look like identifiers.
+static int limit_path(char out[LIMIT], struct view path)
+{
+    struct buf route, pattern;
+    buf_init(&route, path.n + path.n * 4 + 1);
+    buf_init(&pattern, path.n + path.n * 4 + 1);
+    route_of(path, &route);
+    struct view left = buf_len(&route) ? buf_view(&route) : path;
+    int e = 0;
+    while (left.n > 0 && !e) {
+        size_t n = view_find(left, '/');
+        struct view segment = view_head(left, n);
+        e = buf_add_view(&pattern, view_eq(segment, VIEW_LIT("{id}")) ? VIEW_LIT("*") : segment);
+        if (n < left.n && !e)
+            e = buf_add(&pattern, "/", 1);
+        left = view_from(left, n < left.n ? n + 1 : n);
+    }
+    if (!e)
+        limit(out, buf_view(&pattern), "**");
+    buf_clear(&route);
+    buf_clear(&pattern);
+    return e;
+}
+
 // ---- gathering
 
 static struct learned *find(struct learn *l, const struct learned *one)
 {
     for (size_t i = 0; i < l->n; i++)
         if (l->items[i].kind == one->kind && l->items[i].shape == one->shape &&
-            strcmp(l->items[i].where, one->where) == 0)
+            strcmp(l->items[i].where, one->where) == 0 &&
+            strcmp(l->items[i].method, one->method) == 0 &&
+            strcmp(l->items[i].host, one->host) == 0 && strcmp(l->items[i].path, one->path) == 0)
             return &l->items[i];
     return NULL;
 }
@@ -164,6 +224,12 @@ static int add(struct learn *l, const struct rules_subject *subject, const struc
     } else if (exact && d->kind == DIFFERENCE_VALUE && d->shape) {
         one.kind = RULE_SHAPE;
         one.shape = d->shape;
+    } else if (everywhere(one.where)) {
+        int e = limit_path(one.path, subject->path);
+        if (e)
+            return e;
+        limit(one.method, subject->method, "*");
+        limit(one.host, subject->host, "*");
     }
     struct learned *known = find(l, &one);
     if (known) {
@@ -202,7 +268,8 @@ int learn_add(struct learn *l, const struct rules_subject *subject, const struct
 static bool covers(const struct learned *a, const struct learned *b)
 {
     size_t n = strlen(a->where);
-    if (a->kind != RULE_IGNORE || strncmp(a->where, b->where, n) != 0)
+    if (a->kind != RULE_IGNORE || a->method[0] || a->host[0] || a->path[0] ||
+        strncmp(a->where, b->where, n) != 0)
         return false;
     char after = b->where[n];
     return after == 0 ? b->kind != RULE_IGNORE : after == '.' || after == '[';
@@ -236,6 +303,12 @@ static int put_where(struct buf *out, const char *where)
     return e ? e : buf_add(out, "'", 1);
 }
 
+// ", path: '/orders/*'"
+static int put_limit(struct buf *out, const char *name, const char *pattern)
+{
+    return pattern[0] ? buf_printf(out, ", %s: '%s'", name, pattern) : 0;
+}
+
 // Whether a place has several shapes: a mapping cannot have it twice.
 static bool repeats(const struct learn *l)
 {
@@ -254,6 +327,13 @@ static int put_rule(struct buf *out, const struct learned *one, bool list)
                                                    : "differed";
     int e = buf_printf(out, "  # %s, %llu %s: %s\n", is, (unsigned long long)one->count,
                        one->count == 1 ? "time" : "times", one->example);
+    if (one->method[0] || one->host[0] || one->path[0]) {
+        e = e ? e : buf_printf(out, "  - {where: %s", one->where);
+        e = e ? e : put_limit(out, "method", one->method);
+        e = e ? e : put_limit(out, "host", one->host);
+        e = e ? e : put_limit(out, "path", one->path);
+        return e ? e : buf_printf(out, "}\n");
+    }
     bool mapping = one->kind == RULE_SHAPE && list;
     e = e ? e
           : buf_printf(out, "  %s%s", mapping || one->kind != RULE_SHAPE ? "- " : "",
