@@ -75,6 +75,8 @@ enum filter_field {
     FIELD_POD,
     FIELD_NAMESPACE,
     FIELD_WORKLOAD,
+    FIELD_ORIGINAL,
+    FIELD_OUTCOME,
     FIELD_COLUMNS, // those above are columns of the view
     FIELD_REQ_HEADER = FIELD_COLUMNS,
     FIELD_RES_HEADER,

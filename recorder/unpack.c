@@ -326,6 +326,8 @@ static void read_txn(struct reading *r, const Tapedeck__Transaction *m, struct s
                             .redacted = join_redacted(r, m),
                             .status = m->status,
                             .by_proxy = m->by_proxy,
+                            .original = number(r, m->original),
+                            .outcome = m->outcome,
                             .account = account_of(r, m->account)};
     read_half(r, m->request, &t->req);
     read_half(r, m->response, &t->res);

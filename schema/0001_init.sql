@@ -169,7 +169,7 @@ CREATE TABLE txn (
     stored_s2c   INTEGER NOT NULL,
     omitted_c2s  INTEGER NOT NULL,
     omitted_s2c  INTEGER NOT NULL,
-    headed       INTEGER NOT NULL,    -- 1: it has a row in head
+    beside       INTEGER NOT NULL,    -- rows that belong to it: 1 in head, 2 in link, 3 in both
     cut          INTEGER NOT NULL,    -- halves that the connection ended within: 1 the request, 2 the answer, 3 both
     sum          INTEGER NOT NULL
 ) STRICT;
@@ -190,6 +190,14 @@ CREATE TABLE head (
     res_trailers BLOB,
     req_rhythm   BLOB,                -- when the half came in several pieces: varints, see record.proto
     res_rhythm   BLOB
+) STRICT;
+
+-- Where a transaction of a replay or a mock comes from, and what came of it. Others have no row.
+CREATE TABLE link (
+    txn      INTEGER PRIMARY KEY REFERENCES txn (id) DEFERRABLE INITIALLY DEFERRED,
+    original INTEGER,                 -- txn.id in the capture that was played; NULL: it has none
+    outcome  TEXT NOT NULL,           -- equal, differs, hit, miss …, with the faults that were made: hit fault=latency
+    sum      INTEGER NOT NULL
 ) STRICT;
 
 -- The content of a message, once for all that are equal. It is as it was on the wire: a content coding is not undone.

@@ -7,11 +7,13 @@
 --                                 ORDER BY duration DESC LIMIT 10
 --   Error rate by route:          SELECT method, host, route, count, error_rate FROM endpoints ORDER BY error_rate DESC
 --   Bytes by peer:                SELECT peer, sum(relayed_c2s), sum(relayed_s2c) FROM flows GROUP BY peer
+--   Replayed beside recorded:     ATTACH 'replay.db' AS r; SELECT r.http.status, h.status, h.url FROM r.http JOIN http h
+--                                 ON h.id = r.http.original
 --   Headers of a transaction:     SELECT side, name, value FROM header WHERE txn = …
 --   The body of an answer:        SELECT bytes FROM content WHERE txn = … AND side = 'answer'
 --                                 (the sqlite3 program writes it to a file with writefile('name', bytes))
 
--- One row a transaction, of every protocol. The columns up to workload are the fields of the filter language, in its
+-- One row a transaction, of every protocol. The columns up to outcome are the fields of the filter language, in its
 -- order and under its names.
 CREATE VIEW http AS
 SELECT t.id AS id,
@@ -48,6 +50,8 @@ SELECT t.id AS id,
        s.pod AS pod,
        s.namespace AS namespace,
        s.workload AS workload,
+       k.original AS original,                         -- txn.id in the capture that was played; NULL as a rule
+       k.outcome AS outcome,
        t.start_us AS start_us,
        t.req_end_us AS req_end_us,
        t.res_start_us AS res_start_us,
@@ -72,7 +76,8 @@ SELECT t.id AS id,
 FROM txn t
 LEFT JOIN flow f ON f.id = t.flow
 LEFT JOIN stream s ON s.id = t.id >> 40
-LEFT JOIN head d ON d.txn = t.id;
+LEFT JOIN head d ON d.txn = t.id
+LEFT JOIN link k ON k.txn = t.id;
 
 -- The header fields of a transaction, a row each: order, case and duplicates as they passed. n counts the lines of a
 -- head: 0 is its first header line.

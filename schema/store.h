@@ -86,6 +86,8 @@ struct store_txn {
     const char *protocol, *version, *method, *scheme, *host, *path, *query, *note, *redacted;
     int64_t status; // 0: none
     bool by_proxy;
+    int64_t original;    // id in the capture that was played; 0: none
+    const char *outcome; // NULL is ""
     struct store_half req, res;
     struct store_account account;
 };

@@ -1,4 +1,4 @@
-// store_txn: a transaction's rows: txn, head, and the bodies of its halves.
+// store_txn: a transaction's rows: txn, head, link, and the bodies of its halves.
 //
 // A body's content is in one of these places:
 //
@@ -292,6 +292,23 @@ static int put_head(struct store *s, int64_t key, const struct store_txn *t)
     return put_end(s, &r, "adding the heads of a transaction");
 }
 
+static bool has_link(const struct store_txn *t)
+{
+    return t->original || (t->outcome && t->outcome[0]);
+}
+
+static int put_link(struct store *s, int64_t key, const struct store_txn *t)
+{
+    struct row r;
+    int e = put_begin(s, &r, STATEMENT_LINK);
+    if (e != 0)
+        return e;
+    row_int(&r, key);
+    row_int_or_null(&r, t->original != 0, t->original);
+    row_text(&r, t->outcome);
+    return put_end(s, &r, "adding the link of a transaction");
+}
+
 static void put_times(struct row *r, const struct store_txn *t)
 {
     bool req = t->req.end != END_ABSENT, res = t->res.end != END_ABSENT;
@@ -394,7 +411,7 @@ int store_put_txn(struct store *s, int64_t key, const struct store_txn *t)
     struct view host;
     struct placed body[2];
     struct store_account account = t->account;
-    bool headed = has_head(t);
+    bool headed = has_head(t), linked = has_link(t);
     int e = put_body(s, t, &t->req, false, &body[0]);
     if (e == 0)
         e = put_body(s, t, &t->res, true, &body[1]);
@@ -414,8 +431,10 @@ int store_put_txn(struct store *s, int64_t key, const struct store_txn *t)
     put_times(&r, t);
     put_names(&r, t, host, buf_view(&s->route));
     put_sizes(&r, t, body, &account);
-    row_int(&r, headed);
+    row_int(&r, (headed ? 1 : 0) | (linked ? 2 : 0));
     row_int(&r, (t->req.end == END_CUT ? 1 : 0) | (t->res.end == END_CUT ? 2 : 0));
     e = put_end(s, &r, "adding a transaction");
+    if (e == 0 && linked)
+        e = put_link(s, key, t);
     return e == 0 && headed ? put_head(s, key, t) : e;
 }

@@ -28,8 +28,9 @@
 #define SENTENCE_MAX    1024
 
 const char *const verify_tables[] = {
-    "capture", "stream",   "flow", "carried", "flow_end",       "tls", "txn", "head", "body",
-    "part",    "txn_open", "loss", "restart", "unknown_record", NULL,
+    "capture", "stream",  "flow",           "carried", "flow_end", "tls",
+    "txn",     "head",    "link",           "body",    "part",     "txn_open",
+    "loss",    "restart", "unknown_record", NULL,
 };
 
 // ---- findings

@@ -30,12 +30,19 @@ static const struct reference references[] = {
     {"txn", MISSING("txn", "req_body", "body", "id"), "its request's body %lld has no row"},
     {"txn", MISSING("txn", "res_body", "body", "id"), "its answer's body %lld has no row"},
     {"head", MISSING("head", "txn", "txn", "id"), "transaction %lld has no row"},
+    {"link", MISSING("link", "txn", "txn", "id"), "transaction %lld has no row"},
     {"txn",
-     "SELECT t.id, t.id FROM txn t WHERE t.headed"
+     "SELECT t.id, t.id FROM txn t WHERE t.beside & 1"
      " AND NOT EXISTS (SELECT 1 FROM head h WHERE h.txn = t.id)",
      "the heads of transaction %lld have no row"},
-    {"head", "SELECT h.txn, h.txn FROM head h JOIN txn t ON t.id = h.txn WHERE NOT t.headed",
+    {"head", "SELECT h.txn, h.txn FROM head h JOIN txn t ON t.id = h.txn WHERE NOT t.beside & 1",
      "transaction %lld should have no heads"},
+    {"txn",
+     "SELECT t.id, t.id FROM txn t WHERE t.beside & 2"
+     " AND NOT EXISTS (SELECT 1 FROM link k WHERE k.txn = t.id)",
+     "the link of transaction %lld has no row"},
+    {"link", "SELECT k.txn, k.txn FROM link k JOIN txn t ON t.id = k.txn WHERE NOT t.beside & 2",
+     "transaction %lld should have no link"},
     {"flow",
      "SELECT f.id, f.id FROM flow f WHERE f.carried"
      " AND NOT EXISTS (SELECT 1 FROM carried c WHERE c.flow = f.id)",

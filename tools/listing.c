@@ -33,8 +33,8 @@ static enum table_kind kind(enum filter_field f)
     enum filter_type type = filter_fields[f].type;
     if (type == FILTER_SIZE || type == FILTER_DURATION || f == FIELD_STATUS || f == FIELD_N)
         return TABLE_NUMBER;
-    bool fixed = f == FIELD_ID || f == FIELD_FLOW || f == FIELD_TIME || f == FIELD_DIRECTION ||
-                 f == FIELD_METHOD;
+    bool fixed = f == FIELD_ID || f == FIELD_FLOW || f == FIELD_ORIGINAL || f == FIELD_TIME ||
+                 f == FIELD_DIRECTION || f == FIELD_METHOD;
     return fixed ? TABLE_FIXED : TABLE_TEXT;
 }
 
@@ -145,7 +145,7 @@ static void plain_cell(const struct listing *l, const struct store_query *q, enu
     struct view v;
     bool null = store_column_type(q, f) == STORE_NULL;
     enum filter_type type = filter_fields[f].type;
-    if (!null && (f == FIELD_ID || f == FIELD_FLOW))
+    if (!null && (f == FIELD_ID || f == FIELD_FLOW || f == FIELD_ORIGINAL))
         table_cell(l->table, STYLE_DIM, view_of(fields_id(store_int(q, f), text)));
     else if (!null && type == FILTER_DURATION)
         table_cell(l->table, STYLE_PLAIN, view_of(fields_duration(store_int(q, f), text)));

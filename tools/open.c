@@ -15,6 +15,7 @@ static const char select_open[] =
     " 'open' AS state, 0 AS by_proxy, '' AS note,"
     " (SELECT l.sni FROM tls l WHERE l.flow = o.flow ORDER BY l.id LIMIT 1) AS sni,"
     " s.pod AS pod, s.namespace AS namespace, s.workload AS workload,"
+    " NULL AS original, NULL AS outcome,"
     " o.first_us AS start_us, NULL AS req_head, NULL AS res_head, NULL AS req_body,"
     " NULL AS res_body"
     " FROM open_transactions o LEFT JOIN flow f ON f.id = o.flow"

@@ -103,6 +103,14 @@ static void know_end(struct filter_subject *s, const struct pend *p, const char 
     know(s, FIELD_STATE, state_of(p));
     know(s, FIELD_NOTE, note);
     filter_know_number(s, FIELD_BY_PROXY, p->by_proxy);
+    if (p->linked && p->linked->original)
+        filter_know_number(s, FIELD_ORIGINAL, p->linked->original);
+    else
+        filter_know_absent(s, FIELD_ORIGINAL);
+    if (p->linked)
+        know(s, FIELD_OUTCOME, p->linked->outcome);
+    else
+        filter_know_absent(s, FIELD_OUTCOME);
     filter_know_number(s, FIELD_DURATION, emit_pend_last_us(p) - first_us(p));
     if (request->seen && answer->seen)
         filter_know_number(s, FIELD_WAIT,

@@ -215,6 +215,8 @@ int64_t sample_http(struct sample *s, const struct sample_txn *t)
         .redacted = t->redacted ? t->redacted : "",
         .status = t->status,
         .by_proxy = t->by_proxy,
+        .original = t->original,
+        .outcome = t->outcome,
     };
     put_half(s, &t->req, false, &x.req, &x.account);
     s->now_us += t->wait_us;

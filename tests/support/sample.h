@@ -19,6 +19,8 @@ struct sample_message {
 struct sample_txn {
     const char *method, *scheme, *host, *path, *query, *version, *note, *redacted;
     int64_t status, wait_us; // wait_us: from the request to the answer
+    int64_t original;        // it was played from, outcome too
+    const char *outcome;
     bool by_proxy;
     struct sample_message req, res;
 };

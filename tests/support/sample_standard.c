@@ -273,6 +273,8 @@ void sample_standard(struct sample *s, int64_t ids[SAMPLE_TXNS])
         .path = "/",
         .status = 502,
         .by_proxy = true,
+        .original = store_key(2, 7),
+        .outcome = "miss",
         .req = {.head = VIEW_LIT("GET http://down.test/ HTTP/1.1\r\nHost: down.test\r\n\r\n")},
         .res = {.head = VIEW_LIT("HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\n\r\n"),
                 .body = VIEW_LIT("connection refused\n")}};

@@ -149,6 +149,12 @@ void tape_tls(struct tape *t, int64_t flow, const char *sni, const char *mode)
     end_one(t, own, store_put_tls(t->s, next_key(t), &r), "tls");
 }
 
+void tape_link(struct tape *t, int64_t original, const char *outcome)
+{
+    t->original = original;
+    t->outcome = outcome;
+}
+
 int64_t tape_txn(struct tape *t, int64_t flow, struct store_txn *txn)
 {
     struct tape_flow *f = flow_of(t, flow);
@@ -157,6 +163,11 @@ int64_t tape_txn(struct tape *t, int64_t flow, struct store_txn *txn)
     int64_t key = next_key(t);
     txn->flow = flow;
     txn->n = f->n++;
+    if (t->outcome) {
+        txn->original = t->original;
+        txn->outcome = t->outcome;
+        t->outcome = NULL;
+    }
     if (q->first_us == 0 && q->end != 0) {
         q->first_us = t->now;
         q->last_us = t->now + 100;
@@ -349,6 +360,7 @@ void tape_everything(struct tape *t)
         tape_end(t, flow);
     }
     int64_t lossy = tape_flow(t, "localhost:8080");
+    tape_link(t, store_key(2, 7), "hit fault=latency");
     tape_http(t, lossy, "GET", "/kept", 200, VIEW_LIT("kept"));
     tape_loss(t, lossy, 2, 100, 2000);
     tape_end(t, lossy);
@@ -357,5 +369,6 @@ void tape_everything(struct tape *t)
     must(t, store_put_unknown(t->s, next_key(t), 99, VIEW_LIT("from the future")), "unknown");
     tape_commit(t);
     int64_t open = tape_flow(t, "localhost:8080");
+    tape_link(t, 0, "miss");
     tape_http(t, open, "GET", "/open", 200, VIEW_LIT("still here"));
 }

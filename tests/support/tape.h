@@ -23,6 +23,8 @@ struct tape {
     int64_t stream, now;
     uint64_t seq; // of the next record
     bool batch;
+    int64_t original; // of the next transaction
+    const char *outcome;
     struct tape_flow flows[TAPE_FLOWS];
     int flow_count;
 };
@@ -39,6 +41,8 @@ void tape_tls(struct tape *t, int64_t flow, const char *sni, const char *mode);
 // A request without content, and its answer. Returns its key.
 int64_t tape_http(struct tape *t, int64_t flow, const char *method, const char *path, int status,
                   struct view body);
+// The next one is linked so.
+void tape_link(struct tape *t, int64_t original, const char *outcome);
 // The same with all of it given; flow, n, times and the account are filled in where they are 0.
 int64_t tape_txn(struct tape *t, int64_t flow, struct store_txn *txn);
 // A piece of the flow's next transaction; the transaction follows.

@@ -222,6 +222,9 @@ static void test_ls_table(void **state)
     TAPEDECK(&p, "ls", sample.path, "--open", "--no-header", "--columns", "path,state");
     assert_string_equal(p.out, "/stream [open]  open\n");
     program_clear(&p);
+    TAPEDECK(&p, "ls", sample.path, "--columns", "path,original,outcome", "outcome = miss");
+    assert_string_equal(p.out, "PATH          ORIGINAL  OUTCOME\n/ [by proxy]  2.7       miss\n");
+    program_clear(&p);
     TAPEDECK(&p, "ls", sample.path, "path = /nothing");
     assert_int_equal(p.code, 0);
     assert_int_equal(p.out_n, 0);

@@ -63,6 +63,7 @@ static void test_filter_facts(void **state)
         "method = GET and scheme = http and host = 'api:80' and query = 'q=1' and by_proxy = 0",
         "pod = 'pod-1' and namespace = ns and not workload and not note",
         "sni = 'example.org'",
+        "original = 5 and outcome ~ '^hit'",
     };
     struct tls_facts tls = {.at_us = STAGE_BEGIN,
                             .sni = "example.org",
@@ -92,6 +93,7 @@ static void test_filter_facts(void **state)
             t.now_us += 2000;
             speak_head(&t, 0, STAGE_OK);
             speak_body(&t, 0, S2C, VIEW_LIT("hello"), 5);
+            speak_linked(&t, 0, 5, "hit");
             speak_end(&t, 0, S2C, MSG_COMPLETE, "", 0);
             speak_txn_end(&t, 0, "");
             speak_close(&t);

@@ -116,6 +116,14 @@ static void describe(struct txn *t, int64_t flow)
          : r->res.end == 2 ? "answer-cut"
                            : "complete");
     filter_know_number(s, FIELD_BY_PROXY, r->by_proxy);
+    if (r->original)
+        filter_know_number(s, FIELD_ORIGINAL, r->original);
+    else
+        filter_know_absent(s, FIELD_ORIGINAL);
+    if (r->original || r->outcome[0])
+        know(s, FIELD_OUTCOME, r->outcome);
+    else
+        filter_know_absent(s, FIELD_OUTCOME);
     know(s, FIELD_CLIENT, "127.0.0.1:40000");
     know(s, FIELD_SERVER, flow == store_key(1, 1) ? "127.0.0.1:80" : "");
     know(s, FIELD_TARGET, "target:80");
@@ -153,7 +161,9 @@ static void make_txn(struct txn *t, int64_t i)
                                 .query = PICK(queries),
                                 .note = PICK(notes),
                                 .redacted = "",
-                                .by_proxy = chance(4) == 0};
+                                .by_proxy = chance(4) == 0,
+                                .original = chance(2),
+                                .outcome = PICK(notes)};
     struct store_half *req = &t->row.req, *res = &t->row.res;
     unsigned halves = chance(8);
     if (halves != 0) {

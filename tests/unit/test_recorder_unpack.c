@@ -157,6 +157,8 @@ static void a_transaction(void **state)
     m.status = 200;
     m.note = text("note");
     m.by_proxy = 1;
+    m.original = INT64_MAX;
+    m.outcome = text("hit");
     m.request = &req;
     m.response = &res;
     assert_int_equal(unpack_record(u, STREAM, 9, WIRE_TRANSACTION, pack(&m.base), &r), 0);
@@ -165,6 +167,8 @@ static void a_transaction(void **state)
     assert_int_equal(t->n, 5);
     assert_int_equal(t->status, 200);
     assert_true(t->by_proxy);
+    assert_true(t->original == INT64_MAX);
+    assert_string_equal(t->outcome, "hit");
     assert_string_equal(t->host, "api.example:80");
     assert_string_equal(t->scheme, "http");
     assert_string_equal(t->path, "/Path");

@@ -71,9 +71,9 @@ static void put_flipped(size_t at)
 // All values of all tables in one number, as SQLite alone reads them; 0: it cannot.
 static uint64_t dump_of(const char *file)
 {
-    static const char *const tables[] = {"capture", "stream",   "flow", "flow_end",
-                                         "tls",     "txn",      "head", "body",
-                                         "part",    "txn_open", "loss", "unknown_record"};
+    static const char *const tables[] = {"capture",  "stream", "flow",          "flow_end", "tls",
+                                         "txn",      "head",   "link",          "body",     "part",
+                                         "txn_open", "loss",   "unknown_record"};
     sqlite3 *db;
     uint64_t sum = 14695981039346656037ULL;
     int rc = sqlite3_open_v2(file, &db, SQLITE_OPEN_READONLY, NULL);

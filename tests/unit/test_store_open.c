@@ -226,10 +226,10 @@ static void captures_of_other_layouts_are_refused(void **state)
     static const struct {
         const char *change, *write, *read; // read NULL: a reader takes it
     } cases[] = {
-        {"PRAGMA user_version = 4;", "made by an earlier program (layout 4;",
-         "made by an earlier program (layout 4; this one knows 5); read it with the program"},
+        {"PRAGMA user_version = 5;", "made by an earlier program (layout 5;",
+         "made by an earlier program (layout 5; this one knows 6); read it with the program"},
         {"PRAGMA user_version = 1;", "move it away, with its -wal", "earlier program (layout 1;"},
-        {"PRAGMA user_version = 6;", "newer program (layout 6; this one knows 5); use that program",
+        {"PRAGMA user_version = 7;", "newer program (layout 7; this one knows 6); use that program",
          "a newer program"},
         {"CREATE TABLE mine (a)", NULL, NULL}, // a user's own
         {"PRAGMA user_version = 123456;", "its tables are not those that this program makes", NULL},
@@ -287,7 +287,7 @@ static void a_damaged_version_is_mended(void **state)
         make_earlier(path, changes[i]);
         assert_int_equal(store_open(&s, path, STORE_WRITE, why), 0);
         store_close(s);
-        assert_string_equal(ask(path, "PRAGMA user_version"), "5");
+        assert_string_equal(ask(path, "PRAGMA user_version"), "6");
         assert_string_equal(ask(path, "SELECT count(*) FROM txn"), "1");
         unlink(path);
     }

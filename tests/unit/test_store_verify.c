@@ -284,9 +284,9 @@ static void pieces_that_no_loss_tells_of(void **state)
     expect("1 parts of its answer are there, not 2");
 }
 
-static const char *const tables[] = {"capture",  "stream", "flow",    "carried",       "flow_end",
-                                     "tls",      "txn",    "head",    "body",          "part",
-                                     "txn_open", "loss",   "restart", "unknown_record"};
+static const char *const tables[] = {"capture", "stream",   "flow", "carried", "flow_end",
+                                     "tls",     "txn",      "head", "link",    "body",
+                                     "part",    "txn_open", "loss", "restart", "unknown_record"};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 // Two files, so that there are carried flows; a restart, so that every table has a row.
@@ -364,7 +364,8 @@ static const char *other_value(const char *table, const char *column)
         return "iif(state = 'complete', 'unanswered', 'complete')";
     if (strcmp(column, "name") == 0 || strcmp(column, "digest") == 0)
         return column[0] == 'n' ? "randomblob(16)" : "randomblob(32)";
-    (void)table;
+    if (strcmp(table, "link") == 0 && strcmp(column, "original") == 0)
+        return "coalesce(original, 0) + 1";
     return NULL;
 }
 
@@ -415,6 +416,9 @@ static void references_that_lead_nowhere(void **state)
          "its flow 1099511627777 has no row"},
         {"DELETE FROM body WHERE id = 1", "body 1 has no row"},
         {"DELETE FROM head WHERE txn = (SELECT min(id) FROM txn)", "the heads of transaction"},
+        {"DELETE FROM link WHERE original IS NULL", "the link of transaction"},
+        {"DELETE FROM txn WHERE beside & 2", "has no row"},
+        {"UPDATE txn SET beside = 1 WHERE beside = 3", "should have no link"},
         {"UPDATE part SET bytes = NULL WHERE id = (SELECT min(id) FROM part)",
          "its bytes are gone, and no body of flow"},
         {"UPDATE body SET flow = NULL WHERE bytes IS NULL", "it is not clear where the bytes"},

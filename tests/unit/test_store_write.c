@@ -86,6 +86,8 @@ static void every_field_of_a_transaction(void **state)
         .redacted = "header:cookie,query:b",
         .status = 201,
         .by_proxy = true,
+        .original = (INT64_C(3) << 40) + 5,
+        .outcome = "differs",
         .req = {.end = 1,
                 .first_us = 1000,
                 .last_us = 1500,
@@ -124,8 +126,10 @@ static void every_field_of_a_transaction(void **state)
                         "header:cookie,query:b|42|53|25|T: 1\r\n|NULL|0102|NULL");
     assert_string_equal(ask(path, "SELECT hex(bytes), size, stored FROM body ORDER BY id"),
                         "7570|2|2 646F776E0021|6|6");
-    assert_string_equal(ask(path, "SELECT url, duration, wait FROM http"),
-                        "https://shop.test/cart/123/9f86d081884c7d65/x?a=1&b=2|1500|200");
+    assert_string_equal(ask(path, "SELECT url, duration, wait, original >> 40, original & 0xff,"
+                                  " outcome FROM http"),
+                        "https://shop.test/cart/123/9f86d081884c7d65/x?a=1&b=2|1500|200|3|5"
+                        "|differs");
     ask_sound(path);
 }
 

@@ -253,6 +253,7 @@ void facts_print(const struct term *t, struct rows *r, struct view redacted)
     struct store *s = rows_store(r);
     int64_t flow_id = store_int(q, FIELD_FLOW);
     struct view state = store_bytes(q, FIELD_STATE);
+    char original[FIELDS_ID];
     summary(t, q);
     timing(t, q);
     flow(t, s, q);
@@ -265,5 +266,8 @@ void facts_print(const struct term *t, struct rows *r, struct view redacted)
     if (store_int(q, FIELD_BY_PROXY))
         note(t, "answer", VIEW_LIT("by the proxy itself"));
     note(t, "note", store_bytes(q, FIELD_NOTE));
+    if (store_int(q, FIELD_ORIGINAL))
+        note(t, "original", view_of(fields_id(store_int(q, FIELD_ORIGINAL), original)));
+    note(t, "outcome", store_bytes(q, FIELD_OUTCOME));
     note(t, "redacted", redacted);
 }
