@@ -3,6 +3,7 @@
 // something is told.
 #include "tools/compare/meeting.h"
 
+#include "proto/filter_pattern.h"
 #include "tools/compare/number.h"
 
 #include <assert.h>
@@ -85,6 +86,16 @@ bool meeting_unordered(const struct meeting *m)
     return any(m, RULE_UNORDERED);
 }
 
+bool meeting_masked(const struct meeting *m)
+{
+    return any(m, RULE_ANY);
+}
+
+static bool found(const struct rule *r, struct view text)
+{
+    return text.n <= RULES_VALUE && filter_pattern_match(r->regex, text) == 1;
+}
+
 static bool within(const struct rule *r, struct view left, struct view right)
 {
     int64_t a, b;
@@ -103,6 +114,11 @@ bool meeting_allowed(const struct meeting *m, struct view left, struct view righ
         if (at_work(m, i, RULE_SHAPE) && shape_both(m->rules[i]->shape, left, right))
             return true;
         if (at_work(m, i, RULE_TOLERANCE) && within(m->rules[i], left, right))
+            return true;
+        if (at_work(m, i, RULE_MATCH) && left.p && right.p && found(m->rules[i], left) &&
+            found(m->rules[i], right))
+            return true;
+        if (at_work(m, i, RULE_ANY) && left.p && right.p)
             return true;
     }
     return false;

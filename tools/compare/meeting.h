@@ -37,7 +37,9 @@ void meeting_up(struct meeting *m);
 // What the rules say of this place.
 bool meeting_ignored(const struct meeting *m);
 bool meeting_unordered(const struct meeting *m);
-// Whether a shape or a tolerance makes these two equal, which differ.
+// Whether any value may stand here.
+bool meeting_masked(const struct meeting *m);
+// Whether a shape, a tolerance or an expression makes these two equal, which differ.
 // Texts that look like numbers or times are taken for such.
 bool meeting_allowed(const struct meeting *m, struct view left, struct view right);
 

@@ -532,7 +532,7 @@ static void nodes(struct meeting *m, struct two t, uint32_t l, uint32_t r)
 {
     const struct tree_node *a = &t.l->nodes[l], *b = &t.r->nodes[r];
     m->budget -= m->budget && (m->quiet || m->out->max == 0);
-    if (meeting_over(m) || meeting_ignored(m))
+    if (meeting_over(m) || meeting_ignored(m) || meeting_masked(m))
         return;
     if (a->type != b->type) {
         bool value = is_truth(a->type) && is_truth(b->type);
