@@ -4,7 +4,7 @@
 #include "tools/body.h"
 #include "tools/commands.h"
 #include "tools/compare/learn.h"
-#include "tools/diff/load.h"
+#include "tools/load.h"
 #include "tools/diff/match.h"
 #include "tools/fields.h"
 #include "tools/jsonw.h"
