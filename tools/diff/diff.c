@@ -389,8 +389,10 @@ const struct command command_diff = {
                "tapedeck diff capture.db captures --learn rules.yaml\n"
                "tapedeck diff capture.db captures --rules rules.yaml --json | jq .count",
     .text =
-        "Flows with the same requests in the same order are compared with each other, transaction "
-        "by transaction; of all others the n-th with a method, host, path and query with the n-th "
+        "A transaction that was replayed or mocked is compared with the one it was played from. "
+        "Other flows with the same requests in the same order are compared with each other, "
+        "transaction by transaction; of all others the n-th with a method, host, path and query "
+        "with the n-th "
         "of the other capture. Ids and times are no difference.\n"
         "Heads are compared by name, JSON and XML by value, forms by key, text by line, anything "
         "else byte by byte, with content codings undone; tapedeck help rules tells what that means "
