@@ -6,6 +6,7 @@
 
 #include "proto/base/utf8.h"
 #include "schema/route.h"
+#include "tools/compare/general.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,69 +48,6 @@ size_t learn_count(const struct learn *l)
 uint64_t learn_left_out(const struct learn *l)
 {
     return l->left_out;
-}
-
-// ---- the place
-
-// "body line 3" and "body byte 3" are the body.
-static struct view without_line(struct view v)
-{
-    size_t n = v.n;
-    while (n > 0 && v.p[n - 1] >= '0' && v.p[n - 1] <= '9')
-        n--;
-    for (int i = 0; i < 2; i++) {
-        struct view word = i ? VIEW_LIT(" line ") : VIEW_LIT(" byte ");
-        if (n < v.n && n >= word.n && view_eq(view_from(view_head(v, n), n - word.n), word))
-            return view_head(v, n - word.n);
-    }
-    return v;
-}
-
-// One step at v.p[at]: where it ends.
-static size_t step_end(struct view v, size_t at)
-{
-    size_t i = at + 1;
-    if (v.p[at] == '[') {
-        bool quoted = i < v.n && v.p[i] == '"';
-        for (i += quoted; i < v.n && v.p[i] != (quoted ? '"' : ']'); i++)
-            i += quoted && v.p[i] == '\\';
-        i = i + quoted < v.n ? i + quoted + 1 : v.n;
-    } else {
-        while (i < v.n && v.p[i] != '.' && v.p[i] != '[' && (i == at + 1 || v.p[i] != '#'))
-            i++;
-    }
-    return i;
-}
-
-// The pattern of a place into out. false: it is that of a place above, which is to be ignored.
-static bool generalise(struct view v, char out[DIFFERENCE_WHERE])
-{
-    size_t n = 0, at = 0, steps = 0;
-    v = without_line(v);
-    bool segments = view_starts(v, VIEW_LIT("path[")); // each has a meaning of its own
-    bool header = view_starts(v, VIEW_LIT("header ")) || view_starts(v, VIEW_LIT("trailer "));
-    while (at < v.n && (header ? v.p[at] != '#' : v.p[at] != '.' && v.p[at] != '['))
-        out[n++] = v.p[at++];
-    while (!header && at < v.n && steps < WHERE_TOKENS) {
-        size_t end = step_end(v, at);
-        struct view step = {v.p + at, end - at};
-        if (view_starts(step, VIEW_LIT(".…")))
-            break;
-        bool index = step.p[0] == '[' && step.n > 1 && step.p[1] != '"' && !segments;
-        if (index)
-            step = VIEW_LIT("[*]");
-        if (n + step.n >= DIFFERENCE_WHERE)
-            break;
-        memcpy(out + n, step.p, step.n);
-        n += step.n;
-        at = end;
-        if (at < v.n && v.p[at] == '#') // which one of the same
-            for (at++; at < v.n && v.p[at] >= '0' && v.p[at] <= '9';)
-                at++;
-        steps++;
-    }
-    out[n] = 0;
-    return header || at == v.n;
 }
 
 // ---- why
@@ -219,7 +157,7 @@ static struct learned *find(struct learn *l, const struct learned *one)
 static int add(struct learn *l, const struct rules_subject *subject, const struct difference *d)
 {
     struct learned one = {.kind = RULE_IGNORE};
-    bool exact = generalise(view_of(d->where), one.where);
+    bool exact = general_place(view_of(d->where), one.where);
     if (exact && d->kind == DIFFERENCE_ORDER) {
         one.kind = RULE_UNORDERED;
     } else if (exact && d->kind == DIFFERENCE_VALUE && d->shape) {

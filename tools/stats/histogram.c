@@ -38,6 +38,20 @@ void histogram_add(struct histogram *h, int64_t v)
     h->buckets[bucket(v)]++;
 }
 
+void histogram_join(struct histogram *a, const struct histogram *b)
+{
+    if (b->n == 0)
+        return;
+    if (a->n == 0 || b->least < a->least)
+        a->least = b->least;
+    if (b->most > a->most)
+        a->most = b->most;
+    a->n += b->n;
+    a->sum = clamp_add(a->sum, b->sum);
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+        a->buckets[i] += b->buckets[i];
+}
+
 int64_t histogram_at(const struct histogram *h, double p)
 {
     double exact = p * (double)h->n;
@@ -54,4 +68,14 @@ int64_t histogram_at(const struct histogram *h, double p)
         return v < h->least ? h->least : v > h->most ? h->most : v;
     }
     return h->most;
+}
+
+int64_t histogram_upto(const struct histogram *h, int64_t v)
+{
+    int64_t n = 0;
+    if (v >= h->most)
+        return h->n;
+    for (int i = 0; v >= 0 && i <= bucket(v); i++)
+        n += h->buckets[i];
+    return n;
 }

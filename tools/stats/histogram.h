@@ -16,7 +16,13 @@ struct histogram {
 
 void histogram_add(struct histogram *h, int64_t v); // v < 0 counts as 0
 
+// Adds all values of b to a.
+void histogram_join(struct histogram *a, const struct histogram *b);
+
 // The value that p (0..1) of the values do not exceed; 0 for none. p = 1 is the largest, exactly.
 int64_t histogram_at(const struct histogram *h, double p);
+
+// How many values are at most v, as far as the buckets tell.
+int64_t histogram_upto(const struct histogram *h, int64_t v);
 
 #endif
