@@ -109,7 +109,8 @@ static void test_topics(void **state)
 {
     (void)state;
     for (const struct topic *t = topics; t->name; t++)
-        each_line(t->example);
+        if (t->example)
+            each_line(t->example);
 }
 
 int main(void)

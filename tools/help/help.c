@@ -34,6 +34,9 @@ static int topic(const struct term *t, const struct topic *p, int width)
 {
     fprintf(t->out, "%s: %s\n\n", p->name, p->sentence);
     cli_wrap(t->out, p->text, 0, width);
+    const char *list = p->list ? p->list() : NULL;
+    if (list)
+        cli_wrap(t->out, list, 0, width);
     if (p->fields) {
         struct term wide = *t; // a sentence is not to be cut
         wide.width = 0;
@@ -53,8 +56,10 @@ static int topic(const struct term *t, const struct topic *p, int width)
         }
         table_end(table);
     }
-    fputs("\nExamples:\n", t->out);
-    cli_lines(t->out, p->example);
+    if (p->example) {
+        fputs("\nExamples:\n", t->out);
+        cli_lines(t->out, p->example);
+    }
     return CLI_OK;
 }
 
@@ -81,7 +86,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
 const struct command command_help = {
     .name = "help",
     .sentence = "list the commands, or tell about one",
-    .operands = "[COMMAND | filter | fields | rules]",
+    .operands = "[COMMAND | filter | fields | rules | goals | report]",
     .example = "tapedeck help\n"
                "tapedeck help export har\n"
                "tapedeck help filter",

@@ -225,10 +225,14 @@ static void write_page(FILE *out, const struct page *p)
     } else if (p->topic) {
         section(out, "DESCRIPTION");
         paragraphs(out, p->topic->text);
+        if (p->topic->list && p->topic->list())
+            paragraphs(out, p->topic->list());
         if (p->topic->fields)
             field_list(out);
-        section(out, "EXAMPLES");
-        lines(out, p->topic->example);
+        if (p->topic->example) {
+            section(out, "EXAMPLES");
+            lines(out, p->topic->example);
+        }
     } else if (p->program) {
         section(out, "SYNOPSIS");
         fprintf(out, "\\fB%s\\fR [\\fIOPTIONS\\fR]\n", p->name);

@@ -2,6 +2,7 @@
 #include "tools/help/topics.h"
 
 #include "proto/filter.h"
+#include "tools/report/goals.h"
 
 const struct topic topics[] = {
     {
@@ -46,7 +47,7 @@ const struct topic topics[] = {
     },
     {
         .name = "rules",
-        .sentence = "what may differ between two messages, for diff and mock",
+        .sentence = "what may differ between two messages, for diff",
         .text =
             "Rules are a YAML file, kept beside the captures and written by hand, or by tapedeck "
             "diff --learn and then gone over.\n"
@@ -62,24 +63,18 @@ const struct topic topics[] = {
             "   body.price: 0.01\n"
             "   body.share: 5%\n"
             "   body.at: 1s\n"
-            " match:                            # both sides have this regular expression\n"
-            "   body.number: '^[0-9]+$'\n"
-            "   path[1]: {matches: '^[a-z]+$', path: '/users/*'}\n"
             "Where several rules are for a place, one that makes it equal is enough. host, method "
             "and path say of which transactions a rule is: * stands for any letters but /, ** for "
-            "any. Shape, tolerance and match may be lists too: {where: body.id, is: uuid}, {where: "
-            "body.at, within: 1s}, {where: body.number, matches: '^[0-9]+$'}.\n"
-            "A place is status, version, method, host (with its port; for mock), path, or a "
-            "segment of it: path[1] is that behind /users/; size, digest, message; query.KEY; "
-            "header "
+            "any. Shape and tolerance may be lists too: {where: body.id, is: uuid}, {where: "
+            "body.at, within: 1s}.\n"
+            "A place is status, version, method, path, size, digest, message; query.KEY; header "
             "NAME, trailer NAME; body, and what stands below it: body.key.other, body.items[0], "
             "body[\"odd key\"], body.key#2 for the second of the same key. In XML "
             "body.list.item.@id is an attribute and body.list.item.#text the text. [*] is any "
             "index, * any letters of a key or a name, ** any keys and indexes: body.**.id. What is "
             "ignored is ignored with all that is below it.\n"
             "Shapes: uuid, ulid, objectid, traceparent, jwt, http-date, time, date, email, ip, "
-            "epoch-ms, epoch, trace-id, hex, number. Expressions are POSIX's extended ones, found "
-            "anywhere in a value of at most 64 KiB.\n"
+            "epoch-ms, epoch, trace-id, hex, number.\n"
             "JSON objects have no order, arrays have one; 1 is 1.0 and not \"1\"; numbers are "
             "compared exactly, however long. XML elements have an order, attributes have none. "
             "Fields are compared by name in any case and in their order within a name.\n"
@@ -89,6 +84,66 @@ const struct topic topics[] = {
             "where there is content, and the words behind a status.",
         .example = "tapedeck diff capture.db captures/capture.db --learn rules.yaml\n"
                    "tapedeck diff capture.db captures/capture.db --rules rules.yaml",
+    },
+    {
+        .name = "goals",
+        .sentence = "what a replay must not come to, for --fail-if",
+        .text =
+            "A goal says when a run has failed: a measure, an operator (>, >=, <, <=, =, !=) and a "
+            "limit.\n"
+            " tapedeck replay capture.db --target http://localhost:8080 \\\n"
+            "   --fail-if 'latency.p95 > 50ms' --fail-if 'mismatch.rate > 1%' \\\n"
+            "   --fail-if 'latency.p99[GET /items/{id}] > 10ms' --fail-if 'status.5xx > 0'\n"
+            "In brackets stands an endpoint, which is a method and a route as the report lists "
+            "them, or a service; * in it is any run of letters, and where it names several they "
+            "count together.\n"
+            "STAT is p50, p95, p99.9 or any other percentile, min, mean or max. CODE is a status, "
+            "or a class as 5xx. Limits are numbers; shares as 1% or 0.01; durations as 50ms; 100/s "
+            "for a rate; sizes as 10MiB, for throughput 10MiB/s.\n"
+            "A goal whose figure was not measured is missed, and says why: nothing of its kind was "
+            "there, or the generator was the bottleneck. Latency is not measured when more than 1 "
+            "% of the sends went 10 ms or more later than they could have, or when the generator "
+            "was busy for 10 ms or more at once for more than 1 % of the time. What a send waits "
+            "for its connection is the target's doing, and counts in latency.STAT, not in "
+            "lateness-own.STAT.",
+        .list = goals_list,
+    },
+    {
+        .name = "report",
+        .sentence = "the JSON report of a replay, its members",
+        .text =
+            "tapedeck replay writes it with --json or --report FILE.json, and reads it with "
+            "--baseline. Times are whole microseconds, counts numbers, texts UTF-8; what was not "
+            "measured is null. Members are added, never changed, within a version.\n"
+            " report, version        \"tapedeck replay\", 1\n"
+            " verdict, code, why     passed, failed, stopped or not run; the exit code; a line\n"
+            " started, duration_us, stopped\n"
+            " settings               [{name, value}]\n"
+            " requests               planned, told, sent, answered, of told: equal, different,\n"
+            "                        missing, uncompared, unsent; undone, unasked\n"
+            " goals                  [{fail_if, met, value, unit, unmeasured}]\n"
+            " baseline               null, or file, started, new, gone, p50, p95, p99\n"
+            " errors                 total, closed, timeout, refused, garbage,\n"
+            "                        causes: [{kind, reason, count, first: {id, file}}]\n"
+            " status                 {\"200\": 12}\n"
+            " sent_bytes, received_bytes, rate, throughput\n"
+            " latency                unmeasured: null or why; planned, sent, first, recorded:\n"
+            "                        {count, min, mean, p50, p90, p95, p99, p99.9, max}\n"
+            " lateness               all, own: the same\n"
+            " services, endpoints    [{service, endpoint, the counts of requests, status, latency,"
+            "\n"
+            "                        baseline}]\n"
+            " mismatches             [{service, endpoint, half, where, kind, answers, count, "
+            "known,\n"
+            "                        examples: [{id, file, old, new}]}]\n"
+            " differences, left_out  all that were found; those of them that stand in no mismatch\n"
+            " series                 width_us, buckets: [{planned, sent, answered, errors, "
+            "different,\n"
+            "                        latency_p50, latency_p99, latency_max, lateness_p99,\n"
+            "                        lateness_max}]\n"
+            "A mismatch is a place (as a rule names it, see tapedeck help rules) that differs in "
+            "answers of an endpoint; --baseline knows one by service, endpoint, where and kind. "
+            "The place message with the kind missing is an answer that did not come.",
     },
     {.name = NULL},
 };

@@ -7,8 +7,9 @@
 struct topic {
     const char *name, *sentence;
     const char *text; // paragraphs of one line; lines that begin with a blank are kept as they are
-    const char *example; // as of a command
-    int fields;          // the list of all fields follows
+    const char *example;       // as of a command; NULL: none
+    int fields;                // the list of all fields follows
+    const char *(*list)(void); // more of the text, made from a table; NULL: none, or no memory
 };
 
 extern const struct topic topics[]; // name NULL at the end
