@@ -1,6 +1,6 @@
-// settings: the options of the proxy, the recorder and `tapedeck run`, in the order in which --help
-// and the documentation list them. The three spellings of one option (--proxy-in-port,
-// TAPEDECK_PROXY_IN_PORT, the annotation) all follow from the name here.
+// settings: the options of the proxy, the recorder, the mock, and `tapedeck run` and `tapedeck
+// mock`, in the order in which --help and the documentation list them. The three spellings of one
+// option (--proxy-in-port, TAPEDECK_PROXY_IN_PORT, the annotation) all follow from the name here.
 //
 // Rules that tie two options together (which protocol goes with which type) are not here but where
 // the values are used: proxy/mode.c, and the settings of each program.
@@ -10,9 +10,13 @@
 
 #include <stdio.h>
 
-#define P FOR_PROXY
+// What a proxy takes a mock takes as well, and what run takes, mock; but for where the table has a
+// row of its own for it.
+#define P (FOR_PROXY | FOR_MOCK)
 #define R FOR_RECORDER
-#define X FOR_RUN
+#define X (FOR_RUN | FOR_MOCK_RUN)
+#define M FOR_MOCK
+#define K FOR_MOCK_RUN
 
 #define KIB 1024LL
 #define MIB (1024 * KIB)
@@ -27,6 +31,8 @@
 #define ANNOTE OPT_ANNOTATION
 
 const struct option_def settings_table[] = {
+#include "proto/settings_mock.def"
+
     // where traffic comes from and goes to
     {.name = "proxy-type",
      .type = OPT_CHOICE,
@@ -34,7 +40,7 @@ const struct option_def settings_table[] = {
      .choices = "transparent|reverse|forward|dual",
      .unit = "TYPE",
      .flags = ANNOTE,
-     .programs = P | X,
+     .programs = P | FOR_RUN,
      .sentence = "How traffic reaches the proxy: redirected by the kernel (transparent), sent to "
                  "it in place of the workload (reverse), sent to it by the workload (forward), or "
                  "both of these (dual). This version does not redirect: choose one of the others."},
@@ -44,7 +50,7 @@ const struct option_def settings_table[] = {
      .choices = "tcp|http|socks|tcp:http|tcp:socks",
      .unit = "PROTOCOL",
      .flags = ANNOTE,
-     .programs = P | X,
+     .programs = P | FOR_RUN,
      .sentence = "How clients say where they want to go; with a colon: inbound, then outbound. "
                  "reverse takes tcp, http and socks; forward takes http and socks; dual takes "
                  "http, socks, tcp:http and tcp:socks; for transparent it has no meaning."},
@@ -114,7 +120,7 @@ const struct option_def settings_table[] = {
      .type = OPT_TEXT,
      .initial = "capture.db",
      .unit = "FILE",
-     .programs = R | X,
+     .programs = R | FOR_RUN,
      .sentence = "SQLite file that the recorder writes."},
     {.name = "sink",
      .type = OPT_CHOICE,
@@ -405,7 +411,7 @@ const struct option_def settings_table[] = {
      .initial = "2102",
      .max = 4294967294,
      .unit = "UID",
-     .programs = P | R | X,
+     .programs = P | R | FOR_RUN,
      .sentence = "User and group number that a proxy started as root goes on with; 0 stays root. "
                  "The recorder hands its socket to that user."},
     {.name = "log-level",

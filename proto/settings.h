@@ -1,12 +1,19 @@
 // settings: the one table of options of the sidecar's programs. proxy/settings and
-// recorder/settings turn the values into their own structs; `tapedeck run` takes them all and hands
-// each program its own.
+// recorder/settings turn the values into their own structs; `tapedeck run` and `tapedeck mock` take
+// them all and hand each program its own. A name may stand in several rows, each for other
+// programs.
 #ifndef TAPEDECK_SETTINGS_H
 #define TAPEDECK_SETTINGS_H
 
 #include "proto/base/options.h"
 
-enum { FOR_PROXY = 1, FOR_RECORDER = 2, FOR_RUN = 4 };
+enum {
+    FOR_PROXY = 1,
+    FOR_RECORDER = 2,
+    FOR_RUN = 4,      // `tapedeck run`
+    FOR_MOCK = 8,     // tapedeck-mock, a proxy that answers out of captures
+    FOR_MOCK_RUN = 16 // `tapedeck mock`
+};
 
 extern const struct option_def settings_table[]; // ends with a NULL name
 

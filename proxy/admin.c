@@ -63,15 +63,36 @@ static const struct page {
     void (*show)(struct admin *a, struct admin_answer *out);
 } pages[] = {{"/healthz", healthz}, {"/readyz", readyz}, {"/metrics", metrics}, {"/flows", flows}};
 
-static void show(void *arg, struct view path, struct admin_answer *out)
+static void not_found(const struct admin *a, struct admin_answer *out)
 {
+    const struct world_page *page = a->conf.page;
+    buf_reset(&out->body);
+    out->status = 404;
+    if (buf_printf(&out->body, "there are /healthz, /readyz, /metrics%s /flows%s%s\n",
+                   page ? "," : " and", page ? " and " : "", page ? page->path : ""))
+        out->status = 500;
+}
+
+static void show(void *arg, const struct admin_request *r, struct admin_answer *out)
+{
+    struct admin *a = arg;
+    const struct world_page *page = a->conf.page;
+    if (page && view_eq(r->path, view_of(page->path))) {
+        page->show(page->arg, r, out);
+        return;
+    }
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
-        if (view_eq(path, view_of(pages[i].path))) {
-            pages[i].show(arg, out);
+        if (!view_eq(r->path, view_of(pages[i].path)))
+            continue;
+        if (view_eq(r->method, VIEW_LIT("GET"))) {
+            pages[i].show(a, out);
             return;
         }
+        out->allow = "GET, HEAD";
+        say(out, 405, "only GET and HEAD\n");
+        return;
     }
-    say(out, 404, "there are /healthz, /readyz, /metrics and /flows\n");
+    not_found(a, out);
 }
 
 struct admin *admin_new(const struct admin_conf *conf, struct addr *bound, char why[WHY_MAX])
@@ -82,7 +103,8 @@ struct admin *admin_new(const struct admin_conf *conf, struct addr *bound, char 
         return NULL;
     struct admin *a = calloc(1, sizeof *a);
     snprintf(why, WHY_MAX, "out of memory");
-    if (!a || !(a->http = admin_http_new(conf->base, fd, show, a))) {
+    if (!a || !(a->http = admin_http_new(conf->base, fd, conf->page ? conf->page->body_max : 0,
+                                         show, a))) {
         close(fd);
         free(a);
         return NULL;

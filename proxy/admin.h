@@ -1,5 +1,5 @@
 // admin: the listener for people and machines that look after the proxy: /healthz, /readyz,
-// /metrics (Prometheus), /flows (JSON). It runs on the main thread.
+// /metrics (Prometheus), /flows (JSON), and what a program adds. It runs on the main thread.
 #ifndef TAPEDECK_PROXY_ADMIN_H
 #define TAPEDECK_PROXY_ADMIN_H
 
@@ -12,6 +12,7 @@ struct admin_conf {
     struct addr bind;
     struct worker **workers;
     size_t count;
+    const struct world_page *page; // NULL: none is added
 };
 
 // Binds and listens. NULL with why. bound becomes where.

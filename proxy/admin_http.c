@@ -1,10 +1,10 @@
 // admin_http: one bufferevent a connection, one request at a time.
 //
-//   on_read ─whole head→ answer ─→ on_written ─┬─ kept: the next request
-//                                              └─ else: closed
+//   on_read ─whole head, content→ answer ─→ on_written ─┬─ kept: the next request
+//                                                       └─ else: closed
 //
-// 1. A request is read only when the answer before it was taken, so a connection holds one head and
-//    one answer.
+// 1. A request is read only when the answer before it was taken, so a connection holds one request
+//    and one answer.
 // 2. Without room for another connection, or without descriptors, nobody is accepted for the
 // moment.
 #include "proxy/admin_http.h"
@@ -28,12 +28,14 @@ struct conn {
     struct conn *next, **at;
     struct bufferevent *bev;
     size_t scanned; // bytes of the head that were looked at
+    size_t whole;   // bytes of the request, once its head is there; 0: not yet
     bool closing;
 };
 
 struct admin_http {
     struct evconnlistener *listener;
     struct event *rest;
+    size_t body_max;
     admin_show *show;
     void *arg;
     struct conn *conns;
@@ -62,8 +64,11 @@ static const char *reason_of(unsigned status)
     } reasons[] = {
         {200, "OK"},
         {400, "Bad Request"},
+        {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},
@@ -77,47 +82,87 @@ static const char *reason_of(unsigned status)
 }
 
 // False: out of memory.
-static bool send_answer(struct conn *c, const struct admin_answer *a, const char *more, bool body)
+static bool send_answer(struct conn *c, const struct admin_answer *a, bool body)
 {
     struct evbuffer *out = bufferevent_get_output(c->bev);
     struct view text = buf_view(&a->body);
 
     return evbuffer_add_printf(out,
                                "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                               "Cache-Control: no-store\r\n%s%s\r\n",
-                               a->status, reason_of(a->status), a->type, text.n, more,
+                               "Cache-Control: no-store\r\n%s%s%s%s\r\n",
+                               a->status, reason_of(a->status), a->type, text.n,
+                               a->allow ? "Allow: " : "", a->allow ? a->allow : "",
+                               a->allow ? "\r\n" : "",
                                c->closing ? "Connection: close\r\n" : "") >= 0 &&
            (!body || evbuffer_add(out, text.p, text.n) == 0);
 }
 
-static bool refuse(struct conn *c, unsigned status, const char *more, const char *why)
+static bool refuse(struct conn *c, unsigned status, const char *why)
 {
     struct admin_answer a = {.status = status, .type = PLAIN};
 
     c->closing = true;
     buf_init(&a.body, ANSWER_MAX);
-    bool sent = buf_printf(&a.body, "%s\n", why) == 0 && send_answer(c, &a, more, true);
+    bool sent = buf_printf(&a.body, "%s\n", why) == 0 && send_answer(c, &a, true);
     buf_clear(&a.body);
     return sent;
 }
 
-static bool answer(struct conn *c)
+static bool answer(struct conn *c, struct view body)
 {
     const struct http_head *head = &c->h->head;
     struct admin_answer a = {.status = 500, .type = PLAIN};
     bool only_head = view_eq(head->method, VIEW_LIT("HEAD"));
+    const struct admin_request r = {
+        .method = only_head ? VIEW_LIT("GET") : head->method,
+        .path = view_head(head->target, view_find(head->target, '?')),
+        .body = body,
+    };
 
-    if (!only_head && !view_eq(head->method, VIEW_LIT("GET")))
-        return refuse(c, 405, "Allow: GET, HEAD\r\n", "only GET and HEAD");
-    if (head->faults || head->has_te || (head->has_length && head->length > 0))
-        return refuse(c, 400, "",
-                      head->faults ? http_fault_text(head->faults) : "no content is expected");
     c->closing = head->close || (head->minor == 0 && !head->keep_alive);
     buf_init(&a.body, ANSWER_MAX);
-    c->h->show(c->h->arg, view_head(head->target, view_find(head->target, '?')), &a);
-    bool sent = send_answer(c, &a, "", !only_head);
+    c->h->show(c->h->arg, &r, &a);
+    bool sent = send_answer(c, &a, !only_head);
     buf_clear(&a.body);
     return sent;
+}
+
+// What is wrong with the request whose head is there; 0: nothing.
+static unsigned judge(const struct conn *c, const char **why)
+{
+    const struct http_head *head = &c->h->head;
+    bool asks = view_eq(head->method, VIEW_LIT("GET")) || view_eq(head->method, VIEW_LIT("HEAD"));
+
+    *why = http_fault_text(head->faults);
+    if (head->faults)
+        return 400;
+    *why = "no content is expected";
+    if ((head->has_te || (head->has_length && head->length > 0)) && (asks || !c->h->body_max))
+        return 400;
+    *why = "a length is needed";
+    if (head->has_te)
+        return 411;
+    *why = "the content is too large";
+    if (head->has_length && head->length > c->h->body_max)
+        return 413;
+    *why = "pages of the web may change nothing here";
+    return !asks && http_head_find(head, VIEW_LIT("origin")) ? 403 : 0;
+}
+
+// The head is whole: how much content is to come. False: out of memory.
+static bool begin(struct conn *c, size_t head)
+{
+    const char *why;
+    unsigned status = judge(c, &why);
+
+    if (status)
+        return refuse(c, status, why);
+    c->whole = head + (c->h->head.has_length ? (size_t)c->h->head.length : 0);
+    bufferevent_setwatermark(c->bev, EV_READ, 0,
+                             c->whole > ADMIN_HEAD_MAX ? c->whole : ADMIN_HEAD_MAX);
+    return !c->h->head.expect_continue || c->whole == head ||
+           evbuffer_add_printf(bufferevent_get_output(c->bev), "HTTP/1.1 100 Continue\r\n\r\n") >=
+               0;
 }
 
 // Takes the next request, when one is there. False: the connection is to be closed.
@@ -126,21 +171,28 @@ static bool take(struct conn *c)
     struct evbuffer *in = bufferevent_get_input(c->bev);
     size_t n = evbuffer_get_length(in), used;
 
-    if (n == 0 || c->closing || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+    if (n == 0 || n < c->whole || c->closing ||
+        evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
         return true;
     const char *bytes = (const char *)evbuffer_pullup(in, -1);
     if (!bytes)
         return false;
-    int e = http_head_parse(view_n(bytes, n), c->scanned, true, &c->h->head, &used);
+    // Once more for what content came behind: the head may have moved.
+    int e = http_head_parse(view_n(bytes, n), c->whole ? 0 : c->scanned, true, &c->h->head, &used);
     c->scanned = n;
     if (e == E_AGAIN && n < ADMIN_HEAD_MAX)
         return true;
     if (e)
-        return refuse(c, e == E_AGAIN ? 431 : 400, "",
+        return refuse(c, e == E_AGAIN ? 431 : 400,
                       e == E_AGAIN ? "the head is too large" : "this is no HTTP/1 request");
-    c->scanned = 0;
-    bool sent = answer(c);
-    evbuffer_drain(in, used);
+    if (!c->whole && !begin(c, used))
+        return false;
+    if (c->closing || n < c->whole)
+        return true;
+    bool sent = answer(c, view_n(bytes + used, c->whole - used));
+    evbuffer_drain(in, c->whole);
+    c->scanned = c->whole = 0;
+    bufferevent_setwatermark(c->bev, EV_READ, 0, ADMIN_HEAD_MAX);
     return sent;
 }
 
@@ -219,13 +271,14 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
         evconnlistener_enable(h->listener);
 }
 
-struct admin_http *admin_http_new(struct event_base *base, evutil_socket_t fd, admin_show *show,
-                                  void *arg)
+struct admin_http *admin_http_new(struct event_base *base, evutil_socket_t fd, size_t body_max,
+                                  admin_show *show, void *arg)
 {
     struct admin_http *h = calloc(1, sizeof *h);
 
     if (!h)
         return NULL;
+    h->body_max = body_max;
     h->show = show;
     h->arg = arg;
     h->rest = evtimer_new(base, on_rested, h);

@@ -236,8 +236,11 @@ static int make_workers(struct world *w, char why[WHY_MAX])
 
 static int make_admin(struct world *w, char why[WHY_MAX])
 {
-    struct admin_conf conf = {
-        .base = w->base, .bind = w->settings->admin, .workers = w->workers, .count = w->count};
+    struct admin_conf conf = {.base = w->base,
+                              .bind = w->settings->admin,
+                              .workers = w->workers,
+                              .count = w->count,
+                              .page = w->hook ? w->hook->page : NULL};
     if (!addr_is_set(&conf.bind))
         return 0;
     w->admin = admin_new(&conf, &w->admin_bound, why);

@@ -3,6 +3,7 @@
 #ifndef TAPEDECK_PROXY_WORLD_H
 #define TAPEDECK_PROXY_WORLD_H
 
+#include "proxy/admin_http.h"
 #include "proxy/settings.h"
 #include "proxy/upstream/upstream.h"
 
@@ -20,6 +21,14 @@ struct world_worker {
     struct flow_env *env;            // whose upstream is not set yet
     struct upstream *net;            // the network
     const struct secure_env *secure; // NULL: no TLS of ours
+};
+
+// A page of the admin listener beside its own, on the main thread.
+struct world_page {
+    const char *path; // "/faults"
+    size_t body_max;  // bytes of content of a request
+    admin_show *show; // answers all methods, with 405 and allow what there is not
+    void *arg;
 };
 
 // What a program puts into each worker, in the place of the network (or before it) and of what
@@ -47,6 +56,7 @@ struct world_hook {
     // On the main thread, behind a SIGHUP that was heeded: the options as they are now. NULL:
     // nothing of the hook's changes.
     void (*again)(void *arg, const struct options *o);
+    const struct world_page *page; // NULL: none
     void *arg;
 };
 

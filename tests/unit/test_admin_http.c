@@ -15,17 +15,23 @@
 
 #include <cmocka.h>
 
+#define BODY_MAX 20000
+
 static struct event_base *base;
 static struct admin_http *http;
 static pthread_t thread;
 static struct sockaddr_in address = {.sin_family = AF_INET};
 
-static void show(void *arg, struct view path, struct admin_answer *out)
+static void show(void *arg, const struct admin_request *r, struct admin_answer *out)
 {
     (void)arg;
     out->status = 200;
     out->type = "text/x";
-    if (buf_add_view(&out->body, path))
+    if (!view_eq(r->method, VIEW_LIT("GET")) && !view_eq(r->method, VIEW_LIT("POST"))) {
+        out->status = 405;
+        out->allow = "GET, POST";
+    }
+    if (buf_add_view(&out->body, r->body.n ? r->body : r->path))
         out->status = 500;
 }
 
@@ -46,7 +52,7 @@ static int begin(void **state)
         getsockname(fd, (struct sockaddr *)&address, &n) || evthread_use_pthreads())
         return -1;
     base = event_base_new();
-    http = base ? admin_http_new(base, fd, show, NULL) : NULL;
+    http = base ? admin_http_new(base, fd, BODY_MAX, show, NULL) : NULL;
     return http && pthread_create(&thread, NULL, run, NULL) == 0 ? 0 : -1;
 }
 
@@ -76,7 +82,8 @@ static void say(int fd, const char *text)
 
 static void hear(int fd, const char *text)
 {
-    char got[2048] = "";
+    static char got[BODY_MAX + 2048];
+    memset(got, 0, sizeof got);
     size_t n = strlen(text);
     assert_true(n < sizeof got);
     for (size_t at = 0; at < n;) {
@@ -115,6 +122,30 @@ static void keeps_connections(void **state)
     hear_end(fd);
 }
 
+static void takes_content(void **state)
+{
+    static char large[BODY_MAX + 1], request[BODY_MAX + 200], answer[BODY_MAX + 200];
+    (void)state;
+    int fd = dial();
+    say(fd, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nfiv");
+    usleep(20000);
+    say(fd, "eePOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    hear(fd, OK(5) "\r\nfivee" OK(2) "\r\n/b");
+    say(fd, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    hear(fd, "HTTP/1.1 100 Continue\r\n\r\n");
+    say(fd, "ab");
+    hear(fd, OK(2) "\r\nab");
+    memset(large, 'x', BODY_MAX); // more than a head may have
+    snprintf(request, sizeof request, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s",
+             BODY_MAX, large);
+    snprintf(answer, sizeof answer, OK(20000) "\r\n%s", large);
+    say(fd, request);
+    hear(fd, answer);
+    say(fd, "GET /again HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    hear(fd, OK(6) "Connection: close\r\n\r\n/again");
+    hear_end(fd);
+}
+
 static void refuses(void **state)
 {
     static char large[ADMIN_HEAD_MAX + 100] = "GET / HTTP/1.1\r\nX: ";
@@ -125,7 +156,13 @@ static void refuses(void **state)
         {"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
         {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"},
         {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 400 "},
-        {"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 405 Method Not Allowed\r\n"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 411 "},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20001\r\n\r\n", "HTTP/1.1 413 "},
+        {"POST / HTTP/1.1\r\nHost: a\r\nOrigin: http://b\r\nContent-Length: 1\r\n\r\nx",
+         "HTTP/1.1 403 Forbidden\r\n"},
+        {"DELETE / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+         "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/x\r\nContent-Length: 1\r\n"
+         "Cache-Control: no-store\r\nAllow: GET, POST\r\nConnection: close\r\n\r\n/"},
         {large, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
     };
     (void)state;
@@ -169,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keeps_connections, begin, end),
+        cmocka_unit_test_setup_teardown(takes_content, begin, end),
         cmocka_unit_test_setup_teardown(refuses, begin, end),
         cmocka_unit_test_setup_teardown(takes_few_at_a_time, begin, end),
     };

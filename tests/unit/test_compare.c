@@ -123,9 +123,59 @@ static void test_first_lines(void **state)
     halves(&l, &r, NULL, "");
     r.head = VIEW_LIT("PUT /b?x=1&y=%33&z HTTP/1.1\r\nhost: a\r\n\r\n");
     halves(&l, &r, NULL,
-           "value method: GET | PUT\nvalue path: /a%20b | /b\nmissing query.x#2: 3 | \n"
+           "value method: GET | PUT\nvalue path[0]: a%20b | b\nmissing query.x#2: 3 | \n"
            "value query.y: 2 | 3\nextra query.z:  | \n");
     halves(&l, &r, "ignore: [method, path, query]", "");
+}
+
+// Segments are places of their own where there are as many; expressions that both sides have.
+static void test_segments(void **state)
+{
+    struct compare_half l = answer("", ""), r = l;
+    (void)state;
+    l.status = r.status = 0;
+    l.head = VIEW_LIT("GET /users/17/orders HTTP/1.1\r\n\r\n");
+    r.head = VIEW_LIT("GET /users/18/orders HTTP/1.1\r\n\r\n");
+    halves(&l, &r, NULL, "value path[1]: 17 | 18\n");
+    halves(&l, &r, "ignore: ['path[1]']", "");
+    halves(&l, &r, "ignore: ['path[*]']", "");
+    halves(&l, &r, "ignore: ['path[0]', 'path[2]']", "value path[1]: 17 | 18\n");
+    halves(&l, &r, "ignore: [path]", "");
+    halves(&l, &r, "match: {'path[1]': '^[0-9]+$'}", "");
+    halves(&l, &r, "match: {'path[1]': '^17$'}", "value path[1]: 17 | 18\n");
+    halves(&l, &r, "match: {path: '^/users/1[78]/orders$'}", "");
+    halves(&l, &r, "match: {path: {matches: 'users', method: POST}}", "value path[1]: 17 | 18\n");
+    halves(&l, &r, "match: [{where: 'path[1]', matches: '.', host: 'api.*'}]", "");
+    r.head = VIEW_LIT("GET /users/18 HTTP/1.1\r\n\r\n");
+    halves(&l, &r, "ignore: ['path[*]']", "value path: /users/17/orders | /users/18\n");
+    l = answer("HTTP/1.1 200 OK\r\n\r\n", "{\"a\":1,\"b\":\"x1\"}");
+    r = answer("HTTP/1.1 200 OK\r\n\r\n", "{\"a\":2,\"b\":\"x2\"}");
+    l.type = r.type = VIEW_LIT("application/json");
+    halves(&l, &r, "match: {body.a: '^[0-9]$', body.b: x}", "");
+    halves(&l, &r, "match: {body.a: '^[1]$', body.b: y}",
+           "value body.a: 1 | 2\nvalue body.b: \"x1\" | \"x2\"\n");
+    r.content = VIEW_LIT("{\"a\":\"2\",\"b\":\"x2\"}");
+    halves(&l, &r, "match: {body.a: '^[0-9]$', body.b: x}", "type body.a: 1 | \"2\"\n");
+    l.type = r.type = VIEW_LIT("text/plain");
+    halves(&l, &r, "match: {body: '^.\"a\"'}", "");
+}
+
+// A request may be told by its parts, with where it goes to.
+static void test_named(void **state)
+{
+    static const struct compare_named a = {{"GET", 3}, {"api:80", 6}, {"/a", 2}, {"x=1&y=2", 7}};
+    struct compare_named b = a;
+    struct compare_half l = {.named = &a, .head = VIEW_LIT("A: 1\r\n"), .whole = true}, r = l;
+    (void)state;
+    r.named = &b;
+    halves(&l, &r, NULL, "");
+    b.query = VIEW_LIT("y=2&x=1");
+    halves(&l, &r, NULL, "");
+    b.host = VIEW_LIT("api:81");
+    r.head = VIEW_LIT("a: 2\r\n");
+    halves(&l, &r, NULL, "value host: api:80 | api:81\nvalue header a: 1 | 2\n");
+    halves(&l, &r, "ignore: [host, header a]", "");
+    halves(&l, &r, "match: {host: '^api:8', header a: '.'}", "");
 }
 
 static void test_absent(void **state)
@@ -348,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields),    cmocka_unit_test(test_ignored_fields),
         cmocka_unit_test(test_length),    cmocka_unit_test(test_first_lines),
+        cmocka_unit_test(test_segments),  cmocka_unit_test(test_named),
         cmocka_unit_test(test_absent),    cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_not_whole), cmocka_unit_test(test_xml),
         cmocka_unit_test(test_xml_large), cmocka_unit_test(test_form),

@@ -27,12 +27,18 @@ static void test_accepted(void **state)
                                "tolerance:\n"
                                "  - {where: body.price, within: 0.01}\n"
                                "  - {where: body.at, within: 250ms}\n"
-                               "  - {where: body.share, within: 5%}\n";
+                               "  - {where: body.share, within: 5%}\n"
+                               "match:\n"
+                               "  body.number: '^[0-9]+$'\n"
+                               "  path[1]: {matches: '^[a-z]+$', path: '/users/*'}\n";
     char why[WHY_MAX];
     struct rules r;
     (void)state;
     assert_int_equal(rules_parse(&r, "rules.yaml", VIEW_LIT(text), why), 0);
-    assert_int_equal(r.n, 10);
+    assert_int_equal(r.n, 12);
+    assert_non_null(r.items[10].regex);
+    assert_int_equal(r.items[11].where.part, WHERE_PATH);
+    assert_int_equal(r.items[11].where.tokens[0].number, 1);
     assert_int_equal(r.items[0].kind, RULE_IGNORE);
     assert_int_equal(r.items[0].line, 3);
     assert_int_equal(r.items[0].where.part, WHERE_HEADER);
@@ -86,6 +92,18 @@ static void test_mistakes(void **state)
         {"tolerance: {body.x: much}", "r:1:21: 'much' is no tolerance: a number such as 0.01"},
         {"tolerance: {body.x: -1}", "'-1' is no tolerance"},
         {"unordered: [status]", "'status' has no order"},
+        {"match: [body.id]",
+         "r:1:9: match takes a mapping here, such as {where: body.id, matches: '^[0-9]+$'}"},
+        {"match: [{where: body.id}]", "r:1:9: this rule lacks matches"},
+        {"match: {body.id: '(['}", "r:1:18: '([' is no regular expression, at byte "},
+        {"match: {body.id: 'a{1000}{1000}'}", "r:1:18: 'a{1000}{1000}' is no regular expression"},
+        {"match: {body.id: '(a)\\1'}", "is no regular expression"},
+        {"match: {body.id: {is: x}}", "it has matches, host, method, path"},
+        {"ignore: [path.x]", "r:1:14: 'path.x': a path has segments: path[0], path[*]"},
+        {"ignore: ['path[x]']", "a number or * is expected here"},
+        {"ignore: ['path[\"x\"]']", "a number or * is expected here"},
+        {"ignore: ['path[0][1]']", "the place has ended here"},
+        {"unordered: ['path[0]']", "'path[0]' has no order"},
         {"- ignore", "r:1:1: rules are a mapping with ignore, shape, unordered, tolerance"},
         {"just words", "rules are a mapping"},
         {"ignore: [body\n", "r:2:1: this is no YAML"},
@@ -126,9 +144,11 @@ static void test_no_memory(void **state)
         char why[WHY_MAX];
         struct rules r;
         alloc_fail_at(i);
-        int e = rules_parse(
-            &r, "r", VIEW_LIT("ignore: [body.a, {where: body.b, host: a, path: b, method: c}]"),
-            why);
+        int e =
+            rules_parse(&r, "r",
+                        VIEW_LIT("ignore: [body.a, {where: body.b, host: a, path: b, method: c}]\n"
+                                 "match: {body.c: '^x'}"),
+                        why);
         failed = alloc_fail_end();
         if (!failed)
             assert_int_equal(e, 0);

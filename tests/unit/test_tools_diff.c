@@ -15,7 +15,8 @@
 #include <cmocka.h>
 
 static struct sample left, right;
-static unsigned moment; // a Date and a delay that no other answer has
+static int64_t original; // of the next transaction
+static unsigned moment;  // a Date and a delay that no other answer has
 
 static void put(struct sample *s, const char *path, const char *query, int64_t status,
                 const char *head, const char *body)
@@ -32,6 +33,7 @@ static void put(struct sample *s, const char *path, const char *query, int64_t s
                            .path = path,
                            .query = query,
                            .version = "HTTP/1.1",
+                           .original = original,
                            .status = status,
                            .wait_us = 1000 + moment % 1000,
                            .req = {.head = view_of(req)},
@@ -186,6 +188,59 @@ static void test_matching(void **state)
     sample_remove(&right);
 }
 
+// A flow of answers to one and the same request, numbered in that order. begins: the key before the
+// first one of it. from: the original of each is so many records behind its number there.
+static void played(struct sample *s, const char *order, const char *path, int64_t from)
+{
+    begin(s);
+    sample_flow(s, false);
+    for (const char *c = order; *c; c++) {
+        char body[8];
+        snprintf(body, sizeof body, "[%c]", *c);
+        original = from ? from + *c - '1' : 0;
+        put(s, path, "", 200, "", body);
+    }
+    original = 0;
+    sample_flow_end(s);
+    end(s);
+}
+
+// What was played from something is compared with that, in whatever order it came and wherever it
+// was sent; two that were played from the same, with each other. A number that is there by chance
+// counts for nothing.
+static void test_played(void **state)
+{
+    (void)state;
+    const int64_t first = store_key(1, 2); // behind the flow
+    played(&left, "1234", "/x", 0);
+    played(&right, "4231", "/test/x", first);
+    expect(0, "--half answer --json", "\"equal\":4,\"different\":0", "");
+    sample_remove(&right);
+    played(&right, "42", "/x", first);
+    expect(1, "--half answer --json", "\"equal\":2,\"different\":0,\"missing\":2,\"extra\":0", "");
+    sample_remove(&right);
+    played(&right, "33", "/x", first);
+    expect(1, "--json", "\"equal\":1,\"different\":1,\"missing\":2,\"extra\":0", "");
+    sample_remove(&right);
+    played(&right, "1234", "/x", store_key(9, 1)); // of another capture
+    expect(0, "", "4 of 4 and 4", "");
+    sample_remove(&left);
+    played(&left, "4321", "/x", store_key(9, 1));
+    expect(0, "", "4 of 4 and 4", "");
+    sample_remove(&left);
+    played(&left, "4321", "/x", first); // ids fit as well
+    sample_remove(&right);
+    played(&right, "2143", "/x", first);
+    expect(0, "", "4 of 4 and 4", "");
+    sample_remove(&left);
+    sample_remove(&right);
+    played(&left, "1234", "/x", 0);
+    played(&right, "4321", "/y", first); // chance
+    expect(1, "--json", "\"missing\":4,\"extra\":4", "");
+    sample_remove(&left);
+    sample_remove(&right);
+}
+
 // What is learned makes them equal; the file says why.
 static void test_learn(void **state)
 {
@@ -306,9 +361,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal),     cmocka_unit_test(test_one_change),
-        cmocka_unit_test(test_matching),  cmocka_unit_test(test_learn),
-        cmocka_unit_test(test_wrong_use), cmocka_unit_test(test_not_whole),
-        cmocka_unit_test(test_topic),
+        cmocka_unit_test(test_matching),  cmocka_unit_test(test_played),
+        cmocka_unit_test(test_learn),     cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_not_whole), cmocka_unit_test(test_topic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
-// compare: a half, part by part: first line, fields, content, trailers. Fields, query and content
-// become trees, where they have a structure, and trees.c compares these.
+// compare: a half, part by part (parts.c): first line, fields, content, trailers. Fields, query and
+// content become trees, where they have a structure, and trees.c compares these.
 #include "tools/compare/compare.h"
 
-#include "proto/base/utf8.h"
 #include "tools/compare/meeting.h"
+#include "tools/compare/parts.h"
 #include "tools/head.h"
 
 #include <inttypes.h>
@@ -28,26 +28,6 @@ static void texts(struct meeting *m, enum where_part part, struct view left, str
     meeting_texts(m, left.n ? left : VIEW_LIT(""), right.n ? right : VIEW_LIT(""));
 }
 
-// A request's target without scheme and authority, which are the connection's matter; and its
-// query.
-static struct view path_of(struct view target, struct view *query)
-{
-    for (int i = 0; i < 2; i++) {
-        struct view scheme = i ? VIEW_LIT("https://") : VIEW_LIT("http://");
-        if (!view_istarts(target, scheme))
-            continue;
-        target = view_from(target, scheme.n);
-        size_t n = 0;
-        while (n < target.n && target.p[n] != '/' && target.p[n] != '?')
-            n++;
-        target = view_from(target, n);
-        break;
-    }
-    size_t n = view_find(target, '?');
-    *query = view_from(target, n < target.n ? n + 1 : n);
-    return n ? view_head(target, n) : VIEW_LIT("/");
-}
-
 typedef int builder(struct tree *t, struct view in, char why[WHY_MAX]);
 
 static void trees(struct meeting *m, builder *build, struct view left, struct view right)
@@ -65,10 +45,48 @@ static void trees(struct meeting *m, builder *build, struct view left, struct vi
     tree_clear(&t[1]);
 }
 
+static size_t segments(struct view path)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < path.n; i++)
+        n += path.p[i] == '/';
+    return n;
+}
+
+// Segment by segment where there are as many on both sides.
+static void paths(struct meeting *m, struct view left, struct view right)
+{
+    struct view part[2];
+    meeting_at(m, WHERE_PATH);
+    size_t n = segments(left);
+    if (n != segments(right) || n == 0 || left.p[0] != '/' || right.p[0] != '/') {
+        meeting_texts(m, left, right);
+        return;
+    }
+    if (view_eq(left, right) || meeting_ignored(m) || meeting_allowed(m, left, right))
+        return;
+    for (uint32_t i = 0; parts_segment(&left, &part[0]) && parts_segment(&right, &part[1]); i++) {
+        meeting_down(m, &(struct where_step){.index = true, .number = i});
+        meeting_texts(m, part[0], part[1]);
+        meeting_up(m);
+    }
+}
+
+static void asked(struct meeting *m, const struct compare_named *left,
+                  const struct compare_named *right)
+{
+    texts(m, WHERE_METHOD, left->method, right->method);
+    texts(m, WHERE_HOST, left->host, right->host);
+    paths(m, left->path, right->path);
+    meeting_at(m, WHERE_QUERY);
+    if (!view_eq(left->query, right->query))
+        trees(m, tree_form, left->query, right->query);
+}
+
 static void first_lines(struct meeting *m, const struct compare_half *left,
                         const struct compare_half *right)
 {
-    struct view rest, l[3], r[3], query[2];
+    struct view rest, l[3], r[3];
     head_words(head_first(left->head, &rest), l);
     head_words(head_first(right->head, &rest), r);
     if (left->status || right->status) {
@@ -79,86 +97,14 @@ static void first_lines(struct meeting *m, const struct compare_half *left,
     }
     if (left->head.n == 0 && right->head.n == 0)
         return;
-    texts(m, WHERE_METHOD, l[0], r[0]);
-    struct view lp = path_of(l[1], &query[0]), rp = path_of(r[1], &query[1]);
-    texts(m, WHERE_PATH, lp, rp);
-    meeting_at(m, WHERE_QUERY);
-    if (!view_eq(query[0], query[1]))
-        trees(m, tree_form, query[0], query[1]);
+    struct compare_named a = {.method = l[0]}, b = {.method = r[0]};
+    a.path = parts_target(l[1], &a.query);
+    b.path = parts_target(r[1], &b.query);
+    asked(m, &a, &b);
     texts(m, WHERE_VERSION, l[2], r[2]);
 }
 
 // ---- fields
-
-// Whether a list such as Connection's names it.
-static bool names(struct view list, struct view name)
-{
-    while (list.n > 0) {
-        size_t n = view_find(list, ',');
-        if (view_ieq(view_trim(view_head(list, n)), name))
-            return true;
-        list = view_from(list, n < list.n ? n + 1 : n);
-    }
-    return false;
-}
-
-static int lower(struct tree *t, struct view v, struct view *out)
-{
-    char *room = tree_room(t, v.n + 1);
-    if (!room)
-        return E_NOMEM;
-    for (size_t i = 0; i < v.n; i++)
-        room[i] = view_lower(v.p[i]);
-    *out = view_n(room, v.n);
-    return 0;
-}
-
-// The lines that continue a value, a blank for each break.
-static int unfold(struct tree *t, const struct head_field *f, struct view *out)
-{
-    struct view folds = f->folds, part;
-    *out = f->value.p ? f->value : VIEW_LIT("");
-    if (folds.n == 0)
-        return 0;
-    char *room = tree_room(t, f->value.n + folds.n + 1), *to = room;
-    if (!room)
-        return E_NOMEM;
-    memcpy(to, f->value.p, f->value.n);
-    to += f->value.n;
-    while (head_fold(&folds, &part)) {
-        *to++ = ' ';
-        memcpy(to, part.p, part.n);
-        to += part.n;
-    }
-    *out = view_n(room, (size_t)(to - room));
-    return 0;
-}
-
-// fields: behind the first line. sized: Content-Length counts.
-static int fields_tree(struct tree *t, struct view fields, bool sized)
-{
-    struct head_field f;
-    struct view key, text, rest = fields, connection = {0};
-    *t = (struct tree){0};
-    for (struct view r = fields; head_next(&r, &f);)
-        if (view_ieq(f.name, VIEW_LIT("connection")))
-            connection = f.value;
-    int64_t node = tree_add(t, UINT32_MAX, TREE_OBJECT, (struct view){0});
-    int e = node < 0 ? (int)node : 0;
-    while (!e && head_next(&rest, &f)) {
-        if (rules_ignores(f.name) || names(connection, f.name) ||
-            (!sized && view_ieq(f.name, VIEW_LIT("content-length"))))
-            continue;
-        e = lower(t, f.name, &key);
-        e = e ? e : unfold(t, &f, &text);
-        node = e ? 0 : tree_add(t, 0, TREE_TEXT, key);
-        e = node < 0 ? (int)node : e;
-        if (!e)
-            t->nodes[node].text = text;
-    }
-    tree_finish(t);
-    return e;
-}
 
 static void fields(struct meeting *m, enum where_part part, struct view left, struct view right,
                    bool sized)
@@ -167,7 +113,7 @@ static void fields(struct meeting *m, enum where_part part, struct view left, st
     meeting_at(m, part);
     if (view_eq(left, right))
         return;
-    int e = fields_tree(&t[0], left, sized), f = fields_tree(&t[1], right, sized);
+    int e = parts_fields(&t[0], left, sized), f = parts_fields(&t[1], right, sized);
     if (e == E_NOMEM || f == E_NOMEM)
         m->error = E_NOMEM;
     else if (e || f)
@@ -180,62 +126,21 @@ static void fields(struct meeting *m, enum where_part part, struct view left, st
 
 // ---- content
 
-enum form { FORM_UNKNOWN, FORM_JSON, FORM_LINES, FORM_XML, FORM_PAIRS, FORM_TEXT };
-
-static bool ends(struct view v, const char *tail)
-{
-    size_t n = strlen(tail);
-    return v.n >= n && view_ieq(view_from(v, v.n - n), view_n(tail, n));
-}
-
-static enum form form_of(struct view type)
-{
-    type = view_trim(view_head(type, view_find(type, ';')));
-    if (ends(type, "ndjson") || ends(type, "jsonl") || ends(type, "jsonlines"))
-        return FORM_LINES;
-    if (ends(type, "/json") || ends(type, "+json"))
-        return FORM_JSON;
-    if (ends(type, "/xml") || ends(type, "+xml"))
-        return FORM_XML;
-    if (view_ieq(type, VIEW_LIT("application/x-www-form-urlencoded")))
-        return FORM_PAIRS;
-    if (view_istarts(type, VIEW_LIT("text/")) || ends(type, "javascript"))
-        return FORM_TEXT;
-    return FORM_UNKNOWN;
-}
-
-// Whether content that nobody says the form of may be JSON.
-static bool like_json(struct view v)
-{
-    size_t i = 0;
-    while (i < v.n && memchr(" \t\r\n", v.p[i], 4))
-        i++;
-    return i < v.n && (v.p[i] == '{' || v.p[i] == '[');
-}
-
-static int build(enum form form, struct tree *t, struct view in, char why[WHY_MAX])
-{
-    return form == FORM_XML     ? tree_xml(t, in, why)
-           : form == FORM_PAIRS ? tree_form(t, in, why)
-                                : tree_json(t, in, form == FORM_LINES, why);
-}
-
 static void plain(struct meeting *m, struct view left, struct view right)
 {
-    if (utf8_valid(left) && utf8_valid(right) && !memchr(left.p, 0, left.n) &&
-        !memchr(right.p, 0, right.n))
+    if (parts_is_text(left) && parts_is_text(right))
         text_compare(m, left, right);
     else
         bytes_compare(m, left, right);
 }
 
 // sure: the form was named, so that content that is not of it is a difference.
-static void structured(struct meeting *m, enum form form, bool sure, struct view left,
+static void structured(struct meeting *m, enum parts_form form, bool sure, struct view left,
                        struct view right)
 {
     struct tree t[2] = {{0}, {0}};
     char why[2][WHY_MAX] = {"", ""};
-    int e = build(form, &t[0], left, why[0]), f = build(form, &t[1], right, why[1]);
+    int e = parts_tree(form, &t[0], left, why[0]), f = parts_tree(form, &t[1], right, why[1]);
     if (e == E_NOMEM || f == E_NOMEM)
         m->error = E_NOMEM;
     else if (!e && !f)
@@ -257,15 +162,15 @@ static void contents(struct meeting *m, struct view left, struct view left_type,
     meeting_at(m, WHERE_BODY);
     if (view_eq(left, right) || meeting_ignored(m))
         return;
-    enum form form = form_of(left_type);
-    if (form == FORM_UNKNOWN)
-        form = form_of(right_type);
-    bool sure = form != FORM_UNKNOWN;
-    if (form == FORM_UNKNOWN && like_json(left) && like_json(right))
-        form = FORM_JSON;
+    enum parts_form form = parts_form_of(left_type);
+    if (form == PARTS_UNKNOWN)
+        form = parts_form_of(right_type);
+    bool sure = form != PARTS_UNKNOWN;
+    if (form == PARTS_UNKNOWN && parts_like_json(left) && parts_like_json(right))
+        form = PARTS_JSON;
     if (left.n == 0 || right.n == 0)
         meeting_tell(m, left.n ? DIFFERENCE_MISSING : DIFFERENCE_EXTRA, SHAPE_NONE, left, right);
-    else if (form == FORM_UNKNOWN || form == FORM_TEXT)
+    else if (form == PARTS_UNKNOWN || form == PARTS_TEXT)
         plain(m, left, right);
     else
         structured(m, form, sure, left, right);
@@ -309,7 +214,12 @@ static void sizes(struct meeting *m, const struct compare_half *left,
 static void halves(struct meeting *m, const struct compare_half *left,
                    const struct compare_half *right)
 {
-    struct view lf, rf, l = head_first(left->head, &lf), r = head_first(right->head, &rf);
+    struct view lf = left->head, rf = right->head, l = {0}, r = {0};
+    bool named = left->named && right->named;
+    if (!named) {
+        l = head_first(left->head, &lf);
+        r = head_first(right->head, &rf);
+    }
     meeting_at(m, WHERE_MESSAGE);
     if (left->absent || right->absent) {
         if (left->absent != right->absent && !meeting_ignored(m))
@@ -327,7 +237,10 @@ static void halves(struct meeting *m, const struct compare_half *left,
                      view_of(right->cut ? "cut off" : "complete"));
     bool sized = left->whole && right->whole && left->content.n + right->content.n == 0 &&
                  left->size + right->size == 0;
-    first_lines(m, left, right);
+    if (named)
+        asked(m, left->named, right->named);
+    else
+        first_lines(m, left, right);
     fields(m, WHERE_HEADER, lf, rf, sized);
     if (left->whole && right->whole)
         contents(m, left->content, left->type, right->content, right->type);

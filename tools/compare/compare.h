@@ -20,16 +20,23 @@
 #include "tools/compare/differences.h"
 #include "tools/compare/rules.h"
 
+// A request by its parts, for those that know them.
+struct compare_named {
+    struct view method, host, path, query;
+};
+
 struct compare_half {
-    bool absent;         // there is none; the rest says nothing
-    bool cut;            // the connection ended within it
-    int64_t status;      // of an answer; 0: none
-    struct view head;    // first line and fields, as they passed; empty: a protocol without
-    struct view type;    // value of Content-Type
-    struct view content; // with its codings undone
-    bool whole;          // content is all of it; else it is its beginning, or empty
-    int64_t size;        // of the content on the wire
-    struct view digest;  // of it; empty: not known
+    bool absent;      // there is none; the rest says nothing
+    bool cut;         // the connection ended within it
+    int64_t status;   // of an answer; 0: none
+    struct view head; // first line and fields, as they passed; empty: a protocol without
+    const struct compare_named *named; // of both halves, or NULL: stands for the first line, and
+                                       // head has the fields alone
+    struct view type;                  // value of Content-Type
+    struct view content;               // with its codings undone
+    bool whole;                        // content is all of it; else it is its beginning, or empty
+    int64_t size;                      // of the content on the wire
+    struct view digest;                // of it; empty: not known
     struct view trailers;
 };
 

@@ -35,6 +35,7 @@ bool general_place(struct view v, char out[DIFFERENCE_WHERE])
 {
     size_t n = 0, at = 0, steps = 0;
     v = without_line(v);
+    bool segments = view_starts(v, VIEW_LIT("path[")); // each has a meaning of its own
     bool header = view_starts(v, VIEW_LIT("header ")) || view_starts(v, VIEW_LIT("trailer "));
     while (at < v.n && (header ? v.p[at] != '#' : v.p[at] != '.' && v.p[at] != '['))
         out[n++] = v.p[at++];
@@ -43,7 +44,7 @@ bool general_place(struct view v, char out[DIFFERENCE_WHERE])
         struct view step = {v.p + at, end - at};
         if (view_starts(step, VIEW_LIT(".…")))
             break;
-        bool index = step.p[0] == '[' && step.n > 1 && step.p[1] != '"';
+        bool index = step.p[0] == '[' && step.n > 1 && step.p[1] != '"' && !segments;
         if (index)
             step = VIEW_LIT("[*]");
         if (n + step.n >= DIFFERENCE_WHERE)

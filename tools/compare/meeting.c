@@ -3,6 +3,7 @@
 // something is told.
 #include "tools/compare/meeting.h"
 
+#include "proto/filter_pattern.h"
 #include "tools/compare/number.h"
 
 #include <assert.h>
@@ -85,6 +86,16 @@ bool meeting_unordered(const struct meeting *m)
     return any(m, RULE_UNORDERED);
 }
 
+bool meeting_masked(const struct meeting *m)
+{
+    return any(m, RULE_ANY);
+}
+
+bool meeting_found(const struct rule *r, struct view text)
+{
+    return text.n <= RULES_VALUE && filter_pattern_match(r->regex, text) == 1;
+}
+
 static bool within(const struct rule *r, struct view left, struct view right)
 {
     int64_t a, b;
@@ -104,6 +115,37 @@ bool meeting_allowed(const struct meeting *m, struct view left, struct view righ
             return true;
         if (at_work(m, i, RULE_TOLERANCE) && within(m->rules[i], left, right))
             return true;
+        if (at_work(m, i, RULE_MATCH) && left.p && right.p && meeting_found(m->rules[i], left) &&
+            meeting_found(m->rules[i], right))
+            return true;
+        if (at_work(m, i, RULE_ANY) && left.p && right.p)
+            return true;
+    }
+    return false;
+}
+
+size_t meeting_values(const struct meeting *m, const struct rule **one)
+{
+    static const enum rule_kind kinds[] = {RULE_SHAPE, RULE_TOLERANCE, RULE_MATCH};
+    size_t n = 0;
+    for (size_t i = 0; i < m->n_rules; i++)
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            if (at_work(m, i, kinds[k])) {
+                *one = m->rules[i];
+                n++;
+            }
+    return n;
+}
+
+bool meeting_picks(const struct meeting *m, bool all)
+{
+    for (size_t i = 0; i < m->n_rules; i++) {
+        const struct where_pattern *p = &m->rules[i]->where;
+        uint64_t state = all || m->rules[i]->kind == RULE_IGNORE ? row(m, m->depth)[i] : 0;
+        for (size_t t = 0; t < p->n && state >> t; t++)
+            if (state >> t & 1 && (p->tokens[t].kind == WHERE_INDEX ||
+                                   (p->tokens[t].kind == WHERE_KEY && p->tokens[t].number > 0)))
+                return true;
     }
     return false;
 }

@@ -37,9 +37,19 @@ void meeting_up(struct meeting *m);
 // What the rules say of this place.
 bool meeting_ignored(const struct meeting *m);
 bool meeting_unordered(const struct meeting *m);
-// Whether a shape or a tolerance makes these two equal, which differ.
+// Whether any value may stand here.
+bool meeting_masked(const struct meeting *m);
+// Whether a shape, a tolerance or an expression makes these two equal, which differ.
 // Texts that look like numbers or times are taken for such.
 bool meeting_allowed(const struct meeting *m, struct view left, struct view right);
+
+// How many shapes, tolerances and expressions are for this place; *one: one of them.
+size_t meeting_values(const struct meeting *m, const struct rule **one);
+// Whether text has the expression of a rule.
+bool meeting_found(const struct rule *r, struct view text);
+// Whether a rule may pick one of what stands below this place by its number; one of `ignore` alone
+// unless all.
+bool meeting_picks(const struct meeting *m, bool all);
 
 // Nothing more can come of it: out of memory, or quiet and found.
 bool meeting_over(const struct meeting *m);

@@ -5,6 +5,7 @@
 #include "tools/compare/rules.h"
 
 #include "proto/base/units.h"
+#include "proto/filter_pattern.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 #define SHOWN 60 // bytes of a wrong value in a message
 
-const char *const rule_kinds[RULE_KINDS] = {"ignore", "shape", "unordered", "tolerance"};
+const char *const rule_kinds[RULE_KINDS] = {"ignore", "shape", "unordered", "tolerance", "match"};
 
 const struct rules_ignored rules_ignored[] = {
     {"age", "the moment"},
@@ -178,6 +179,23 @@ static int set_tolerance(struct yaml *y, struct rule *r)
                 shown(y, text));
 }
 
+static int set_match(struct yaml *y, struct rule *r)
+{
+    char why[128], text[SHOWN + 8];
+    size_t at = 0;
+    regex_t *regex = malloc(sizeof *regex);
+    int e = regex ? filter_pattern_compile(scalar(y), regex, &at, why) : E_NOMEM;
+    if (!e) {
+        r->regex = regex;
+        return 0;
+    }
+    free(regex);
+    if (e == E_NOMEM)
+        return fail(y, E_NOMEM, "%s", err_text(E_NOMEM));
+    return fail(y, e, "'%s' is no regular expression, at byte %zu: %s", shown(y, text), at + 1,
+                why);
+}
+
 static int set_filter(struct yaml *y, char **place, const char *key)
 {
     struct view v = scalar(y);
@@ -191,7 +209,10 @@ static int set_filter(struct yaml *y, char **place, const char *key)
 
 static const char *value_key(enum rule_kind kind)
 {
-    return kind == RULE_SHAPE ? "is" : kind == RULE_TOLERANCE ? "within" : NULL;
+    return kind == RULE_SHAPE       ? "is"
+           : kind == RULE_TOLERANCE ? "within"
+           : kind == RULE_MATCH     ? "matches"
+                                    : NULL;
 }
 
 // The value at hand, of one key of a rule's mapping.
@@ -203,6 +224,8 @@ static int set_pair(struct yaml *y, struct rule *r, const char *key)
         return set_shape(y, r);
     if (strcmp(key, "within") == 0)
         return set_tolerance(y, r);
+    if (strcmp(key, "matches") == 0)
+        return set_match(y, r);
     return set_filter(y, key[0] == 'h' ? &r->host : key[0] == 'm' ? &r->method : &r->path, key);
 }
 
@@ -257,6 +280,7 @@ static int list(struct yaml *y, enum rule_kind kind)
                         rule_kinds[kind], value_key(kind) ? "a mapping" : "a place or a mapping",
                         kind == RULE_SHAPE       ? ", is: uuid"
                         : kind == RULE_TOLERANCE ? ", within: 0.01"
+                        : kind == RULE_MATCH     ? ", matches: '^[0-9]+$'"
                                                  : "");
         struct rule *r = new_rule(y, kind, &e);
         if (r)
@@ -286,7 +310,7 @@ static int places(struct yaml *y, enum rule_kind kind)
             e = fail(y, E_SYNTAX, "a value or a mapping is expected here, such as {%s: …}",
                      value_key(kind));
         else
-            e = kind == RULE_SHAPE ? set_shape(y, r) : set_tolerance(y, r);
+            e = set_pair(y, r, value_key(kind));
         if (e)
             return e;
     }
@@ -299,7 +323,8 @@ static int section(struct yaml *y, bool seen[RULE_KINDS])
     while (kind < RULE_KINDS && is_scalar(y) && !view_eq(scalar(y), view_of(rule_kinds[kind])))
         kind++;
     if (!is_scalar(y) || kind == RULE_KINDS)
-        return fail(y, E_SYNTAX, "'%s' is no kind of rule: ignore, shape, unordered, tolerance",
+        return fail(y, E_SYNTAX,
+                    "'%s' is no kind of rule: ignore, shape, unordered, tolerance, match",
                     is_scalar(y) ? shown(y, text) : "…");
     if (seen[kind])
         return fail(y, E_EXISTS, "%s stands here for the second time", rule_kinds[kind]);
@@ -329,7 +354,8 @@ static int document(struct yaml *y)
         while (!(e = next(y)) && y->event.type != YAML_MAPPING_END_EVENT && !(e = section(y, seen)))
             ;
     } else if (!e && !(is_scalar(y) && scalar(y).n == 0)) {
-        e = fail(y, E_SYNTAX, "rules are a mapping with ignore, shape, unordered, tolerance");
+        e = fail(y, E_SYNTAX,
+                 "rules are a mapping with ignore, shape, unordered, tolerance, match");
     }
     e = e ? e : next(y); // the document's end
     e = e ? e : next(y);
@@ -360,6 +386,9 @@ void rules_clear(struct rules *r)
 {
     for (size_t i = 0; i < r->n; i++) {
         where_clear(&r->items[i].where);
+        if (r->items[i].regex)
+            regfree(r->items[i].regex);
+        free(r->items[i].regex);
         free(r->items[i].host);
         free(r->items[i].method);
         free(r->items[i].path);

@@ -13,19 +13,34 @@
 //   tolerance:
 //     body.price: 0.01
 //     body.at: 1s
+//   match:                      # both sides have this (POSIX extended regular expression)
+//     body.number: '^[0-9]+$'
+//     path[1]: {matches: '^[a-z]+$', path: '/users/*'}
 //
-// Where several rules name a place, each of them may make it equal. shape and tolerance may be
-// lists of mappings as well: [{where: body.id, is: uuid}, …], [{where: body.price, within: 5%}, …].
+// Where several rules name a place, each of them may make it equal. shape, tolerance and match may
+// be lists of mappings as well: [{where: body.id, is: uuid}, …], [{where: body.price, within: 5%},
+// …], [{where: body.id, matches: '^[0-9]+$'}, …].
 #ifndef TAPEDECK_TOOLS_COMPARE_RULES_H
 #define TAPEDECK_TOOLS_COMPARE_RULES_H
 
 #include "tools/compare/shape.h"
 #include "tools/compare/where.h"
 
-#define RULES_MAX      1000
-#define RULES_TEXT_MAX (1u << 20) // bytes of a text
+#include <regex.h>
 
-enum rule_kind { RULE_IGNORE, RULE_SHAPE, RULE_UNORDERED, RULE_TOLERANCE, RULE_KINDS };
+#define RULES_MAX      1000
+#define RULES_VALUE    (64u << 10) // bytes of a value in which an expression is looked for
+#define RULES_TEXT_MAX (1u << 20)  // bytes of a text
+
+enum rule_kind {
+    RULE_IGNORE,
+    RULE_SHAPE,
+    RULE_UNORDERED,
+    RULE_TOLERANCE,
+    RULE_MATCH,
+    RULE_KINDS,
+    RULE_ANY = RULE_KINDS // whatever value is there, of whatever type; no text says it (masks.h)
+};
 extern const char *const rule_kinds[RULE_KINDS]; // "ignore"
 
 struct rule {
@@ -35,6 +50,7 @@ struct rule {
     long double number;         // a tolerance of numbers; < 0: it is none
     bool percent;               // number: of the larger of the two
     int64_t us;                 // a tolerance of times; < 0: it is none
+    regex_t *regex;             // of RULE_MATCH: found in both
     char *host, *method, *path; // only of these; NULL: of all. '*', and '**' over '/' in a path
     size_t line;
 };

@@ -58,6 +58,14 @@ int64_t tree_add(struct tree *t, uint32_t parent, enum tree_type type, struct vi
     return i;
 }
 
+struct view tree_local(struct view key)
+{
+    size_t at = key.n;
+    while (at > 0 && key.p[at - 1] != ' ')
+        at--;
+    return view_from(key, at);
+}
+
 void tree_clear(struct tree *t)
 {
     free(t->nodes);

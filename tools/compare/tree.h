@@ -58,6 +58,8 @@ void tree_clear(struct tree *t);
 // For those that build trees. A new node at the end of parent's children (UINT32_MAX: the root):
 // its index, or E_LIMIT, E_NOMEM.
 int64_t tree_add(struct tree *t, uint32_t parent, enum tree_type type, struct view key);
+// The name of an element without its namespace.
+struct view tree_local(struct view key);
 // n bytes that live as long as the tree; NULL: no memory.
 char *tree_room(struct tree *t, size_t n);
 // At last: computes the hashes.

@@ -421,15 +421,6 @@ static int by_key(const void *a, const void *b, void *arg)
     return c ? c : x < y ? -1 : x > y; // siblings stand in their order
 }
 
-// A name without its namespace.
-static struct view local(struct view key, bool element)
-{
-    size_t at = key.n;
-    while (element && at > 0 && key.p[at - 1] != ' ')
-        at--;
-    return element ? view_from(key, at) : key;
-}
-
 static size_t run_of(const struct tree *t, const uint32_t *sorted, size_t n, size_t from)
 {
     size_t to = from + 1;
@@ -457,7 +448,7 @@ static void members_of_key(struct meeting *m, struct two t, const struct lists *
 
 static bool counts_in_order(const struct tree *t, uint32_t i)
 {
-    struct view key = local(t->nodes[i].key, true);
+    struct view key = tree_local(t->nodes[i].key);
     return key.n == 0 || key.p[0] != '@';
 }
 
@@ -495,7 +486,7 @@ static void members(struct meeting *m, struct two t, uint32_t l, uint32_t r)
         size_t nl = c <= 0 ? run_of(t.l, a, na, i) : 0, nr = c >= 0 ? run_of(t.r, b, nb, j) : 0;
         const struct tree_node *one = c <= 0 ? &t.l->nodes[a[i]] : &t.r->nodes[b[j]];
         bool element = t.l->nodes[l].type == TREE_ELEMENT || one->type == TREE_ELEMENT;
-        struct lists s = {a + i, b + j, nl, nr, false, local(one->key, element)};
+        struct lists s = {a + i, b + j, nl, nr, false, element ? tree_local(one->key) : one->key};
         members_of_key(m, t, &s);
         same_names = same_names && nl == nr;
         i += nl;
@@ -532,7 +523,7 @@ static void nodes(struct meeting *m, struct two t, uint32_t l, uint32_t r)
 {
     const struct tree_node *a = &t.l->nodes[l], *b = &t.r->nodes[r];
     m->budget -= m->budget && (m->quiet || m->out->max == 0);
-    if (meeting_over(m) || meeting_ignored(m))
+    if (meeting_over(m) || meeting_ignored(m) || meeting_masked(m))
         return;
     if (a->type != b->type) {
         bool value = is_truth(a->type) && is_truth(b->type);

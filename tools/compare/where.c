@@ -13,8 +13,8 @@
 #define NAME_SHOWN 200 // bytes of a header's name
 
 const char *const where_parts[WHERE_PARTS] = {
-    "message", "status",  "version", "method", "path",   "query",
-    "header",  "trailer", "body",    "size",   "digest",
+    "message", "status", "version", "method", "host", "path",
+    "query",   "header", "trailer", "body",   "size", "digest",
 };
 
 static bool is_plain(char c)
@@ -240,7 +240,9 @@ static int bracket(struct parser *s, struct where_token *t)
 {
     int c = peek(s), e = 0;
     bool is_key = c == '"' || c == '\'';
-    if (is_key) {
+    if (is_key && s->p->part == WHERE_PATH) {
+        e = fail(s, "a number or * is expected here");
+    } else if (is_key) {
         e = quoted(s, t);
     } else if (c == '*') {
         t->kind = WHERE_ANY_INDEX;
@@ -266,12 +268,14 @@ static int token(struct parser *s)
     struct where_token *t = &s->p->tokens[s->p->n++];
     int c = peek(s);
     s->at++;
-    if (c == '.')
+    bool segments = s->p->part == WHERE_PATH;
+    if (c == '.' && !segments)
         return key(s, t);
     if (c == '[')
         return bracket(s, t);
     s->at--;
-    return fail(s, "'.' or '[' is expected here");
+    return fail(s,
+                segments ? "a path has segments: path[0], path[*]" : "'.' or '[' is expected here");
 }
 
 static int part(struct parser *s)
@@ -286,8 +290,8 @@ static int part(struct parser *s)
             return 0;
         }
     s->at = from;
-    return fail(s, "a place begins with status, version, method, path, query, header NAME, "
-                   "trailer NAME, body, size, digest or message");
+    return fail(s, "a place begins with status, version, method, host, path, query, header "
+                   "NAME, trailer NAME, body, size, digest or message");
 }
 
 int where_parse(struct where_pattern *p, struct view text, size_t *at, char why[WHY_MAX])
@@ -309,7 +313,7 @@ int where_parse(struct where_pattern *p, struct view text, size_t *at, char why[
             e = name(&s, &p->tokens[0]);
         }
     }
-    while (!e && tree && s.at < text.n)
+    while (!e && s.at < text.n && (tree || (p->part == WHERE_PATH && p->n == 0)))
         e = token(&s);
     if (!e && s.at < text.n)
         e = fail(&s, "the place has ended here; something stands behind it");
@@ -351,7 +355,9 @@ static bool takes(const struct where_token *t, const struct where_step *s)
         return s->index;
     case WHERE_KEY:
         return !s->index && (t->number == 0 || t->number == s->number + 1) &&
-               (t->exact ? view_eq(t->key, s->key) : where_glob(t->key, s->key, 0, false));
+               (!t->exact ? where_glob(t->key, s->key, 0, t->fold)
+                : t->fold ? view_ieq(t->key, s->key)
+                          : view_eq(t->key, s->key));
     case WHERE_ANY_DEPTH:
         break;
     }

@@ -1,6 +1,7 @@
 // where: a place within a message, as differences tell it and as rules name it:
 //
-//   status   version   method   path   size   digest   message
+//   status   version   method   host   path   size   digest   message
+//   path[1] (the second of its segments: /users/{here})
 //   header content-type         trailer x-sum          header set-cookie#2 (the second of them)
 //   query.page                  body                   body.items[3].price
 //   body.item#2.@id             body["odd key"].x      (elements: name, number, attribute, #text)
@@ -19,6 +20,7 @@ enum where_part {
     WHERE_STATUS,
     WHERE_VERSION,
     WHERE_METHOD,
+    WHERE_HOST, // where a request goes to, with its port; compared by mock alone
     WHERE_PATH,
     WHERE_QUERY,
     WHERE_HEADER,
@@ -49,6 +51,7 @@ void where_text(enum where_part part, const struct where_step *steps, size_t n, 
 struct where_token {
     enum { WHERE_KEY, WHERE_INDEX, WHERE_ANY_INDEX, WHERE_ANY_DEPTH } kind;
     bool exact; // key: a '*' in it is no wild card
+    bool fold;  // key: its case does not count
     struct view key;
     uint32_t number; // index; of a key: which one of the same, from 1; 0: each
 };

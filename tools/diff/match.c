@@ -26,6 +26,15 @@ static uint64_t key_of(const struct store_query *q)
     return h;
 }
 
+static uint32_t like_of(const struct store_query *q)
+{
+    struct view path = store_bytes(q, FIELD_PATH);
+    while (path.n > 0 && memchr(path.p, '/', path.n))
+        path = view_from(path, view_find(path, '/') + 1);
+    uint64_t h = mix(mix(0, store_bytes(q, FIELD_PROTOCOL)), store_bytes(q, FIELD_METHOD));
+    return (uint32_t)mix(h, path);
+}
+
 static int add(struct match_side *side, size_t *cap, const struct store_query *q, size_t file)
 {
     if (side->n == MATCH_ROWS_MAX) {
@@ -46,7 +55,9 @@ static int add(struct match_side *side, size_t *cap, const struct store_query *q
         .flow = store_int(q, FIELD_FLOW),
         .n = store_int(q, FIELD_N),
         .start_us = store_int(q, STORE_START_US),
+        .original = store_int(q, FIELD_ORIGINAL),
         .key = key_of(q),
+        .like = like_of(q),
         .other = MATCH_NONE,
         .file = (uint32_t)file,
     };
@@ -95,6 +106,86 @@ void match_clear(struct match_side *side)
     *side = (struct match_side){0};
 }
 
+// ---- what was played from what
+
+// Rows by one of their numbers, in their order where it is the same.
+struct numbered {
+    int64_t number;
+    size_t row;
+};
+struct numbers {
+    struct numbered *items;
+    size_t n;
+};
+
+static int by_number(const void *a, const void *b)
+{
+    const struct numbered *x = a, *y = b;
+    if (x->number != y->number)
+        return x->number < y->number ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+static bool number(struct numbers *out, const struct match_side *side, bool originals)
+{
+    *out = (struct numbers){.items = calloc(side->n + 1, sizeof *out->items)};
+    if (!out->items)
+        return false;
+    for (size_t i = 0; i < side->n; i++) {
+        int64_t number = originals ? side->rows[i].original : side->rows[i].id;
+        if (number)
+            out->items[out->n++] = (struct numbered){number, i};
+    }
+    qsort(out->items, out->n, sizeof *out->items, by_number);
+    return true;
+}
+
+static void pair(struct match_side *left, size_t l, struct match_side *right, size_t r)
+{
+    left->rows[l].other = r;
+    right->rows[r].other = l;
+}
+
+// Walks both, the n-th of a number with the n-th. How many pairs there are that look alike, and of
+// how many; commit: they are pairs.
+static size_t walk(struct match_side *left, const struct numbers *a, struct match_side *right,
+                   const struct numbers *b, bool commit, size_t *all)
+{
+    size_t alike = 0;
+    *all = 0;
+    for (size_t i = 0, j = 0; i < a->n && j < b->n;) {
+        const struct numbered *x = &a->items[i], *y = &b->items[j];
+        if (x->number == y->number) {
+            alike += left->rows[x->row].like == right->rows[y->row].like;
+            ++*all;
+            if (commit)
+                pair(left, x->row, right, y->row);
+        }
+        i += x->number <= y->number;
+        j += x->number >= y->number;
+    }
+    return alike;
+}
+
+static bool played(struct match_side *left, struct match_side *right)
+{
+    struct numbers from = {0}, ways[2] = {{0}, {0}}; // the left ones' ids, and their originals
+    size_t alike[2] = {0}, all[2] = {0};
+    bool ok = number(&from, right, true);
+    for (int i = 0; i < 2 && ok && from.n > 0; i++) {
+        ok = number(&ways[i], left, i == 1);
+        if (ok)
+            alike[i] = walk(left, &ways[i], right, &from, false, &all[i]);
+    }
+    int best = alike[1] >= alike[0]; // two replays of one capture are compared more often
+    if (ok && alike[best] > 0 && 2 * alike[best] >= all[best])
+        (void)walk(left, &ways[best], right, &from, true, &all[best]);
+    free(from.items);
+    free(ways[0].items);
+    free(ways[1].items);
+    return ok;
+}
+
 // ---- matching
 
 struct flow {
@@ -134,6 +225,16 @@ static int flow_order(const void *a, const void *b)
                                       : x->first > y->first;
 }
 
+// The rows that have no other yet: how many.
+static size_t unpaired(size_t *rows, const struct match_side *side)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < side->n; i++)
+        if (side->rows[i].other == MATCH_NONE)
+            rows[n++] = i;
+    return n;
+}
+
 static bool sort(struct sorted *s, const struct match_side *side)
 {
     struct match_row *rows = side->rows;
@@ -141,10 +242,9 @@ static bool sort(struct sorted *s, const struct match_side *side)
     s->flows = calloc(side->n + 1, sizeof *s->flows);
     if (!s->rows || !s->flows)
         return false;
-    for (size_t i = 0; i < side->n; i++)
-        s->rows[i] = i;
-    qsort_r(s->rows, side->n, sizeof *s->rows, by_flow, rows);
-    for (size_t i = 0; i < side->n; i++) {
+    size_t n = unpaired(s->rows, side);
+    qsort_r(s->rows, n, sizeof *s->rows, by_flow, rows);
+    for (size_t i = 0; i < n; i++) {
         const struct match_row *row = &rows[s->rows[i]];
         if (i == 0 || row->flow != rows[s->rows[i - 1]].flow)
             s->flows[s->n++] = (struct flow){.first = i, .start_us = row->start_us};
@@ -154,12 +254,6 @@ static bool sort(struct sorted *s, const struct match_side *side)
     }
     qsort(s->flows, s->n, sizeof *s->flows, flow_order);
     return true;
-}
-
-static void pair(struct match_side *left, size_t l, struct match_side *right, size_t r)
-{
-    left->rows[l].other = r;
-    right->rows[r].other = l;
 }
 
 static void flows(struct match_side *left, const struct sorted *a, struct match_side *right,
@@ -183,10 +277,7 @@ static void flows(struct match_side *left, const struct sorted *a, struct match_
 // The rows that have no other yet, by key: how many. s's memory is used anew.
 static size_t rest(struct sorted *s, const struct match_side *side)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < side->n; i++)
-        if (side->rows[i].other == MATCH_NONE)
-            s->rows[n++] = i;
+    size_t n = unpaired(s->rows, side);
     qsort_r(s->rows, n, sizeof *s->rows, by_key, side->rows);
     return n;
 }
@@ -194,7 +285,7 @@ static size_t rest(struct sorted *s, const struct match_side *side)
 int match_sides(struct match_side *left, struct match_side *right)
 {
     struct sorted a = {0}, b = {0};
-    bool ok = sort(&a, left) && sort(&b, right);
+    bool ok = played(left, right) && sort(&a, left) && sort(&b, right);
     if (ok) {
         flows(left, &a, right, &b);
         size_t na = rest(&a, left), nb = rest(&b, right);

@@ -1,6 +1,12 @@
 // match: which transaction of one capture is which of another.
 //
-// First whole flows: two with the same requests in the same order are each other's, in the order in
+// First those that say so: a transaction of a replay or a mock names the recorded one that it was
+// played from. That is one of the left capture's, or, where that is a replay as well, the one that
+// both were played from: whichever fits better, since a number may be there by chance; where both
+// fit the latter. Neither, where fewer than half of what would be pairs have the same method and
+// the same last segment of the path.
+//
+// Then whole flows: two with the same requests in the same order are each other's, in the order in
 // which they began, and so are their transactions. Of all others the n-th with a method, host, path
 // and query is the n-th with these.
 #ifndef TAPEDECK_TOOLS_DIFF_MATCH_H
@@ -13,9 +19,11 @@
 
 struct match_row {
     int64_t id, flow, n, start_us;
-    uint64_t key;  // of protocol, method, host, path and query
-    size_t other;  // index on the other side, or MATCH_NONE
-    uint32_t file; // of the capture
+    int64_t original; // that it was played from; 0: none
+    uint64_t key;     // of protocol, method, host, path and query
+    size_t other;     // index on the other side, or MATCH_NONE
+    uint32_t like;    // of protocol, method and the path's last segment
+    uint32_t file;    // of the capture
 };
 
 // The transactions of a capture that the filter takes, in the order in which they began.

@@ -47,7 +47,7 @@ const struct topic topics[] = {
     },
     {
         .name = "rules",
-        .sentence = "what may differ between two messages, for diff",
+        .sentence = "what may differ between two messages, for diff and mock",
         .text =
             "Rules are a YAML file, kept beside the captures and written by hand, or by tapedeck "
             "diff --learn and then gone over.\n"
@@ -63,18 +63,24 @@ const struct topic topics[] = {
             "   body.price: 0.01\n"
             "   body.share: 5%\n"
             "   body.at: 1s\n"
+            " match:                            # both sides have this regular expression\n"
+            "   body.number: '^[0-9]+$'\n"
+            "   path[1]: {matches: '^[a-z]+$', path: '/users/*'}\n"
             "Where several rules are for a place, one that makes it equal is enough. host, method "
             "and path say of which transactions a rule is: * stands for any letters but /, ** for "
-            "any. Shape and tolerance may be lists too: {where: body.id, is: uuid}, {where: "
-            "body.at, within: 1s}.\n"
-            "A place is status, version, method, path, size, digest, message; query.KEY; header "
+            "any. Shape, tolerance and match may be lists too: {where: body.id, is: uuid}, {where: "
+            "body.at, within: 1s}, {where: body.number, matches: '^[0-9]+$'}.\n"
+            "A place is status, version, method, host (with its port; for mock), path, or a "
+            "segment of it: path[1] is that behind /users/; size, digest, message; query.KEY; "
+            "header "
             "NAME, trailer NAME; body, and what stands below it: body.key.other, body.items[0], "
             "body[\"odd key\"], body.key#2 for the second of the same key. In XML "
             "body.list.item.@id is an attribute and body.list.item.#text the text. [*] is any "
             "index, * any letters of a key or a name, ** any keys and indexes: body.**.id. What is "
             "ignored is ignored with all that is below it.\n"
             "Shapes: uuid, ulid, objectid, traceparent, jwt, http-date, time, date, email, ip, "
-            "epoch-ms, epoch, trace-id, hex, number.\n"
+            "epoch-ms, epoch, trace-id, hex, number. Expressions are POSIX's extended ones, found "
+            "anywhere in a value of at most 64 KiB.\n"
             "JSON objects have no order, arrays have one; 1 is 1.0 and not \"1\"; numbers are "
             "compared exactly, however long. XML elements have an order, attributes have none. "
             "Fields are compared by name in any case and in their order within a name.\n"

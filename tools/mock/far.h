@@ -27,6 +27,9 @@ struct mock_conf {
     const char *const *headers; // of requests, that are compared as well
     size_t header_count;
     bool any_host; // a recording answers whichever host is asked for
+    // Flows of that direction are none of the tape's: they go to the network as without a mock, and
+    // their transactions are not linked.
+    bool relay[3]; // by enum direction
     enum mock_on_miss on_miss;
     enum mock_repeat repeat; // when all recordings of a request have been used
     double speed;          // of the answers' timing: 1 as recorded, 2 in half of the time; 0: none

@@ -22,7 +22,7 @@
 #define TAPEDECK_TOOLS_MOCK_INDEX_H
 
 #include "tools/capture.h"
-#include "tools/diff/load.h"
+#include "tools/load.h"
 
 #define INDEX_MAX        5000000     // transactions and conversations together
 #define INDEX_TURNS_MAX  5000000     // of all conversations

@@ -27,11 +27,11 @@ static bool says(const struct child *line, const char *option)
     return false;
 }
 
-int beside_options(struct options **out, const struct child *line)
+int beside_options(struct options **out, const struct sidecar_kind *kind, const struct child *line)
 {
     char *argv[CHILD_ARGS_MAX + 1], why[WHY_MAX];
     int rest;
-    *out = options_new(settings_table, FOR_RUN);
+    *out = options_new(settings_table, kind->options);
     if (!*out) {
         cli_error("the sidecar's options: %s", err_text(E_NOMEM));
         return CLI_FAILED;
@@ -43,7 +43,8 @@ int beside_options(struct options **out, const struct child *line)
     return CLI_USAGE;
 }
 
-int beside_init(struct beside *b, struct child *line, const char *folder, const char *log)
+int beside_init(struct beside *b, const struct sidecar_kind *kind, struct child *line,
+                const char *folder, const char *log, const char *command)
 {
     int e = 0;
     memset(b, 0, sizeof *b);
@@ -63,10 +64,10 @@ int beside_init(struct beside *b, struct child *line, const char *folder, const 
         cli_error("the sidecar's options: %s", err_text(e));
         return CLI_FAILED;
     }
-    int code = beside_options(&b->options, line);
+    int code = beside_options(&b->options, kind, line);
     if (code)
         return code;
-    if (sidecar_init(&b->sidecar, b->options, "record") != 0)
+    if (sidecar_init(&b->sidecar, kind, b->options, command) != 0)
         return CLI_FAILED;
     return child_refuses(&b->sidecar.s.proxy, "--check-options") ? CLI_USAGE : CLI_OK;
 }
@@ -177,9 +178,12 @@ void beside_tell_log(const struct beside *b)
 
 void beside_remove(const char *folder)
 {
-    char log[PATH_MAX + 8];
+    static const char *const names[] = {"log", BESIDE_REPORT};
+    char path[PATH_MAX + 8];
     trust_remove(folder);
-    snprintf(log, sizeof log, "%s/log", folder);
-    unlink(log);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
     rmdir(folder);
 }

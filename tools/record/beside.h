@@ -6,6 +6,8 @@
 #include "proto/base/addr.h"
 #include "tools/run/sidecar.h"
 
+#define BESIDE_REPORT "report" // name, in the folder, of what a mock says at its end
+
 struct beside {
     struct options *options; // of settings_table
     struct sidecar sidecar;
@@ -19,14 +21,17 @@ struct beside {
 
 // What the options of a sidecar with that line are, by the environment and files as well. Errors
 // are told: CLI_OK, CLI_FAILED, CLI_USAGE; in any case options_free(*out).
-int beside_options(struct options **out, const struct child *line);
+int beside_options(struct options **out, const struct sidecar_kind *kind, const struct child *line);
 
-// line: its options, as for tapedeck run, beyond those of every recording, which are set here:
+// line: its options, as for tapedeck run or mock, beyond those of every recording, which are set
+// here:
 // --ready-file and, where nothing is said of them, --admin-listen=off, no --spool-dir and, without
 // log, --log-level=warn. It is freed with child_clear() by the caller. folder: of the recording,
-// which outlives b: its ready file goes there and, unless log names another, its log. Errors are
-// told: CLI_OK, CLI_FAILED, CLI_USAGE; in any case beside_clear().
-int beside_init(struct beside *b, struct child *line, const char *folder, const char *log);
+// which outlives b: its ready file goes there and, unless log names another, its log. command: of
+// tapedeck, for the words of errors. Errors are told: CLI_OK, CLI_FAILED, CLI_USAGE; in any case
+// beside_clear().
+int beside_init(struct beside *b, const struct sidecar_kind *kind, struct child *line,
+                const char *folder, const char *log, const char *command);
 void beside_clear(struct beside *b);
 
 // Starts it; signals: the mask that it has. When this process dies it ends in order, and then

@@ -136,8 +136,9 @@ static void ticks_counts(struct plot *p, const char *unit)
 
 static void ticks_clock(struct plot *p)
 {
-    static const double steps[] = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1,    2,    5,    10,    15,    30,    60,   120,
-                                   300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400};
+    static const double steps[] = {0.005, 0.01, 0.02, 0.05,  0.1,   0.2,   0.5,  1,   2,
+                                   5,     10,   15,   30,    60,    120,   300,  600, 900,
+                                   1800,  3600, 7200, 10800, 21600, 43200, 86400};
     double span = p->x.to - p->x.from, step = steps[0];
     for (size_t i = 0; i < sizeof steps / sizeof *steps && span / step > 8; i++)
         step = steps[i];

@@ -38,7 +38,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
     forget_ready_file(ready_file);
     supervise_prepare();
     int code = CLI_FAILED;
-    if (sidecar_init(&x, o, "run") == 0)
+    if (sidecar_init(&x, &sidecar_proxy, o, "run") == 0)
         // the recorder must not make a capture when the proxy will not have it so
         code = child_refuses(&x.s.proxy, "--check-options") ? CLI_USAGE : supervise_run(&x.s);
     forget_ready_file(ready_file);

@@ -20,6 +20,9 @@
 // back.
 #define RECORDER_NICE 5
 
+const struct sidecar_kind sidecar_proxy = {FOR_RUN, FOR_PROXY, "tapedeck-proxy"};
+const struct sidecar_kind sidecar_mock = {FOR_MOCK_RUN, FOR_MOCK, "tapedeck-mock"};
+
 // DIR/NAME, where DIR is the folder of the running program. 0 or E_NOTFOUND.
 static int companion(const char *name, const char *command, char out[PATH_MAX])
 {
@@ -43,7 +46,7 @@ static int companion(const char *name, const char *command, char out[PATH_MAX])
 static int hand_down(struct child *c, const struct options *o, unsigned program)
 {
     for (const struct option_def *d = settings_table; d->name; d++) {
-        if (!(d->programs & program) || !(d->programs & FOR_RUN) ||
+        if (!(d->programs & program) || !options_has(o, d->name) ||
             options_source(o, d->name) != OPT_BY_COMMAND)
             continue;
         size_t n = d->flags & OPT_REPEATS ? options_count(o, d->name) : 1;
@@ -74,16 +77,17 @@ static int private_dir(char out[SUPERVISE_DIR], const struct options *o, const c
     return e;
 }
 
-static int set_up(struct supervise *s, const struct options *o, const char *command)
+static int set_up(struct supervise *s, const struct sidecar_kind *kind, const struct options *o,
+                  const char *command)
 {
     char recorder[PATH_MAX], proxy[PATH_MAX];
     if (companion("tapedeck-recorder", command, recorder) ||
-        companion("tapedeck-proxy", command, proxy))
+        companion(kind->program, command, proxy))
         return E_NOTFOUND;
     int e = child_init(&s->recorder, "recorder", recorder);
     e = e ? e : child_init(&s->proxy, "proxy", proxy);
     e = e ? e : hand_down(&s->recorder, o, FOR_RECORDER);
-    e = e ? e : hand_down(&s->proxy, o, FOR_PROXY);
+    e = e ? e : hand_down(&s->proxy, o, kind->proxy);
     e = e ? e : private_dir(s->dir, o, command);
     s->recorder.nice = RECORDER_NICE;
     char text[96];
@@ -108,8 +112,9 @@ void sidecar_take_log_level(const struct options *o)
 // they say so.
 static void reread(struct supervise *s, const void *arg)
 {
-    const struct child *line = arg;
-    struct options *o = options_new(settings_table, FOR_RUN);
+    const struct sidecar *x = arg;
+    const struct child *line = &x->line;
+    struct options *o = options_new(settings_table, x->kind->options);
     char *argv[CHILD_ARGS_MAX + 1], why[WHY_MAX];
     int rest;
     memcpy(argv, line->argv, sizeof argv);
@@ -120,24 +125,26 @@ static void reread(struct supervise *s, const void *arg)
     options_free(o);
 }
 
-int sidecar_init(struct sidecar *x, const struct options *o, const char *command)
+int sidecar_init(struct sidecar *x, const struct sidecar_kind *kind, const struct options *o,
+                 const char *command)
 {
     const char *given = options_text(o, "capture");
     char here[PATH_MAX / 2];
     memset(x, 0, sizeof *x);
+    x->kind = kind;
     x->s = (struct supervise){
         .ready_file = options_text(o, "ready-file"),
-        .capture = given,
+        .capture = given ? given : "",
         .drain_us = options_number(o, "drain-timeout"),
         .reread = reread,
-        .arg = &x->line,
+        .arg = x,
     };
-    if (given[0] != '/' && getcwd(here, sizeof here) &&
+    if (given && given[0] != '/' && getcwd(here, sizeof here) &&
         snprintf(x->capture, sizeof x->capture, "%s/%s", here, given) < (int)sizeof x->capture)
         x->s.capture = x->capture;
     int e = child_init(&x->line, "run", "tapedeck");
-    e = e ? e : hand_down(&x->line, o, FOR_RUN);
-    e = e ? e : set_up(&x->s, o, command);
+    e = e ? e : hand_down(&x->line, o, kind->options);
+    e = e ? e : set_up(&x->s, kind, o, command);
     if (e == E_LIMIT || e == E_NOMEM)
         fprintf(stderr, "tapedeck %s: the children's command lines: %s\n", command, err_text(e));
     return e;
