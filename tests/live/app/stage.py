@@ -127,16 +127,16 @@ def client(port, check=True):
 
 class Recording:
     """A session of the shop's own tests, recorded in dual mode; the words at the top say what is whose. like: another recording,
-    whose ports it has."""
+    whose ports it has; sidecar: options of it, such as redact=none, without which tokens and cookies are not in the capture."""
 
-    def __init__(self, deps, build="", like=None):
+    def __init__(self, deps, build="", like=None, sidecar=()):
         self.deps, self.dir = deps, folder()
         self.capture = os.path.join(self.dir, "shop.db")
         self.port, self.inbound, self.maps = (like.port, like.inbound, like.maps) if like else (free_port(), free_port(), deps.maps())
         self.at = deps.behind(self.maps)
         argv = [TAPEDECK, "record", "--capture", self.capture, "--app-port", self.port, "--in-port", self.inbound]
-        for port, target in self.maps.items():
-            argv += ["--sidecar", f"map={port}={target}"]
+        for option in (*(f"map={port}={target}" for port, target in self.maps.items()), *sidecar):
+            argv += ["--sidecar", option]
         with Shop(self.at, *argv, "--", build=build, port=self.port) as shop:
             self.told = client(self.inbound)
         self.said = shop.said()
