@@ -241,6 +241,35 @@ static void test_played(void **state)
     sample_remove(&right);
 }
 
+// Paths and queries with ids of their run: what is the same by its route differs in these alone.
+static void test_matching_routes(void **state)
+{
+    static const char *const ids[] = {"550e8400-e29b-41d4-a716-446655440000",
+                                      "650e8400-e29b-41d4-a716-446655440001"};
+    (void)state;
+    for (int side = 0; side < 2; side++) {
+        struct sample *s = side ? &right : &left;
+        char path[100], query[100];
+        begin(s);
+        sample_flow(s, false);
+        snprintf(path, sizeof path, "/orders/%s/items", ids[side]);
+        snprintf(query, sizeof query, "limit=2&after=%s", ids[side]);
+        put(s, path, "", 200, "", "[1]");
+        put(s, "/orders", query, 200, "", "[2]");
+        put(s, "/orders/7", "", 200, "", "[3]");
+        if (side)
+            put(s, "/orders", "after=1&limit=2&more=1", 200, "", "[4]");
+        sample_flow_end(s);
+        end(s);
+    }
+    expect(1, "", "1 of 3 and 4 transactions are equal, 2 differ, 0 are missing, 1 extra", "");
+    expect(1, "", "path[1]", "");
+    expect(1, "", "query.after", "");
+    expect(1, "--half answer", "3 of 3 and 4", "");
+    sample_remove(&left);
+    sample_remove(&right);
+}
+
 // What is learned makes them equal; the file says why.
 static void test_learn(void **state)
 {
@@ -361,9 +390,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal),     cmocka_unit_test(test_one_change),
-        cmocka_unit_test(test_matching),  cmocka_unit_test(test_played),
-        cmocka_unit_test(test_learn),     cmocka_unit_test(test_wrong_use),
-        cmocka_unit_test(test_not_whole), cmocka_unit_test(test_topic),
+        cmocka_unit_test(test_matching),  cmocka_unit_test(test_matching_routes),
+        cmocka_unit_test(test_played),    cmocka_unit_test(test_learn),
+        cmocka_unit_test(test_wrong_use), cmocka_unit_test(test_not_whole),
+        cmocka_unit_test(test_topic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,9 +2,12 @@
 // their rows. Both sides are sorted by it, and walked together.
 #include "tools/diff/match.h"
 
+#include "schema/route.h"
 #include "tools/cli.h"
 
 #include <stdlib.h>
+
+#define ROUTE_MAX 4096 // bytes; a longer path is its own route
 
 // ---- loading
 
@@ -26,16 +29,34 @@ static uint64_t key_of(const struct store_query *q)
     return h;
 }
 
-static uint32_t like_of(const struct store_query *q)
+static uint32_t like_of(const struct store_query *q, struct view route)
 {
-    struct view path = store_bytes(q, FIELD_PATH);
-    while (path.n > 0 && memchr(path.p, '/', path.n))
-        path = view_from(path, view_find(path, '/') + 1);
+    while (route.n > 0 && memchr(route.p, '/', route.n))
+        route = view_from(route, view_find(route, '/') + 1);
     uint64_t h = mix(mix(0, store_bytes(q, FIELD_PROTOCOL)), store_bytes(q, FIELD_METHOD));
-    return (uint32_t)mix(h, path);
+    return (uint32_t)mix(h, route);
 }
 
-static int add(struct match_side *side, size_t *cap, const struct store_query *q, size_t file)
+// As key_of, but of the path's route and the query's names.
+static uint64_t route_key_of(const struct store_query *q, struct view route)
+{
+    static const int columns[] = {FIELD_PROTOCOL, FIELD_METHOD, FIELD_HOST};
+    struct view query = store_bytes(q, FIELD_QUERY);
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        h = mix(h, store_bytes(q, columns[i]));
+    h = mix(h, route);
+    while (query.n > 0) {
+        size_t n = view_find(query, '&');
+        struct view one = view_head(query, n);
+        h = mix(h, view_head(one, view_find(one, '=')));
+        query = view_from(query, n < query.n ? n + 1 : n);
+    }
+    return h;
+}
+
+static int add(struct match_side *side, size_t *cap, const struct store_query *q, size_t file,
+               struct buf *buf)
 {
     if (side->n == MATCH_ROWS_MAX) {
         cli_error("more than %d transactions: a filter takes fewer", MATCH_ROWS_MAX);
@@ -50,6 +71,8 @@ static int add(struct match_side *side, size_t *cap, const struct store_query *q
         }
         side->rows = more;
     }
+    route_of(store_bytes(q, FIELD_PATH), buf);
+    struct view route = buf_len(buf) ? buf_view(buf) : store_bytes(q, FIELD_PATH);
     side->rows[side->n++] = (struct match_row){
         .id = store_int(q, FIELD_ID),
         .flow = store_int(q, FIELD_FLOW),
@@ -57,7 +80,8 @@ static int add(struct match_side *side, size_t *cap, const struct store_query *q
         .start_us = store_int(q, STORE_START_US),
         .original = store_int(q, FIELD_ORIGINAL),
         .key = key_of(q),
-        .like = like_of(q),
+        .route = route_key_of(q, route),
+        .like = like_of(q, route),
         .other = MATCH_NONE,
         .file = (uint32_t)file,
     };
@@ -76,6 +100,8 @@ int match_load(struct match_side *side, const struct capture *c, const struct fi
 {
     size_t cap = 0;
     int code = CLI_OK;
+    struct buf route;
+    buf_init(&route, ROUTE_MAX);
     *side = (struct match_side){0};
     for (size_t i = 0; i < c->n && !code; i++) {
         struct store *s = capture_open_file(c, i);
@@ -84,7 +110,7 @@ int match_load(struct match_side *side, const struct capture *c, const struct fi
             continue;
         int e = store_transactions(s, f, STORE_BY_ID, 0, 0, &q);
         while (!e && !code && (e = store_step(q)) == 1) {
-            code = add(side, &cap, q, i);
+            code = add(side, &cap, q, i, &route);
             e = 0;
         }
         if (e < 0)
@@ -95,6 +121,7 @@ int match_load(struct match_side *side, const struct capture *c, const struct fi
         store_query_free(q);
         store_close(s);
     }
+    buf_clear(&route);
     if (side->n > 0)
         qsort(side->rows, side->n, sizeof *side->rows, by_start);
     return code;
@@ -215,6 +242,13 @@ static int by_key(const void *a, const void *b, void *arg)
     return x->key != y->key ? (x->key < y->key ? -1 : 1) : by_start(x, y);
 }
 
+static int by_route(const void *a, const void *b, void *arg)
+{
+    const struct match_row *rows = arg;
+    const struct match_row *x = &rows[*(const size_t *)a], *y = &rows[*(const size_t *)b];
+    return x->route != y->route ? (x->route < y->route ? -1 : 1) : by_start(x, y);
+}
+
 static int flow_order(const void *a, const void *b)
 {
     const struct flow *x = a, *y = b;
@@ -274,12 +308,26 @@ static void flows(struct match_side *left, const struct sorted *a, struct match_
     }
 }
 
-// The rows that have no other yet, by key: how many. s's memory is used anew.
-static size_t rest(struct sorted *s, const struct match_side *side)
+// The rows that have no other yet, by key or by route: how many. s's memory is used anew.
+static size_t rest(struct sorted *s, const struct match_side *side, bool route)
 {
     size_t n = unpaired(s->rows, side);
-    qsort_r(s->rows, n, sizeof *s->rows, by_key, side->rows);
+    qsort_r(s->rows, n, sizeof *s->rows, route ? by_route : by_key, side->rows);
     return n;
+}
+
+static void rows(struct match_side *left, struct sorted *a, struct match_side *right,
+                 struct sorted *b, bool route)
+{
+    size_t na = rest(a, left, route), nb = rest(b, right, route);
+    for (size_t i = 0, j = 0; i < na && j < nb;) {
+        const struct match_row *l = &left->rows[a->rows[i]], *r = &right->rows[b->rows[j]];
+        uint64_t x = route ? l->route : l->key, y = route ? r->route : r->key;
+        if (x == y)
+            pair(left, a->rows[i], right, b->rows[j]);
+        i += x <= y;
+        j += x >= y;
+    }
 }
 
 int match_sides(struct match_side *left, struct match_side *right)
@@ -288,14 +336,8 @@ int match_sides(struct match_side *left, struct match_side *right)
     bool ok = played(left, right) && sort(&a, left) && sort(&b, right);
     if (ok) {
         flows(left, &a, right, &b);
-        size_t na = rest(&a, left), nb = rest(&b, right);
-        for (size_t i = 0, j = 0; i < na && j < nb;) {
-            uint64_t x = left->rows[a.rows[i]].key, y = right->rows[b.rows[j]].key;
-            if (x == y)
-                pair(left, a.rows[i], right, b.rows[j]);
-            i += x <= y;
-            j += x >= y;
-        }
+        rows(left, &a, right, &b, false);
+        rows(left, &a, right, &b, true);
     } else {
         cli_error("out of memory");
     }

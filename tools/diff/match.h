@@ -4,11 +4,12 @@
 // played from. That is one of the left capture's, or, where that is a replay as well, the one that
 // both were played from: whichever fits better, since a number may be there by chance; where both
 // fit the latter. Neither, where fewer than half of what would be pairs have the same method and
-// the same last segment of the path.
+// the same last segment of the route.
 //
 // Then whole flows: two with the same requests in the same order are each other's, in the order in
 // which they began, and so are their transactions. Of all others the n-th with a method, host, path
-// and query is the n-th with these.
+// and query is the n-th with these; and of those that are left then, whose paths or queries may
+// hold ids of their run, the n-th with a method, host, route and names in the query.
 #ifndef TAPEDECK_TOOLS_DIFF_MATCH_H
 #define TAPEDECK_TOOLS_DIFF_MATCH_H
 
@@ -21,8 +22,9 @@ struct match_row {
     int64_t id, flow, n, start_us;
     int64_t original; // that it was played from; 0: none
     uint64_t key;     // of protocol, method, host, path and query
+    uint64_t route;   // of protocol, method, host, route and the query's names
     size_t other;     // index on the other side, or MATCH_NONE
-    uint32_t like;    // of protocol, method and the path's last segment
+    uint32_t like;    // of protocol, method and the route's last segment
     uint32_t file;    // of the capture
 };
 
