@@ -1,9 +1,11 @@
-"""A real application, of which its own tests say the same when it is recorded in dual mode; the capture has all of it."""
+"""A real application, of which its own tests say the same when it is recorded in dual mode; the capture has all of it. What differs
+between two recordings of it are ids, tokens and times: under the rules that these two teach a third one is equal."""
 import contextlib
+import os
 import sqlite3
 
 from app.stage import Dependencies, Recording, Shop, client, same
-from harness import equal
+from harness import TAPEDECK, equal, run
 
 INBOUND = {
     "GET /catalogue": 1, "GET /contact": 1, "GET /contact/thanks": 1, "GET /health": 1, "GET /nowhere": 1, "GET /orders": 7,
@@ -36,6 +38,17 @@ def held(taken):
         assert what in said[host % ports["rates"]], said
 
 
+def again(taken):
+    """Ids are in paths as well. But for one kind that no route is known by: that of a charge."""
+    rules, known = os.path.join(taken.dir, "rules.yaml"), 'not path ~ "^/charges/ch_"'
+    second, third = (Recording(taken.deps, like=taken) for _ in range(2))
+    equal(run(TAPEDECK, "diff", taken.capture, second.capture, known, "--learn", rules, check=False).returncode, 1, "diff, learning")
+    r = run(TAPEDECK, "diff", taken.capture, third.capture, known, "--rules", rules, check=False)
+    equal((r.returncode, r.stdout.decode().split(" transactions ")[1]), (0, "are equal, 0 differ, 0 are missing, 0 extra\n"), "diff")
+    r = run(TAPEDECK, "diff", taken.capture, third.capture, known, check=False)
+    equal((r.returncode, r.stdout.decode()[-24:]), (1, " 0 are missing, 0 extra\n"), "diff without rules")
+
+
 def main():
     deps = Dependencies()
     with Shop(deps.at) as shop:
@@ -43,6 +56,7 @@ def main():
     taken = Recording(deps)
     same(taken.told, told, "the shop's tests through the sidecar")
     held(taken)
+    again(taken)
     deps.stop()
     print("app: fine")
 
