@@ -12,7 +12,7 @@ build_packages="gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler l
 # What the tests drive: real clients and servers, and the tools that look at the result.
 test_packages="ca-certificates git libcmocka-dev libhttp-parser-dev sqlite3 curl wget python3 python3-requests python3-aiohttp
   python3-httpx python3-socks testssl.sh nodejs openssl nginx-light redis-server netcat-openbsd postgresql mariadb-server
-  mariadb-client openssh-server openssh-client socat iproute2 procps util-linux"
+  mariadb-client openssh-server openssh-client socat iproute2 procps util-linux libxml2-utils"
 
 # What the lints and the sanitizer builds need on top.
 lint_packages="clang-format clang-tidy clang libclang-rt-14-dev valgrind"

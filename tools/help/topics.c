@@ -135,7 +135,7 @@ const struct topic topics[] = {
             " sent_bytes, received_bytes, rate, throughput\n"
             " latency                unmeasured: null or why; planned, sent, first, recorded:\n"
             "                        {count, min, mean, p50, p90, p95, p99, p99.9, max}\n"
-            " lateness               all, own: the same\n"
+            " lateness               all, own: the same; within_1ms: their share\n"
             " services, endpoints    [{service, endpoint, the counts of requests, status, latency,"
             "\n"
             "                        baseline}]\n"

@@ -85,7 +85,7 @@ static void original(FILE *out, int64_t id, const char *file)
 static void head(FILE *out, const struct judged *j)
 {
     const struct verdict *v = j->v;
-    char text[CLOCK_TEXT], line[FORM_LINE], took[FIELDS_SHORT];
+    char text[CLOCK_TEXT], took[FIELDS_SHORT];
     clock_format(v->started_us, text);
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
@@ -97,7 +97,7 @@ static void head(FILE *out, const struct judged *j)
             report_style);
     fprintf(out, "<h1>Replay <span class=\"badge %s\">%s</span></h1>\n<p>",
             j->code ? "bad" : "good", j->word);
-    markup_of(out, j->code ? j->why : form_summary(j, line));
+    markup_of(out, j->why);
     fprintf(out, "</p>\n<p class=\"dim\">began %.19sZ, took %s</p>\n", text,
             fields_duration(v->end_us, took));
     if (verdict_unmeasured(v)) {

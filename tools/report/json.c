@@ -303,6 +303,7 @@ static int write(const struct judged *j, const struct term *t)
     jsonw_object(&w, "lateness");
     spread(&w, "all", &v->lateness, true);
     spread(&w, "own", &v->ours, true);
+    jsonw_real(&w, "within_1ms", sums_punctual(v));
     jsonw_object_end(&w);
     int e = lists(&w, j);
     series(&w, v);

@@ -124,6 +124,8 @@ int report_close(struct report *report, struct verdict *v, const struct options 
     for (size_t i = 0; i < options_count(o, "report"); i++)
         if (write_file(&j, options_nth(o, "report", i)) != CLI_OK)
             code = REPORT_NOT_RUN;
+    if (cli_result() != CLI_OK) // not all of it could be read
+        code = REPORT_NOT_RUN;
 out:
     report_free(report);
     return code;

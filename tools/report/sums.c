@@ -40,6 +40,12 @@ double sums_rate(const struct verdict *v, uint64_t n)
     return v->end_us > 0 ? (double)n * 1e6 / (double)v->end_us : 0;
 }
 
+double sums_punctual(const struct verdict *v)
+{
+    const struct histogram *h = &v->lateness;
+    return h->n ? (double)histogram_upto(h, 1000) / (double)h->n : 1;
+}
+
 static int by_answers(const void *a, const void *b)
 {
     const struct sums_gathered *x = *(const struct sums_gathered *const *)a;

@@ -114,6 +114,9 @@ uint64_t sums_mismatches(const struct sums_counts *c);
 // Per second of the run; 0 for none.
 double sums_rate(const struct verdict *v, uint64_t n);
 
+// The share of the sends that went within a millisecond of their plan; 1 for none.
+double sums_punctual(const struct verdict *v);
+
 extern const char *const result_kinds[RESULT_KINDS];     // "timeout", as goals and JSON call it
 extern const char *const result_sentences[RESULT_KINDS]; // "no answer in time"
 

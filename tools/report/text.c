@@ -123,7 +123,10 @@ static void times(const struct judged *j, const struct term *t)
         styled(t, STYLE_DIM, "in the baseline, since the planned time");
         putc('\n', t->out);
     }
-    points(t, "lateness", &v->lateness, NULL, "of the sends against the plan");
+    char what[80];
+    snprintf(what, sizeof what, "of the sends against the plan; %.2f %% within 1ms",
+             100 * sums_punctual(v));
+    points(t, "lateness", &v->lateness, NULL, what);
     points(t, "", &v->ours, NULL, "of it the generator's own");
 }
 
