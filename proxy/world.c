@@ -145,7 +145,7 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
     options_free(w->latest);
     w->latest = o;
     if (w->hook && w->hook->again)
-        w->hook->again(w->hook->arg, o);
+        w->hook->again(w->hook->again_arg, o);
     log_info("options read again");
 }
 

@@ -55,9 +55,10 @@ struct world_hook {
     void (*leave)(void *part);
     // On the main thread, behind a SIGHUP that was heeded: the options as they are now. NULL:
     // nothing of the hook's changes.
-    void (*again)(void *arg, const struct options *o);
+    void (*again)(void *again_arg, const struct options *o);
+    void *again_arg;
     const struct world_page *page; // NULL: none
-    void *arg;
+    void *arg;                     // of join
 };
 
 // Runs until SIGTERM or SIGINT has drained it. o and s outlive the call. 0; or an error told in

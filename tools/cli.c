@@ -22,6 +22,7 @@
 
 static char cli_name[64] = "tapedeck"; // "tapedeck ls", in front of every message
 static bool cli_damaged;
+static int cli_last; // operands behind "--"
 
 // One letter for what is typed all day; a command has those whose long name is in its table.
 static const struct {
@@ -65,6 +66,11 @@ void cli_damage(const char *format, ...)
 int cli_result(void)
 {
     return cli_damaged ? CLI_FAILED : CLI_OK;
+}
+
+int cli_behind(void)
+{
+    return cli_last;
 }
 
 int cli_usage(const struct command *c, const char *format, ...)
@@ -366,6 +372,7 @@ int cli_main(int argc, char **argv, char **envp)
     int ours = 0; // what stands behind "--" may be the command of another
     while (ours < argc && strcmp(argv[ours], "--") != 0)
         ours++;
+    cli_last = ours < argc ? argc - ours - 1 : 0;
     if (ours > ARGS_MAX) {
         cli_error("%d arguments are more than %d", ours, ARGS_MAX);
         return CLI_USAGE;

@@ -111,6 +111,9 @@ void cli_damage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // CLI_OK, or CLI_FAILED after any cli_damage().
 int cli_result(void);
 
+// How many of the operands that the command got stood behind "--".
+int cli_behind(void);
+
 // A wrong use of the command, told like cli_error() with a pointer to --help: CLI_USAGE.
 int cli_usage(const struct command *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -6,6 +6,7 @@
 
 extern const struct command command_run;
 extern const struct command command_record;
+extern const struct command command_mock;
 extern const struct command command_env;
 extern const struct command command_ls;
 extern const struct command command_show;

@@ -9,6 +9,7 @@ known=$(
   {
     "$bin/tapedeck-proxy" --help
     "$bin/tapedeck-recorder" --help
+    "$bin/tapedeck-mock" --help
     for command in $("$bin/tapedeck" help | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p'); do
       "$bin/tapedeck" "$command" --help
     done

@@ -64,10 +64,11 @@ static void runs(const char *line, size_t n)
     char script[4096], path[TMP_PATH];
     // What would run for ever is stopped, what would take ports is only checked.
     bool is_tail = strncmp(line, "tapedeck tail", 13) == 0;
-    bool is_run = strncmp(line, "tapedeck run", 12) == 0;
+    bool is_mock = strncmp(line, "tapedeck mock ", 14) == 0;
     // What it would run may not be here: its options are judged before that is found out.
     bool is_record = strncmp(line, "tapedeck record", 15) == 0;
-    const char *command = is_record ? memmem(line, n, " -- ", 4) : NULL;
+    const char *command = is_record || is_mock ? memmem(line, n, " -- ", 4) : NULL;
+    bool is_run = strncmp(line, "tapedeck run", 12) == 0 || (is_mock && !command);
     if (command)
         n = (size_t)(command - line);
     snprintf(script, sizeof script,
@@ -76,9 +77,9 @@ static void runs(const char *line, size_t n)
              "$HOME\nset -o pipefail\n"
              "%s%.*s%s\n",
              sample.dir, is_tail ? "timeout --preserve-status 1 " : "", (int)n, line,
-             is_run      ? " --dump-options"
-             : is_record ? " -- ./no-such 2>no-such.said || test $? = 127"
-                         : "");
+             is_run    ? " --dump-options"
+             : command ? " -- ./no-such 2>no-such.said || test $? = 127"
+                       : "");
     tmp_write(tmp_path(path, sample.dir, "script"), script, strlen(script));
     snprintf(script, sizeof script, "bash %s", path);
     program_shell(&p, script);

@@ -86,7 +86,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
 const struct command command_help = {
     .name = "help",
     .sentence = "list the commands, or tell about one",
-    .operands = "[COMMAND | filter | fields | rules | goals | report]",
+    .operands = "[COMMAND | filter | fields | rules | faults | goals | report]",
     .example = "tapedeck help\n"
                "tapedeck help export har\n"
                "tapedeck help filter",

@@ -92,6 +92,40 @@ const struct topic topics[] = {
                    "tapedeck diff capture.db captures/capture.db --rules rules.yaml",
     },
     {
+        .name = "faults",
+        .sentence = "what goes wrong on purpose in a mock's answers",
+        .text =
+            "Faults are a YAML file, a list of rules, for tapedeck mock --faults; POST /faults of "
+            "--admin-listen takes the same.\n"
+            " - {fault: latency, delay: 200ms, percent: 20}\n"
+            " - {fault: latency, delay: {from: 10ms, to: 1s}, when: 'path ~ \"^/orders\"'}\n"
+            " - {fault: latency, delay: {mean: 100ms, deviation: 20ms}}\n"
+            " - {fault: status, status: 503, reason: Busy, body: '{}', type: application/json}\n"
+            " - {fault: header, set: {retry-after: 5}, remove: [etag, last-modified]}\n"
+            " - {fault: truncate, at: 50%}             # content ends there, and the connection\n"
+            " - {fault: corrupt, bytes: 3}             # so many bytes of content are others\n"
+            " - {fault: dribble, bytes: 16, every: 100ms}\n"
+            " - {fault: refused, when: 'target ~ \"^db\"', times: 3}\n"
+            " - {fault: reset, at: 100, after: 2}      # before, bytes of content, or a part\n"
+            " - {fault: stall, at: 10%, for: 30s}      # without for: until the client goes\n"
+            "Every rule may have when, a filter (tapedeck help filter) over what is known before "
+            "there is an answer: time, protocol, direction, method, scheme, host, path, query, "
+            "url, version, req_size, req_type, client, target, requested, front, n, "
+            "req.header[\"name\"], req.body. refused is decided when a connection is opened: "
+            "direction, client, target, requested, front.\n"
+            "percent is how many of the requests that match are touched, after how many of them "
+            "are let through first, times how often at most it is done. Of several rules of a kind "
+            "the first that is to be done is; of header all are. Different kinds go together.\n"
+            "Which requests are touched follows from --seed, the rule's place in the list and how "
+            "often it has matched, and from nothing else. What was done stands in the outcome of "
+            "the transaction, fault=latency,status, and is counted by GET /faults; a rule that "
+            "never matched is told at the end.",
+        .example = "tapedeck mock capture.db --faults faults.yaml --seed 7\n"
+                   "curl --data-binary @faults.yaml http://127.0.0.1:4145/faults\n"
+                   "curl -X DELETE http://127.0.0.1:4145/faults\n"
+                   "tapedeck ls 'outcome contains \"fault=\"'",
+    },
+    {
         .name = "goals",
         .sentence = "what a replay must not come to, for --fail-if",
         .text =

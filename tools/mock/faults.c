@@ -93,6 +93,19 @@ static void release(struct fault_set *s)
         set_free(s);
 }
 
+static void set_log(const struct fault_set *s)
+{
+    for (size_t i = 0; s && i < s->rules.n; i++) {
+        const struct fault_rule *r = &s->rules.items[i];
+        uint64_t matched = atomic_load(&s->counts[i].matched);
+        log_at(matched ? LOG_INFO : LOG_WARN,
+               matched ? "fault line=%zu fault=%s matched=%llu done=%llu"
+                       : "fault never matched line=%zu fault=%s matched=%llu done=%llu",
+               r->line, fault_names[r->kind], (unsigned long long)matched,
+               (unsigned long long)atomic_load(&s->counts[i].done));
+    }
+}
+
 static struct fault_set *take(struct faults *f)
 {
     if (!atomic_load_explicit(&f->any, memory_order_acquire))
@@ -150,6 +163,7 @@ int faults_set(struct faults *f, const char *name, struct view text, char why[WH
     f->set = s;
     atomic_store_explicit(&f->any, s != NULL, memory_order_release);
     pthread_mutex_unlock(&f->lock);
+    set_log(old);
     release(old);
     return 0;
 }
@@ -399,14 +413,6 @@ int faults_json(struct faults *f, struct buf *out)
 void faults_log(struct faults *f)
 {
     struct fault_set *s = take(f);
-    for (size_t i = 0; s && i < s->rules.n; i++) {
-        const struct fault_rule *r = &s->rules.items[i];
-        uint64_t matched = atomic_load(&s->counts[i].matched);
-        log_at(matched ? LOG_INFO : LOG_WARN,
-               matched ? "fault line=%zu fault=%s matched=%llu done=%llu"
-                       : "fault never matched line=%zu fault=%s matched=%llu done=%llu",
-               r->line, fault_names[r->kind], (unsigned long long)matched,
-               (unsigned long long)atomic_load(&s->counts[i].done));
-    }
+    set_log(s);
     release(s);
 }

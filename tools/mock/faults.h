@@ -108,8 +108,8 @@ void faults_free(struct faults *f); // f may be NULL; all plans have been cleare
 
 // Puts those rules, counted from nothing, in the place of all there are. name: what stands for the
 // text in messages. 0, or E_SYNTAX, E_RANGE, E_LIMIT, E_EXISTS, E_NOMEM with why: NAME:LINE:COLUMN,
-// what is wrong, what is allowed; the rules are then as they were. An empty text is none. May be
-// called while others ask.
+// what is wrong, what is allowed; the rules are then as they were. An empty text is none. What
+// becomes of the old ones is told as by faults_log(). May be called while others ask.
 int faults_set(struct faults *f, const char *name, struct view text, char why[WHY_MAX]) MUST_CHECK;
 
 // Whether there are any. The answer may be old when it comes.

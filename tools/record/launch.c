@@ -236,3 +236,12 @@ int launch_run(struct launch *l, const struct command *c, char **argv)
         close(l->signals);
     return code;
 }
+
+bool launch_takes_port(int64_t app, int64_t in, const char *bind)
+{
+    struct addr a;
+    if (app == 0 || app != in)
+        return false;
+    return strcmp(bind, "*") == 0 || (addr_parse_here(&a, view_of(bind), 0) == 0 &&
+                                      (addr_is_any(&a) || addr_is_loopback(&a)));
+}

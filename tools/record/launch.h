@@ -54,4 +54,7 @@ struct launch {
 // least one word. Returns the exit code.
 int launch_run(struct launch *l, const struct command *c, char **argv);
 
+// Whether a sidecar that listens on port in of bind would take the port app of COMMAND.
+bool launch_takes_port(int64_t app, int64_t in, const char *bind);
+
 #endif

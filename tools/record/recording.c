@@ -127,25 +127,14 @@ static int add_tls(struct launch *l)
     return e;
 }
 
-// Whether the sidecar would take the port of COMMAND.
-static bool takes_port(const struct launch *l)
-{
-    struct addr a;
-    const char *bind = options_text(l->o, "in-bind");
-    if (!options_is_set(l->o, "app-port") ||
-        options_number(l->o, "app-port") != options_number(l->o, "in-port"))
-        return false;
-    return strcmp(bind, "*") == 0 || (addr_parse_here(&a, view_of(bind), 0) == 0 &&
-                                      (addr_is_any(&a) || addr_is_loopback(&a)));
-}
-
 static int make_line(const struct command *c, struct launch *l)
 {
     struct child *line = &l->line;
     long long app = options_number(l->o, "app-port");
     int e = 0, code = add_given(c, l);
     l->tls = !options_flag(l->o, "no-tls");
-    if (!code && takes_port(l))
+    if (!code &&
+        launch_takes_port(app, options_number(l->o, "in-port"), options_text(l->o, "in-bind")))
         code = cli_usage(c, "--in-port: on %lld COMMAND itself listens, says --app-port", app);
     if (code)
         return code;

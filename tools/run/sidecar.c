@@ -42,8 +42,7 @@ static int companion(const char *name, const char *command, char out[PATH_MAX])
     return 0;
 }
 
-// The options that the command line gave and that the child takes.
-static int hand_down(struct child *c, const struct options *o, unsigned program)
+int sidecar_hand_down(struct child *c, const struct options *o, unsigned program)
 {
     for (const struct option_def *d = settings_table; d->name; d++) {
         if (!(d->programs & program) || !options_has(o, d->name) ||
@@ -86,8 +85,8 @@ static int set_up(struct supervise *s, const struct sidecar_kind *kind, const st
         return E_NOTFOUND;
     int e = child_init(&s->recorder, "recorder", recorder);
     e = e ? e : child_init(&s->proxy, "proxy", proxy);
-    e = e ? e : hand_down(&s->recorder, o, FOR_RECORDER);
-    e = e ? e : hand_down(&s->proxy, o, kind->proxy);
+    e = e ? e : sidecar_hand_down(&s->recorder, o, FOR_RECORDER);
+    e = e ? e : sidecar_hand_down(&s->proxy, o, kind->proxy);
     e = e ? e : private_dir(s->dir, o, command);
     s->recorder.nice = RECORDER_NICE;
     char text[96];
@@ -143,7 +142,7 @@ int sidecar_init(struct sidecar *x, const struct sidecar_kind *kind, const struc
         snprintf(x->capture, sizeof x->capture, "%s/%s", here, given) < (int)sizeof x->capture)
         x->s.capture = x->capture;
     int e = child_init(&x->line, "run", "tapedeck");
-    e = e ? e : hand_down(&x->line, o, kind->options);
+    e = e ? e : sidecar_hand_down(&x->line, o, kind->options);
     e = e ? e : set_up(&x->s, kind, o, command);
     if (e == E_LIMIT || e == E_NOMEM)
         fprintf(stderr, "tapedeck %s: the children's command lines: %s\n", command, err_text(e));

@@ -28,6 +28,10 @@ struct sidecar {
 int sidecar_init(struct sidecar *x, const struct sidecar_kind *kind, const struct options *o,
                  const char *command) MUST_CHECK;
 
+// Adds those options to c that the command line gave and that the program, a bit of settings_table,
+// has. 0, E_LIMIT, E_NOMEM.
+int sidecar_hand_down(struct child *c, const struct options *o, unsigned program) MUST_CHECK;
+
 // Also removes the folder.
 void sidecar_clear(struct sidecar *x);
 
