@@ -41,7 +41,7 @@ const char report_style[] =
     "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
     "th{text-align:left;font-weight:600;color:var(--dim);font-size:13px;white-space:nowrap}\n"
     "th,td{padding:5px 12px 5px 0;border-bottom:1px solid var(--edge);vertical-align:top}\n"
-    "td.n,th.n{text-align:right;white-space:nowrap}td.wrap{overflow-wrap:anywhere}\n"
+    "td.n,th.n{text-align:right;white-space:nowrap}td.wrap{overflow-wrap:anywhere;min-width:15em}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));"
     "gap:16px}\n"
     "figure{margin:0;background:var(--card);border:1px solid var(--edge);border-radius:8px;"
@@ -89,4 +89,6 @@ const char report_style[] =
     "@media print{:root{color-scheme:light;" LIGHT "}body{max-width:none;padding:0;"
     "font-size:11px;print-color-adjust:exact;-webkit-print-color-adjust:exact}"
     ".plots{grid-template-columns:1fr 1fr}figure,.place,.tile,tr{break-inside:avoid}"
-    "h2{break-after:avoid}.scroll{overflow:visible}.tiles{grid-template-columns:repeat(4,1fr)}}\n";
+    "h2{break-after:avoid}svg{min-width:0}figure,.scroll{overflow:visible}th{white-space:normal}"
+    "code,pre,.mono,td.mono,th,.legend,.dim{font-size:10px}.tiles{grid-template-columns:repeat(4,"
+    "1fr)}}\n";
