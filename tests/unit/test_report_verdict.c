@@ -124,6 +124,23 @@ static void test_gathered(void **state)
     verdict_free(v);
 }
 
+// A protocol without methods, paths and statuses is told apart by its host.
+static void test_raw(void **state)
+{
+    struct verdict *v = fresh();
+    struct result r = results_one("", "", 0, 100);
+    (void)state;
+    r.protocol = VIEW_LIT("raw");
+    r.host = VIEW_LIT("cache:6379");
+    r.status = r.recorded_status = 0;
+    results_equal(v, r);
+    r.status = 999;
+    results_equal(v, r);
+    assert_string_equal(v->endpoints[0]->name, "raw cache:6379");
+    assert_int_equal(v->all.counts.odd_statuses, 1);
+    verdict_free(v);
+}
+
 // What a list had no room for is counted, and said to be left out.
 static void test_more_than_listed(void **state)
 {
@@ -312,11 +329,17 @@ static void test_mend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_outcomes),  cmocka_unit_test(test_times),
-        cmocka_unit_test(test_gathered),  cmocka_unit_test(test_more_than_listed),
-        cmocka_unit_test(test_ceilings),  cmocka_unit_test(test_series),
-        cmocka_unit_test(test_spread),    cmocka_unit_test(test_unmeasured),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_line),
+        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_gathered),
+        cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_more_than_listed),
+        cmocka_unit_test(test_ceilings),
+        cmocka_unit_test(test_series),
+        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_unmeasured),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_line),
         cmocka_unit_test(test_mend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

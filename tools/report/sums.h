@@ -16,7 +16,7 @@ struct sums_counts {
     uint64_t equal, different, missing, uncompared, unsent; // of told, each is one of them
     uint64_t kinds[RESULT_KINDS]; // of missing and unsent by kind; [RESULT_ANSWERED] stays 0
     uint64_t sent_bytes, received_bytes;
-    uint64_t odd_statuses; // answers without one, or with another than below
+    uint64_t odd_statuses; // answers with another than below
     uint32_t statuses[SUMS_STATUSES];
 };
 

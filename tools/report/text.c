@@ -96,7 +96,7 @@ static void requests(const struct judged *j, const struct term *t)
         gap = "  ";
     }
     if (c->odd_statuses)
-        fprintf(t->out, "%snone or another %s", gap, fields_count((int64_t)c->odd_statuses, one));
+        fprintf(t->out, "%sanother %s", gap, fields_count((int64_t)c->odd_statuses, one));
     fputs(*gap || c->odd_statuses ? "\n" : "-\n", t->out);
     label(t, "bytes");
     fprintf(t->out, "sent %s  received %s\n", fields_size((int64_t)c->sent_bytes, one),

@@ -189,7 +189,7 @@ static void count(struct sums_counts *c, const struct result *r, enum outcome ou
     if (r->status >= 100 && r->status < 100 + SUMS_STATUSES)
         c->statuses[r->status - 100]++;
     else
-        c->odd_statuses++;
+        c->odd_statuses += r->status != 0; // a protocol without has none
 }
 
 static void time_it(struct sums_times *t, const struct result *r)
