@@ -179,6 +179,8 @@ static void say(struct world *w, struct party *p)
         leave_out(w, p, t, dir);
     } else if (!t->half[dir].ended) {
         end_half(w, p, t, dir);
+    } else if (c & 0x20) {
+        speak_linked(&p->speak, t->n, byte(w), c & 0x40 ? "hit" : "differs");
     } else {
         end_txn(w, p, t);
     }

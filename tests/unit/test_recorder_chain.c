@@ -8,6 +8,7 @@
 #include "proxy/tap.h"
 #include "recorder/server.h"
 #include "schema/store.h"
+#include "tests/support/speak.h"
 #include "tests/support/tmp.h"
 
 #include <event2/event.h>
@@ -356,6 +357,38 @@ static void all_that_passed_is_in_the_capture(void **state)
     store_close(s);
 }
 
+// A replay's or a mock's transactions name those that they were played from; others do not.
+static void what_was_played_is_linked(void **state)
+{
+    (void)state;
+    static const char *const outcomes[] = {"hit", "hit fault=latency", NULL, "miss"};
+    struct verify_sums sums;
+    struct speak t;
+    recorder_begins();
+    set_proxy_up(NULL);
+    speak_open(&t, emitter_sink(emitter), now);
+    for (uint64_t n = 0; n < 4; n++) {
+        speak_head(&t, n, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        speak_end(&t, n, C2S, MSG_COMPLETE, "", 0);
+        if (outcomes[n])
+            speak_linked(&t, n, n < 2 ? store_key(3, n + 1) : 0, outcomes[n]);
+        speak_head(&t, n, "HTTP/1.1 200 OK\r\n\r\n");
+        speak_end(&t, n, S2C, MSG_COMPLETE, "", 0);
+        speak_txn_end(&t, n, "");
+    }
+    speak_close(&t);
+    take_proxy_down();
+    recorder_ends();
+
+    struct store *s = prove(&sums);
+    assert_int_equal(sums.transactions, 4);
+    assert_int_equal(count(s, "outcome = hit and original = 3298534883329"), 1); // 3.1
+    assert_int_equal(count(s, "outcome contains latency and original = 3298534883330"), 1);
+    assert_int_equal(count(s, "outcome = miss and not original"), 1);
+    assert_int_equal(count(s, "not outcome and not original and n = 2"), 1);
+    store_close(s);
+}
+
 #define LARGE_FLOWS 60
 #define LARGE_EACH  3
 
@@ -430,6 +463,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_that_passed_is_in_the_capture, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_played_is_linked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_went_to_an_earlier_file_is_referred_to, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_capture_filter_leaves_out_what_it_does_not_take, set_up,
