@@ -69,6 +69,8 @@ static void runs(const char *line, size_t n)
     bool is_record = strncmp(line, "tapedeck record", 15) == 0;
     const char *command = is_record || is_mock ? memmem(line, n, " -- ", 4) : NULL;
     bool is_run = strncmp(line, "tapedeck run", 12) == 0 || (is_mock && !command);
+    // Where there is nobody to replay to: its options are judged before that is found out.
+    bool is_replay = strncmp(line, "tapedeck replay", 15) == 0;
     if (command)
         n = (size_t)(command - line);
     snprintf(script, sizeof script,
@@ -77,9 +79,11 @@ static void runs(const char *line, size_t n)
              "$HOME\nset -o pipefail\n"
              "%s%.*s%s\n",
              sample.dir, is_tail ? "timeout --preserve-status 1 " : "", (int)n, line,
-             is_run    ? " --dump-options"
-             : command ? " -- ./no-such 2>no-such.said || test $? = 127"
-                       : "");
+             is_run      ? " --dump-options"
+             : is_replay ? " --target http://127.0.0.1:9 2>replay.said || grep -q 'cannot be "
+                           "reached' replay.said"
+             : command   ? " -- ./no-such 2>no-such.said || test $? = 127"
+                         : "");
     tmp_write(tmp_path(path, sample.dir, "script"), script, strlen(script));
     snprintf(script, sizeof script, "bash %s", path);
     program_shell(&p, script);

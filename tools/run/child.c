@@ -17,6 +17,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+int child_companion(const char *name, char out[PATH_MAX])
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *slash = NULL;
+    if (n > 0) {
+        self[n] = '\0';
+        slash = strrchr(self, '/');
+    }
+    if (!slash || snprintf(out, PATH_MAX, "%.*s/%s", (int)(slash - self), self, name) >= PATH_MAX) {
+        snprintf(out, PATH_MAX, "%s", name);
+        errno = ENOENT;
+        return E_NOTFOUND;
+    }
+    return access(out, X_OK) == 0 ? 0 : E_NOTFOUND;
+}
+
 int child_arg(struct child *c, const char *format, ...)
 {
     if (c->argc == CHILD_ARGS_MAX)
@@ -75,7 +92,7 @@ static void become(const struct child *c, pid_t parent)
     setpgid(0, 0);
     if (c->nice)
         (void)!nice(c->nice);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_PDEATHSIG, c->orderly ? SIGTERM : SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_FAILED);
     execv(c->argv[0], c->argv);

@@ -4,6 +4,7 @@
 
 #include "proto/base/err.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,14 +20,19 @@ struct child {
     const char *name; // for the log
     char *argv[CHILD_ARGS_MAX + 1];
     int argc;
-    int nice;  // added to the priority of the sidecar itself
-    pid_t pid; // 0 unless up
+    bool orderly; // when this process dies it is asked to end; else it is killed
+    int nice;     // added to the priority of the sidecar itself
+    pid_t pid;    // 0 unless up
     enum child_state state;
     int64_t started_us, restart_us, backoff_us; // monotonic
     bool was_ready;                             // it has been ready once
     int status;                                 // of its last end, as waitpid tells it
     int asked; // the signal that it was last asked to end with in this life; 0: none
 };
+
+// The program of that name in the folder of the one that runs. 0, or E_NOTFOUND with errno, and out
+// is what is not there.
+int child_companion(const char *name, char out[PATH_MAX]) MUST_CHECK;
 
 // path: the program; copied, as is every argument.
 int child_init(struct child *c, const char *name, const char *path) MUST_CHECK;
@@ -37,7 +43,7 @@ void child_clear(struct child *c);
 // Replaces the value of an argument "--name=…", or adds it.
 int child_set_arg(struct child *c, const char *name, const char *value) MUST_CHECK;
 
-// Starts it in a process group of its own; the kernel kills it when this process dies. Where that
+// Starts it in a process group of its own; the kernel ends it when this process dies. Where that
 // fails, the next try is planned as after an end.
 void child_start(struct child *c, int64_t now_us);
 

@@ -23,23 +23,12 @@
 const struct sidecar_kind sidecar_proxy = {FOR_RUN, FOR_PROXY, "tapedeck-proxy"};
 const struct sidecar_kind sidecar_mock = {FOR_MOCK_RUN, FOR_MOCK, "tapedeck-mock"};
 
-// DIR/NAME, where DIR is the folder of the running program. 0 or E_NOTFOUND.
 static int companion(const char *name, const char *command, char out[PATH_MAX])
 {
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *slash = NULL;
-    if (n > 0) {
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-    }
-    if (!slash || snprintf(out, PATH_MAX, "%.*s/%s", (int)(slash - self), self, name) >= PATH_MAX)
-        return E_NOTFOUND;
-    if (access(out, X_OK) != 0) {
+    int e = child_companion(name, out);
+    if (e)
         fprintf(stderr, "tapedeck %s: %s: %s\n", command, out, strerror(errno));
-        return E_NOTFOUND;
-    }
-    return 0;
+    return e;
 }
 
 int sidecar_hand_down(struct child *c, const struct options *o, unsigned program)
