@@ -2,7 +2,8 @@
 // and recorded conversations, to be found by what the client says.
 //
 // Built once, then only read, by any number of threads, but for counters of use, which are atomics:
-// there is no lock. About 90 bytes a transaction; contents stay in the files.
+// there is no lock. About 90 bytes a transaction, with rules 125; contents stay in the
+// files.
 //
 // Of HTTP those transactions are there that have an answer of which the head was seen, recorded
 // from the server (by_proxy is not) or cut within the answer; of raw, those of which any byte was
@@ -22,7 +23,6 @@
 #define TAPEDECK_TOOLS_MOCK_INDEX_H
 
 #include "tools/capture.h"
-#include "tools/load.h"
 
 #define INDEX_MAX        5000000     // transactions and conversations together
 #define INDEX_TURNS_MAX  5000000     // of all conversations
@@ -65,9 +65,6 @@ struct index_entry {
     uint32_t n;        // its number within the flow
     uint32_t file;     // see index_file()
     uint32_t endpoint; // see index_endpoint()
-    uint64_t raw;      // hash of all that is compared, with the content's size and digest
-    uint64_t equal;    // hash of all that is compared, by value
-    uint64_t alike;    // the same under rules
     uint32_t path;     // hash
     uint32_t query;    // hash
     uint16_t mask;     // which set of what redaction replaced; 0: none
@@ -94,16 +91,6 @@ struct index_endpoint {
 size_t index_endpoints(const struct index *ix);
 const struct index_endpoint *index_endpoint(const struct index *ix, size_t i);
 uint32_t index_endpoint_entry(const struct index *ix, size_t i, uint32_t k); // k < n; by age
-
-// ---- reading: each thread has its own
-
-struct index_reader;
-struct index_reader *index_reader_new(struct index *ix); // NULL: out of memory
-void index_reader_free(struct index_reader *r);          // r may be NULL
-// What reads the capture that the entry (or the talk) is in, and the number of its file in it.
-struct load *index_reader_load(struct index_reader *r, uint32_t file, size_t *file_of_it);
-// load_row() of an entry; false: it was told. A loan until the next of the same capture.
-bool index_reader_row(struct index_reader *r, uint32_t entry, struct load_row *out) MUST_CHECK;
 
 // ---- conversations
 

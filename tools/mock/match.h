@@ -72,7 +72,6 @@ struct match;
 // NULL: out of memory. ix outlives it.
 struct match *match_new(struct index *ix);
 void match_free(struct match *m); // m may be NULL
-struct index_reader *match_reader(struct match *m);
 
 // Finds and takes: 1 with out set and *flow brought up to date, 0 (none answers: near.h says why),
 // or E_NOMEM. Nothing is allocated where bytes, query and chosen headers are as they were recorded.

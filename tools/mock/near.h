@@ -46,6 +46,9 @@ struct near_miss {
 int near_find(struct match *m, const struct match_request *r, struct near_miss *out) MUST_CHECK;
 void near_clear(struct near_miss *n);
 
+// The cause that a difference at this place is.
+enum near_cause near_cause_of(const char *where);
+
 // The document of a miss, at most NEAR_JSON_MAX bytes (less is told where it would be more):
 //   {"error":"no recorded answer","cause":"query","request":{"method":…,"host":…,"path":…,
 //    "query":…},"nearest":[{"id":"1.42","cause":…,"method":…,"host":…,"path":…,"query":…,
