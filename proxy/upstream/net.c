@@ -29,10 +29,13 @@ struct attempt {
 
 struct dial {
     struct net *net;
-    struct flow *flow; // NULL: it is over
+    net_done *done; // NULL: it is over
+    void *arg;
+    void **at;         // where its owner has it
     struct dial *next; // of the dead or the spare
     struct lookup *lookup;
     struct deadline whole, head_start;
+    uint64_t id; // of the flow
     int64_t began_us, dns_us, connect_us;
     size_t count, started, pending;
     int error;
@@ -60,28 +63,31 @@ static void bury(struct dial *d)
     wheel_clear(&d->head_start);
     for (size_t i = 0; i < d->started; i++)
         io_close(&d->attempts[i].io);
-    d->flow = NULL;
+    d->done = NULL;
     d->next = d->net->dead;
     d->net->dead = d;
 }
 
+static void tell(struct dial *d, const struct upstream_result *r)
+{
+    net_done *done = d->done;
+    d->done = NULL;
+    *d->at = NULL;
+    done(d->arg, r);
+    bury(d);
+}
+
 static void won(struct dial *d, struct attempt *a, const struct addr *local)
 {
-    struct flow *f = d->flow;
     struct upstream_result r = {
         .io = &a->io, .server = a->to, .local = *local, .dns_us = d->dns_us};
-    d->flow = NULL;
-    flow_upstream_done(f, &r);
-    bury(d);
+    tell(d, &r);
 }
 
 static void lost(struct dial *d)
 {
-    struct flow *f = d->flow;
     struct upstream_result r = {.error = d->error, .detail = d->detail, .dns_us = d->dns_us};
-    d->flow = NULL;
-    flow_upstream_done(f, &r);
-    bury(d);
+    tell(d, &r);
 }
 
 // Of several failures the most telling one is told: that we are it ourselves, then that somebody
@@ -175,8 +181,8 @@ static void trace_attempt(const struct dial *d, const struct addr *to)
 {
     char text[ADDR_TEXT], target[HOSTPORT_TEXT];
     log_trace("dial", "dial attempt id=%llu target=%s address=%s number=%zu of=%zu",
-              (unsigned long long)d->flow->id, hostport_text(&d->target, target),
-              addr_text(to, text), d->started, d->count);
+              (unsigned long long)d->id, hostport_text(&d->target, target), addr_text(to, text),
+              d->started, d->count);
 }
 
 static void start_next(struct dial *d)
@@ -266,22 +272,26 @@ static struct dial *dial_new(struct net *n)
     return d;
 }
 
-static void net_open(struct upstream *u, struct flow *f, const struct hostport *target,
-                     int64_t connect_us)
+void net_dial(struct upstream *u, uint64_t id, const struct hostport *target, int64_t connect_us,
+              net_done *done, void *arg, void **at)
 {
     struct net *n = (struct net *)(void *)u;
     struct flow_env *env = n->conf.env;
     struct addr addrs[RESOLVE_MAX];
     struct dial *d = dial_new(n);
+    *at = NULL;
     if (!d) {
-        flow_upstream_done(f, &(struct upstream_result){.error = E_NOMEM, .detail = ""});
+        done(arg, &(struct upstream_result){.error = E_NOMEM, .detail = ""});
         return;
     }
-    d->flow = f;
+    d->done = done;
+    d->arg = arg;
+    d->at = at;
+    d->id = id;
     d->target = *target;
     d->connect_us = connect_us;
     d->began_us = env->now;
-    f->dial = d;
+    *at = d;
     if (connect_us > 0)
         wheel_set(&env->wheel, &d->whole, env->now + connect_us);
     d->count = resolve_now(target, addrs);
@@ -298,12 +308,28 @@ static void net_open(struct upstream *u, struct flow *f, const struct hostport *
     }
 }
 
+void net_hang_up(struct dial *d)
+{
+    assert(d->done);
+    *d->at = NULL;
+    bury(d);
+}
+
+static void flow_done(void *arg, const struct upstream_result *r)
+{
+    flow_upstream_done(arg, r);
+}
+
+static void net_open(struct upstream *u, struct flow *f, const struct hostport *target,
+                     int64_t connect_us)
+{
+    net_dial(u, f->id, target, connect_us, flow_done, f, &f->dial);
+}
+
 static void net_cancel(struct upstream *u, struct flow *f)
 {
-    struct dial *d = f->dial;
     (void)u;
-    assert(d->flow == f);
-    bury(d);
+    net_hang_up(f->dial);
 }
 
 static void net_reap(struct upstream *u)
