@@ -142,9 +142,10 @@ def load_end(p, check=True):
 
 
 class Sidecar:
-    """`tapedeck run` on free ports with a capture of its own."""
+    """`tapedeck run` on free ports with a capture of its own; or `tapedeck mock TAPE…`, as command."""
 
-    def __init__(self, *options, where=None, capture=None, env=None, admin=True):
+    def __init__(self, *options, where=None, capture=None, env=None, admin=True, command=("run",)):
+        self.command = command
         self.dir = where or folder()
         self.capture = capture or os.path.join(self.dir, "capture.db")
         self.ready_file = os.path.join(self.dir, "ready.json")
@@ -156,7 +157,7 @@ class Sidecar:
         self.ready = None
 
     def start(self, wait=True):
-        argv = [TAPEDECK, "run", "--capture", self.capture, "--ready-file", self.ready_file,
+        argv = [TAPEDECK, *self.command, "--capture", self.capture, "--ready-file", self.ready_file,
                 "--admin-listen", "127.0.0.1:0" if self.admin else "off"]
         given = " ".join(self.options)
         for port in ("--proxy-in-port", "--proxy-out-port"):
