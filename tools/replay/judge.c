@@ -115,7 +115,7 @@ static void decode(struct judge *j, struct exchange *x, struct compare_half *h)
         h->content = buf_view(&j->decoded);
 }
 
-static void live_half(struct judge *j, struct exchange *x)
+static void live_half(struct judge *j, struct exchange *x, bool content)
 {
     struct compare_half *h = &j->live;
     *h = (struct compare_half){
@@ -128,6 +128,8 @@ static void live_half(struct judge *j, struct exchange *x)
         .whole = x->whole,
     };
     h->type = head_get(h->head, "content-type");
+    if (!content)
+        return;
     if (x->digested) {
         struct digest_state copy = x->digest;
         digest_end(&copy, j->digest);
@@ -137,6 +139,30 @@ static void live_half(struct judge *j, struct exchange *x)
         h->digest = view_n(j->digest, DIGEST_SIZE);
     }
     decode(j, x, h);
+}
+
+// The recorded half. false: it cannot be read.
+static bool recorded_half(struct judge *j, const struct material *m, bool content)
+{
+    char joined[HEAD_JOINED];
+    bool here = m->answer_held &&
+                (m->answer_size == 0 ||
+                 !content_is_coded(head_joined(m->answer_head, "content-encoding", joined)));
+    if (content && !here)
+        return material_answer(j->materials, m, true, &j->recorded);
+    j->recorded = (struct compare_half){
+        .absent = !m->answered,
+        .cut = m->answer_cut,
+        .status = m->status,
+        .head = m->answer_head,
+        .type = head_get(m->answer_head, "content-type"),
+        .content = here ? m->answer : view_n(NULL, 0),
+        .whole = here,
+        .size = (int64_t)m->answer_size,
+        .digest = m->answer_digest,
+        .trailers = m->answer_trailers,
+    };
+    return true;
 }
 
 static bool next_status(struct view *interim, unsigned *status)
@@ -199,16 +225,17 @@ static void forget_redacted(struct differences *d)
     d->n = kept;
 }
 
-const struct differences *judge_answer(struct judge *j, struct exchange *x, bool contents)
+const struct differences *judge_answer(struct judge *j, struct exchange *x,
+                                       enum judge_halves wanted)
 {
     const struct material *m = x->material;
     differences_clear(&j->found);
     bool same = is_same(x);
-    if (same && !contents)
+    if (same && wanted == JUDGE_NONE)
         return &j->found;
-    if (!material_answer(j->materials, m, true, &j->recorded))
+    if (!recorded_half(j, m, !same || wanted == JUDGE_CONTENTS))
         return NULL;
-    live_half(j, x);
+    live_half(j, x, !same || wanted == JUDGE_CONTENTS);
     if (same)
         return &j->found;
     struct rules_subject subject = {m->method, m->host, m->path};

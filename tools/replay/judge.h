@@ -21,8 +21,12 @@ void judge_init(struct judge *j, struct materials *m, const struct rules *rules,
                 uint64_t max_decoded);
 void judge_clear(struct judge *j);
 
+// What the caller wants of recorded and live: nothing, all but their contents, all.
+enum judge_halves { JUDGE_NONE, JUDGE_HEADS, JUDGE_CONTENTS };
+
 // What differs, a loan until the next call; NULL: out of memory, or the recording cannot be read,
-// which was told. contents: recorded and live are set, with their contents, in any case.
-const struct differences *judge_answer(struct judge *j, struct exchange *x, bool contents);
+// which was told.
+const struct differences *judge_answer(struct judge *j, struct exchange *x,
+                                       enum judge_halves wanted);
 
 #endif

@@ -76,12 +76,12 @@ static void tell(struct drive *d, const struct exchange *x, const struct differe
 static const char *judge_it(struct drive *d, struct exchange *x)
 {
     struct rewrite_subject s;
-    bool wants = false;
+    enum judge_halves wanted = JUDGE_NONE;
     if (d->rewriting) {
         subject(d, x, &s);
-        wants = rewrite_wants_answer(d->rewriting, &s);
+        wanted = rewrite_wants_answer(d->rewriting, &s) ? JUDGE_CONTENTS : JUDGE_HEADS;
     }
-    const struct differences *found = judge_answer(&d->judge, x, wants || d->rewriting);
+    const struct differences *found = judge_answer(&d->judge, x, wanted);
     if (d->rewriting) {
         if (!x->heard || !found)
             rewrite_unanswered(d->rewriting, &s);
