@@ -136,12 +136,21 @@ static void finish(struct end *e, bool reset)
     e->reset = e->reset || reset;
 }
 
+// Until then; or never, when somebody who has ended would wait for it for ever.
+static void wait_until(struct end *e, int64_t due_us)
+{
+    if (due_us == INT64_MAX && e->client_ended)
+        finish(e, false);
+    else
+        end_wait(e, due_us);
+}
+
 static enum answer_said say_conversation(struct end *e, char *p, size_t n, size_t *got)
 {
     struct talk *t = &e->talk;
     enum answer_said said = talk_say(e, p, n, got);
     if (said == ANSWER_WAIT)
-        end_wait(e, t->due_us);
+        wait_until(e, t->due_us);
     if (said != ANSWER_OVER)
         return said;
     if (!t->missed || e->reset) {
@@ -278,7 +287,7 @@ static enum answer_said say(struct end *e, char *p, size_t n, size_t *got)
         return ANSWER_WAIT;
     enum answer_said said = answer_say(&e->answer, end_now(e), p, n, got);
     if (said == ANSWER_WAIT)
-        end_wait(e, e->answer.due_us);
+        wait_until(e, e->answer.due_us);
     if (said != ANSWER_OVER)
         return said;
     answered(e, a);
