@@ -7,6 +7,7 @@
 extern const struct command command_run;
 extern const struct command command_record;
 extern const struct command command_mock;
+extern const struct command command_mock_report;
 extern const struct command command_env;
 extern const struct command command_ls;
 extern const struct command command_show;
