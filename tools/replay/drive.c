@@ -183,6 +183,7 @@ static int set_up_capture(struct drive *d)
     if (d->conf.capture_it) {
         struct keep_conf conf = {.file = d->conf.file,
                                  .settings = d->conf.settings,
+                                 .redact = d->conf.redact,
                                  .base = d->base,
                                  .env = &d->env,
                                  .memory = d->conf.memory,

@@ -38,6 +38,7 @@ struct drive_conf {
     bool progress; // a line on stderr
     bool capture_it;
     const char *file;     // of the replay's own capture; NULL: a new one
+    const char *redact;   // rules for it
     const char *settings; // JSON, for it
 };
 

@@ -119,6 +119,7 @@ static int make_settings(struct keep *k, char why[WHY_MAX])
     e = e ? e : set(k, "recorder", k->address, why);
     e = e ? e : set(k, "memory", memory, why);
     e = e ? e : set(k, "max-body", body, why);
+    e = e ? e : set(k, "redact", k->conf.redact, why);
     e = e ? e : set(k, "spool-size", SPOOL, why);
     e = e ? e : set(k, "on-full", "block", why);
     e = e ? e : set(k, "workers", "1", why);

@@ -14,6 +14,7 @@ struct keep;
 struct keep_conf {
     const char *file;     // NULL: a new replay-YYYYMMDD-HHMMSSZ.db here
     const char *settings; // of the replay, as JSON: a loan for as long as it lives
+    const char *redact;   // rules
     struct event_base *base;
     struct flow_env *env; // gets its sinks
     size_t memory;

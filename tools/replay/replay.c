@@ -3,6 +3,7 @@
 #include "proto/base/log.h"
 #include "proto/base/units.h"
 #include "proto/base/whole_file.h"
+#include "proxy/emit/redact.h"
 #include "proxy/tls/context.h"
 #include "proxy/tls/trust.h"
 #include "tools/body.h"
@@ -126,6 +127,12 @@ static const struct option_def options[] = {
      .type = OPT_FLAG,
      .sentence = "Make no capture of the replay.",
      .programs = CLI_PROGRAM},
+    {.name = "redact",
+     .type = OPT_TEXT,
+     .unit = "RULES",
+     .sentence = "What is replaced in the replay's capture, as of tapedeck run; without it what "
+                 "was replaced in the recording.",
+     .programs = CLI_PROGRAM},
     {.name = "memory",
      .type = OPT_SIZE,
      .initial = "256MiB",
@@ -180,6 +187,7 @@ struct replay {
     struct tls_trust *trust;
     struct tls_context *tls;
     struct buf settings;
+    char *redact; // of the recording
     struct report *report;
 };
 
@@ -360,6 +368,31 @@ static int correlate(struct replay *r)
     return e ? CLI_FAILED : CLI_OK;
 }
 
+// What is replaced in the replay's capture: by all rules that the recording had.
+static int take_redaction(struct replay *r)
+{
+    static const char sql[] =
+        "SELECT group_concat(DISTINCT json_extract(settings, '$.redact')) FROM stream";
+    const char *given = options_text(r->o, "redact");
+    char why[WHY_MAX];
+    if (given && redact_check(given, why)) {
+        cli_error("--redact: %s", why);
+        return CLI_FAILED;
+    }
+    struct store *s = given ? NULL : capture_open(r->selection.capture.paths[0]);
+    struct store_query *q = NULL;
+    if (s && store_query(s, sql, &q) == 0 && store_step(q) == 1 && store_bytes(q, 0).n > 0)
+        r->redact = strndup(store_bytes(q, 0).p, store_bytes(q, 0).n);
+    store_query_free(q);
+    store_close(s);
+    if (r->redact && redact_check(r->redact, why)) {
+        free(r->redact); // of another version: the usual ones
+        r->redact = NULL;
+    }
+    r->conf.redact = given ? given : r->redact ? r->redact : "default";
+    return CLI_OK;
+}
+
 static void tell_left(const struct replay *r)
 {
     for (int i = 0; i < LEFTS; i++)
@@ -380,6 +413,7 @@ static int prepare(struct replay *r, int argc, char **argv)
         cli_error("there is nothing to send: no --target is for it");
         code = CLI_FAILED;
     }
+    code = code ? code : take_redaction(r);
     code = code ? code : make_tls(r);
     code = code ? code : targets_probe(&r->targets, r->conf.connect_us);
     code = code ? code : correlate(r);
@@ -416,11 +450,10 @@ static void tell_sums(const struct replay *r, const struct drive_sums *sums)
     if (options_flag(r->o, "quiet"))
         return;
     if (sums->reconnects)
-        fprintf(stderr, "%s connections were opened again, since the target closed them early\n",
+        fprintf(stderr, "connections opened again, since the target had closed them early: %s\n",
                 fields_count((int64_t)sums->reconnects, n));
     if (sums->retries)
-        fprintf(stderr,
-                "%s requests were sent once more, since their connection had just been closed\n",
+        fprintf(stderr, "sent once more, since their connection had just been closed: %s\n",
                 fields_count((int64_t)sums->retries, n));
     if (*sums->file)
         fprintf(stderr, "the replay's own capture is %s\n", sums->file);
@@ -437,6 +470,7 @@ static void clear(struct replay *r)
     plan_clear(&r->plan);
     selection_clear(&r->selection);
     buf_clear(&r->settings);
+    free(r->redact);
 }
 
 static int run(const struct command *c, struct options *o, int argc, char **argv)
