@@ -16,7 +16,8 @@
 
 #define CORRELATE_CARRIED_MAX (4u << 20) // different texts that requests carry: 24 bytes each
 #define CORRELATE_VALUES_MAX  (1u << 20) // values that answers issued
-#define CORRELATE_EDGES_MAX   (8u << 20) // places that issue or carry one
+#define CORRELATE_EDGES_MAX   (4u << 20) // places that issue or carry one
+#define CORRELATE_ISSUES_MAX  4          // answers of a value that are kept, its first ones
 #define CORRELATE_TEXT_MAX    4096       // bytes of a value
 #define CORRELATE_BODY_MAX    (1u << 20) // bytes of a content that is looked at, decoded
 
@@ -52,7 +53,7 @@ struct correlate {
 // capture and filter (NULL: all) as for rows_open(). rules: where they have a section correlate,
 // what it names is correlated and nothing else. progress, which may be NULL, is called with 0..1000
 // and answers 0 to go on; its other answers are returned. What cannot be read is told with
-// cli_damage(). 0, E_NOMEM.
+// cli_damage(). 0; E_IO: nothing at all can be read; E_NOMEM.
 int correlate_find(struct correlate **out, const struct capture *capture,
                    const struct filter *filter, const struct rewrite *rules,
                    int (*progress)(void *arg, int permille), void *arg) MUST_CHECK;
