@@ -16,6 +16,7 @@ extern const struct command command_query;
 extern const struct command command_stats;
 extern const struct command command_verify;
 extern const struct command command_diff;
+extern const struct command command_correlate;
 extern const struct command command_replay;
 extern const struct command command_pack;
 extern const struct command command_unpack;

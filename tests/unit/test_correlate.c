@@ -1,7 +1,7 @@
 // What goes from answers to later requests, as recordings show it; and what does not.
 #include "tests/support/talks.h"
 #include "tests/support/tmp.h"
-#include "tools/correlate/correlate.h"
+#include "tools/correlate/graph.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -291,6 +291,61 @@ static void test_played(void **state)
     end(&s);
 }
 
+// All of it as the command shows it; rules that are written find the same again.
+static void test_shown(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct graph g;
+    char *text = NULL, again[EDGES];
+    size_t n = 0, left;
+    begin(&s);
+    SAY("POST /login\n\n{}", "200\n\n{\"users\":[{\"token\":\"a8F3kQ9zz\"}]}");
+    SAY("GET /users/7/x\nAuthorization: Bearer a8F3kQ9zz", "200\n\n{}");
+    SAY("GET /users/8/x\nAuthorization: Bearer a8F3kQ9zz", "200\n\n{}");
+    SAY("GET /y?it's=a8F3kQ9zz", "200\n\n{}");
+    snprintf(again, sizeof again, "%s", edges(&s, NULL));
+    assert_int_equal(graph_make(&g, s.c, &s.capture), 0);
+    FILE *f = open_memstream(&text, &n);
+    graph_show(&g, f);
+    fflush(f);
+    assert_string_equal(
+        text, "POST api.test/login  answers body.users[*].token\n"
+              "  → GET api.test/users/*/x  header authorization  (2 times, 1 value: 1.2 a8F3kQ9zz "
+              "1.3)\n"
+              "  → GET api.test/y  query[\"it's\"]  (1 time, 1 value: 1.2 a8F3kQ9zz 1.5)\n");
+    rewind(f);
+    graph_show_dot(&g, f);
+    fflush(f);
+    assert_non_null(strstr(text, "\"POST api.test /login\" -> \"GET api.test /users/*/x\" "
+                                 "[label=\"body.users[*].token → header authorization (2)\"];"));
+    rewind(f);
+    graph_show_json(&g, f);
+    fflush(f);
+    assert_non_null(strstr(text,
+                           "{\"from\":{\"method\":\"POST\",\"host\":\"api.test\",\"path\":"
+                           "\"/login\",\"where\":\"body.users[*].token\",\"example\":\"1.2\"}"));
+    fclose(f);
+    free(text);
+    f = open_memstream(&text, &n);
+    graph_write_rules(&g, f, &left);
+    fclose(f);
+    assert_int_equal(left, 0);
+    correlate_free(s.c);
+    graph_clear(&g);
+    struct rewrite *r;
+    char why[WHY_MAX];
+    if (rewrite_parse(&r, "w", view_of(text), why))
+        fail_msg("%s in %s", why, text);
+    assert_int_equal(correlate_find(&s.c, &s.capture, NULL, r, NULL, NULL), 0);
+    assert_int_equal(s.c->n, 1);
+    assert_int_equal(s.c->values[0].uses, 3);
+    assert_true(view_eq(s.c->values[0].text, VIEW_LIT("a8F3kQ9zz")));
+    rewrite_free(r);
+    free(text);
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_pages_and_forms), cmocka_unit_test(test_what_is_none),
         cmocka_unit_test(test_order),           cmocka_unit_test(test_hidden),
         cmocka_unit_test(test_rules),           cmocka_unit_test(test_played),
+        cmocka_unit_test(test_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

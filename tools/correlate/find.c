@@ -95,7 +95,7 @@ static int carries(struct finding *f, const struct extracted *x)
         bool common = !v->strong && v->place_count >= PLACES_TOO_MANY;
         return (own && !f->by_rules) || common ? 0 : use(f, c->value - 1, x);
     }
-    if (!v && !own && !f->by_rules && is_hidden(x)) {
+    if (!v && !own && is_hidden(x)) {
         int e = assume(f, c, x);
         if (e || c->value)
             return e;
@@ -135,7 +135,7 @@ static int issues(struct finding *f, const struct extracted *x)
 {
     char text[PLACE_TEXT];
     uint32_t place;
-    int e = x->bearer && !f->by_rules ? remember_token(f, x) : 0;
+    int e = x->bearer ? remember_token(f, x) : 0;
     struct carried *c = e ? NULL : gathered_find(&f->g, gathered_hash(x->kind, x->text));
     if (!c || (!f->by_rules && (c->early == GATHERED_MANY || c->early == f->client)))
         return e;

@@ -46,6 +46,50 @@ const struct topic topics[] = {
         .fields = 1,
     },
     {
+        .name = "rewriting",
+        .sentence = "how replay changes requests: values, tokens, dates",
+        .text =
+            "Rules of rewriting are a YAML file, kept beside the capture, for replay --rewrite.\n"
+            " set:                              # put in where it is missing, too\n"
+            "   header x-tenant: test\n"
+            "   query.page: '2'\n"
+            "   body.user.name: {value: '${csv:users.csv:name}', method: POST, path: /users}\n"
+            "   path[1]: {value: v2, host: '*.example', filter: 'status = 200'}\n"
+            " remove:\n"
+            "   - header x-debug\n"
+            "   - {where: body.trace, path: '/orders/**'}\n"
+            " replace:                          # each match of a regular expression\n"
+            "   - {where: path, match: '^/v1/(.*)', with: '/v2/\\1'}\n"
+            " capture:                          # a value of an answer of the run: ${live:job}\n"
+            "   - {where: body.id, name: job, method: POST, path: /jobs}\n"
+            "   - {where: body, match: 'nonce=([a-z0-9]+)', name: nonce}\n"
+            " jwt:                              # HS256, HS384, HS512, RS256, ES256\n"
+            "   - {where: header authorization, alg: HS256, key: '${env:JWT_KEY}', set: {exp: "
+            "'${now+1h:s}'}}\n"
+            " dates:                            # or just: all\n"
+            "   - {where: query.since, by: 7d}\n"
+            "   - all\n"
+            " correlate:                        # instead of what is found; see correlate --write\n"
+            "   - {from: {where: body.token, path: /login}, to: [header authorization]}\n"
+            " seed: 7                           # of what is drawn\n"
+            "Places are host, method, path, path[N] (a segment, from 0), query.KEY, header NAME, "
+            "cookie NAME, body and what stands below it, as tapedeck help rules has it; of an "
+            "answer also html NAME, the value of the element of that name or id, and of a URL in "
+            "an answer PLACE > query.KEY, PLACE > path[N]. set, remove, replace, capture, jwt and "
+            "dates may be limited by host, method, path (* and **) and by a filter on the "
+            "recording.\n"
+            "Within JSON the type of a value stays where the new one can have it; json: instead of "
+            "value: says it exactly. All else stays byte for byte.\n"
+            "Values may have placeholders: ${env:NAME}, ${file:PATH}, ${csv:FILE:COLUMN} (a row "
+            "for each recorded client, round and round), ${uuid}, ${counter}, ${random:hex:16} or "
+            "digits, letters, or a range such as ${random:1-100}, ${now}, ${now+1h:FORMAT} with "
+            "iso, ms, s, http or letters such as %Y-%m-%d, and ${live:NAME}. Files are looked for "
+            "beside the rules. $${ stands for ${.\n"
+            "jwt moves exp, iat and nbf by the time since the recording unless set says what they "
+            "are. dates does so with times wherever they stand, numbers only under a name such as "
+            "created_at; or by a span.",
+    },
+    {
         .name = "rules",
         .sentence = "what may differ between two messages, for diff and mock",
         .text =
