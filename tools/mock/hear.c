@@ -258,10 +258,9 @@ static void begin_request(struct end *e, const struct sink_msg *m)
         snprintf(a->to.method, sizeof a->to.method, "%.*s", (int)m->method.n, m->method.p);
 }
 
-static void begin_other(struct end *e, const struct sink_msg *m)
+// What the client says is no HTTP.
+static void begin_other(struct end *e)
 {
-    e->raw = true;
-    e->raw_n = m->n;
     if (e->http && e->talk.mode == TALK_OFF) {
         e->foreign = true; // what follows is not understood
     } else if (e->talk.mode == TALK_OFF && !e->forward.raw) {
@@ -273,14 +272,19 @@ static void begin_other(struct end *e, const struct sink_msg *m)
 static void on_begin(struct sink_flow *f, const struct sink_msg *m)
 {
     struct end *e = end_of(f);
+    bool http = m->protocol[0] == 'h'; // "http"
     e->next->ops->msg_begin(e->next, m);
+    if (!http) {
+        e->raw = true;
+        e->raw_n = m->n;
+    }
     if (m->dir == S2C)
         return;
-    if (m->protocol[0] == 'h') { // "http"
+    if (http) {
         e->http = true;
         begin_request(e, m);
     } else {
-        begin_other(e, m);
+        begin_other(e);
     }
     e->told += m->head_wire;
     end_stir(e);
