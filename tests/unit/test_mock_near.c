@@ -2,6 +2,7 @@
 // the request match.
 #include "tests/support/alloc.h"
 #include "tests/support/asking.h"
+#include "tests/support/random.h"
 #include "tools/mock/near.h"
 
 #include <jansson.h>
@@ -383,6 +384,93 @@ static void test_odd(void **state)
     asking_end(&a);
 }
 
+// ---- whatever is asked
+
+static uint64_t seed = RANDOM_SEED;
+
+static unsigned upto(unsigned n)
+{
+    return (unsigned)(random_next(&seed) >> 33) % n;
+}
+
+static size_t value(char *out, size_t size, int depth)
+{
+    static const char *const values[] = {
+        "1", "2.5", "\"x\"", "\"it's\"", "null", "true", "\"2026-01-31T12:00:00Z\""};
+    unsigned kind = depth > 2 ? 9 : upto(5);
+    if (kind > 1)
+        return (size_t)snprintf(out, size, "%s", values[upto(sizeof values / sizeof *values)]);
+    size_t n = (size_t)snprintf(out, size, "%s", kind ? "{" : "[");
+    for (unsigned i = upto(4), more = i; i > 0 && n + 300 < size; i--) {
+        n += (size_t)snprintf(out + n, size - n, "%s", i < more ? "," : "");
+        if (kind)
+            n += (size_t)snprintf(out + n, size - n, "\"%s\":",
+                                  (const char *const[]){"a", "b c", "id", "it's"}[upto(4)]);
+        n += value(out + n, size - n - 2, depth + 1);
+    }
+    return n + (size_t)snprintf(out + n, size - n, "%s", kind ? "}" : "]");
+}
+
+struct any {
+    char path[64], query[64], head[128], content[4096];
+    struct asking_request r;
+};
+
+static void any(struct any *x)
+{
+    static const char *const words[] = {"a", "b", "17", "it's", "%41", "x*y", ""};
+    static const char *const types[] = {JSON, TEXT, FORM, ""};
+    snprintf(x->path, sizeof x->path, "/%s", words[upto(7)]);
+    if (upto(2))
+        snprintf(x->path, sizeof x->path, "/%s/%s", words[upto(7)], words[upto(7)]);
+    snprintf(x->query, sizeof x->query, "%s=%s&a=%s", words[upto(7)], words[upto(7)],
+             words[upto(7)]);
+    snprintf(x->head, sizeof x->head, "%s%s", types[upto(4)], upto(3) ? "" : "X-Tenant: a, b\r\n");
+    value(x->content, sizeof x->content, 0);
+    if (upto(5) == 0)
+        snprintf(x->content, sizeof x->content, "one %u\ntwo %u\n", upto(3), upto(3));
+    x->r = (struct asking_request){
+        ASKING(upto(2) ? "POST" : "PUT", upto(4) ? "a.test" : "b.test:81", x->path),
+        .query = x->query, .head = x->head, .content = x->content};
+}
+
+// Whatever differs, there is a rule that makes it match.
+static void test_any(void **state)
+{
+    static struct any recorded[12], asked;
+    unsigned missed = 0;
+    (void)state;
+    asking_begin(&a);
+    for (int i = 0; i < 12; i++) {
+        any(&recorded[i]);
+        asking_put(&a, &recorded[i].r);
+    }
+    a.conf.headers = chosen;
+    a.conf.n_headers = 1;
+    for (int i = 0; i < 150; i++) {
+        char rules[NEAR_JSON_MAX];
+        struct near_miss n;
+        any(&asked);
+        asking_open(&a, NULL);
+        if (asking_take(&a, &asked.r, NULL) == 0) {
+            struct match_request r = asking_request(&a, &asked.r);
+            assert_int_equal(near_find(a.m, &r, &n), 0);
+            assert_true(n.n > 0);
+            snprintf(rules, sizeof rules, "%.*s", (int)buf_len(&n.one[0].rules), n.one[0].rules.p);
+            near_clear(&n);
+            asking_close(&a);
+            asking_open(&a, rules);
+            missed++;
+            if (asking_take(&a, &asked.r, NULL) == 0)
+                fail_msg("%d: %s %s%s?%s\n%s%s\n%s", i, asked.r.method, asked.r.host, asked.path,
+                         asked.query, asked.head, asked.content, rules);
+        }
+        asking_close(&a);
+    }
+    assert_true(missed > 100);
+    asking_end(&a);
+}
+
 static void test_no_memory(void **state)
 {
     const struct miss *x = &misses[10];
@@ -412,9 +500,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),   cmocka_unit_test(test_words),
-        cmocka_unit_test(test_used_up), cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_odd),     cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_kinds),     cmocka_unit_test(test_words),
+        cmocka_unit_test(test_used_up),   cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_odd),       cmocka_unit_test(test_any),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

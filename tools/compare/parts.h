@@ -22,7 +22,8 @@ enum parts_form {
     PARTS_LINES, // values of JSON, one behind the other
     PARTS_XML,
     PARTS_PAIRS,
-    PARTS_TEXT
+    PARTS_TEXT,
+    PARTS_FORMS
 };
 enum parts_form parts_form_of(struct view type); // the value of Content-Type
 // Whether content that nobody says the form of may be JSON.

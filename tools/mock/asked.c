@@ -2,6 +2,7 @@
 #include "tools/mock/asked.h"
 
 #include "tools/compare/key.h"
+#include "tools/compare/parts.h"
 #include "tools/content.h"
 #include "tools/head.h"
 
@@ -152,6 +153,10 @@ int asked_make(const struct match_conf *conf, const struct match_request *r,
         .content = plain || r->content.n == 0 ? r->content : buf_view(&room->content),
         .whole = !r->sealed,
         .size = r->sealed ? (int64_t)r->size : (int64_t)r->content.n};
+    // So that the form is known from one side alone, as the key of that side has to know it.
+    if (parts_form_of(out->half.type) == PARTS_UNKNOWN)
+        out->half.type = parts_like_json(out->half.content) ? VIEW_LIT("application/json")
+                                                            : VIEW_LIT("text/plain");
     if (r->sealed) {
         out->half.content = (struct view){0};
         out->half.digest = view_n(r->digest, DIGEST_SIZE);

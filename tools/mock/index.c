@@ -146,6 +146,8 @@ static int make_keys(struct build *b, struct index_row *row, const struct asked_
         asked.half = asked_sealed(&asked, r, &b->room, in->has_digest);
     }
     row->entry.known = (uint8_t)known;
+    if (known == INDEX_WHOLE && r->content.n > 0)
+        ix->forms[parts_form_of(asked.half.type)] = true;
     int mask = e ? 0 : index_mask(ix, in->redacted, r->sealed || r->content.n > 0);
     if (e || mask < 0)
         return E_NOMEM;

@@ -13,6 +13,7 @@
 #ifndef TAPEDECK_TOOLS_MOCK_INDEX_IN_H
 #define TAPEDECK_TOOLS_MOCK_INDEX_IN_H
 
+#include "tools/compare/parts.h"
 #include "tools/mock/asked.h"
 
 #include <stdatomic.h>
@@ -54,6 +55,7 @@ struct index {
     bool known[3];                            // which of INDEX_WHOLE… there are
     bool alike_known[INDEX_MASKS_MAX + 1][3]; // and which among the alike ones, by mask
     bool rules;                               // there are rules, or masks
+    bool forms[PARTS_FORMS];                  // that their contents have
     struct mask masks[INDEX_MASKS_MAX + 1];
     size_t masks_n; // masks[0] is none, with the rules of the conf
 
