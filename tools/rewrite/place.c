@@ -119,8 +119,10 @@ int place_parse(struct place *p, struct view text, size_t *at, char why[WHY_MAX]
                       : err_no_memory(why, WHY_MAX);
         *at += end + 3;
         enum part_kind kind = p->within ? p->within->kind : PART_PATH;
-        if (!e && kind != PART_PATH && kind != PART_SEGMENT && kind != PART_QUERY)
+        if (!e && kind != PART_PATH && kind != PART_SEGMENT && kind != PART_QUERY) {
+            *at = end + 3;
             e = fail(why, "of a URL there are path, path[N] and query.KEY");
+        }
     }
     if (e)
         place_clear(p);

@@ -161,7 +161,7 @@ static int load_csv(const struct loading *l, struct loaded_one *one)
         e = e ? e : add_row(one, found);
     }
     char number[64];
-    snprintf(number, sizeof number, "%zu", line + (e == E_SYNTAX));
+    snprintf(number, sizeof number, "%zu", line);
     if (e == E_SYNTAX)
         return fail(l, e, "the file is no CSV in row ", number);
     if (e)

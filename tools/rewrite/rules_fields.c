@@ -117,7 +117,7 @@ static int parse_template(struct rules_reader *r, struct template *t)
 {
     char why[WHY_MAX];
     size_t at = 0, known = r->rewrite->names.n;
-    struct yamlr_mark mark = yamlr_mark(r->y);
+    struct yamlr_mark mark = yamlr_mark_in(r->y, 0);
     int e = template_parse(t, yamlr_value(r->y), &r->rewrite->resources, &r->rewrite->names,
                            mark.line, mark.column, &at, why);
     if (e)
