@@ -39,6 +39,12 @@ static int64_t put(struct sample *s, const char *path, const char *body, int64_t
     return sample_http(s, &t);
 }
 
+static void put_file(const char *name, const char *text)
+{
+    char path[TMP_PATH];
+    tmp_write(tmp_path(path, own.dir, name), text, strlen(text));
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -63,6 +69,10 @@ static int set_up(void **state)
     put(&own, "/relayed", "", 0, NULL);
     sample_flow_end(&own);
     sample_finish(&own);
+    put_file("old.yaml", "# ours\nshape:\n  - {where: body.id, is: uuid}\nignore: # kinds\n"
+                         "  - header x-a # why\n\n  # more\n  - body.z\n");
+    put_file("flow.yaml", "ignore: [header x-a]\n");
+    put_file("map.yaml", "shape:\n  body.id: uuid\n");
     return 0;
 }
 
@@ -158,6 +168,25 @@ static void test_rules(void **state)
     rules_clear(&rules);
     program_clear(&p);
     report(&p, 0, "--tape $T --match-rules r.yaml --json | grep -c '\"cause\":\"used up\"'");
+    program_clear(&p);
+    // Behind those that are there.
+    report(&p, 0,
+           "--tape $T --match-rules old.yaml --write-rules new.yaml >/dev/null && cat new.yaml");
+    assert_string_equal(p.out,
+                        "# ours\nignore:\n  - header x-a # why\n\n  # more\n  - body.z\nshape:\n"
+                        "  - {where: body.id, is: uuid}\n  # POST api.test/orders: body\n"
+                        "  - {where: 'body.n', is: number, host: 'api.test', method: 'POST', path: "
+                        "'/orders'}\n");
+    program_clear(&p);
+    // Where nothing can be added.
+    for (int i = 0; i < 2; i++) {
+        report(&p, 1,
+               i ? "--tape $T --match-rules flow.yaml --write-rules no.yaml"
+                 : "--tape $T --match-rules map.yaml --write-rules no.yaml");
+        assert_true(program_says(p.err, "rules can be added where each stands on a line"));
+        program_clear(&p);
+    }
+    report(&p, 0, "--json >/dev/null; test ! -e no.yaml");
     program_clear(&p);
 }
 

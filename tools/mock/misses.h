@@ -32,8 +32,9 @@ int misses_find(struct misses *m, const struct summary *s, const struct capture 
                 struct match *tapes, const struct match_conf *conf);
 void misses_clear(struct misses *m);
 
-// The rules that would accept all of them, each once, with what for; as text for rules_parse().
-// Returns how many misses no rule can accept, or E_LIMIT, E_NOMEM.
-int misses_rules(const struct misses *m, struct buf *out) MUST_CHECK;
+// The rules that would accept all of them, each once, with what for, behind those of old, which
+// were at work already; as text for rules_parse(). Returns how many misses no rule can accept;
+// E_UNSUPPORTED: old has its rules otherwise than one a line below their kind; E_LIMIT, E_NOMEM.
+int misses_rules(const struct misses *m, struct view old, struct buf *out) MUST_CHECK;
 
 #endif

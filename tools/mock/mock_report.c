@@ -45,7 +45,8 @@ static const struct option_def options[] = {
     {.name = "write-rules",
      .type = OPT_TEXT,
      .unit = "FILE",
-     .sentence = "Write rules that would accept the misses, to be gone over, for --match-rules.",
+     .sentence = "Write rules that would accept the misses, behind those of --match-rules, to be "
+                 "gone over.",
      .programs = CLI_PROGRAM},
     {.name = "json",
      .type = OPT_FLAG,
@@ -77,6 +78,7 @@ struct report {
     size_t tapes_n;
     struct filter *filter;
     struct rules rules;
+    struct buf rules_text;
     const char *headers[MATCH_HEADERS_MAX];
     struct match_conf conf;
     struct index *index;
@@ -101,13 +103,11 @@ static int read_rules(struct report *r)
 {
     const char *path = options_text(r->o, "match-rules");
     char why[WHY_MAX];
-    struct buf text;
+    buf_init(&r->rules_text, RULES_TEXT_MAX);
     if (!path)
         return CLI_OK;
-    buf_init(&text, RULES_TEXT_MAX);
-    int e = whole_file_read(path, RULES_TEXT_MAX, &text, why);
-    e = e ? e : rules_parse(&r->rules, path, buf_view(&text), why);
-    buf_clear(&text);
+    int e = whole_file_read(path, RULES_TEXT_MAX, &r->rules_text, why);
+    e = e ? e : rules_parse(&r->rules, path, buf_view(&r->rules_text), why);
     if (e)
         cli_error("%s", why);
     r->conf.rules = &r->rules;
@@ -383,12 +383,17 @@ static int write_rules(const struct report *r)
     if (!path)
         return CLI_OK;
     buf_init(&text, RULES_TEXT_MAX);
-    int without = misses_rules(&r->misses, &text), code = CLI_FAILED;
-    if (without < 0)
+    int without = misses_rules(&r->misses, buf_view(&r->rules_text), &text), code = CLI_FAILED;
+    if (without == E_UNSUPPORTED)
+        cli_error("%s: rules can be added where each stands on a line of its own, as an item of a "
+                  "list",
+                  options_text(r->o, "match-rules"));
+    else if (without < 0)
         cli_error("the rules: %s", err_text(without));
     else if ((code = out_open(&out, path)) == CLI_OK) {
-        fprintf(out.f,
-                "# Under these rules what a mock missed is answered; each is to be gone over.\n");
+        if (!r->conf.rules)
+            fprintf(out.f, "# Under these rules what a mock missed is answered; each is to be gone "
+                           "over.\n");
         fwrite(buf_view(&text).p, 1, buf_len(&text), out.f);
         code = out_close(&out, true);
     }
@@ -419,6 +424,7 @@ static void clear(struct report *r)
     free(r->tapes);
     filter_free(r->filter);
     rules_clear(&r->rules);
+    buf_clear(&r->rules_text);
     misses_clear(&r->misses);
     summary_clear(&r->summary);
     capture_clear(&r->own);
