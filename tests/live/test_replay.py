@@ -200,6 +200,9 @@ class Threads(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 200
 
+    def handle_error(self, *_):
+        pass
+
 
 def bad_targets(dir, capture, count):
     r, _ = replay(dir, capture, free_port(), "--speed", "max", code=2, out=False)

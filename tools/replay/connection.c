@@ -54,6 +54,7 @@ void connection_close(struct connection *c, enum result_kind kind, const char *r
     side_clear(&c->side);
     wheel_clear(&c->deadline);
     alarm_unset(c->all->alarms, &c->pause);
+    buf_clear(&c->early);
     c->all->open--;
     while (c->first)
         give_back(c, c->first);
@@ -100,18 +101,41 @@ static bool is_over(const struct connection *c, const struct exchange *x)
     return x->over && x->said;
 }
 
+void connection_finish(struct connection *c)
+{
+    c->final = true;
+    if (c->side.finish || c->side.broken)
+        return;
+    tap_end(&c->tap, C2S, wall(c));
+    side_finish(&c->side, false);
+}
+
+// A conversation has no end of its own: it is told here what it is.
+static void end_talk(struct connection *c, struct exchange *x)
+{
+    struct sink_flow *sink = c->tap.ctx.sink;
+    x->over = x->said = true;
+    if (x->end_us < 0)
+        x->end_us = c->all->env->now;
+    talk_end(c);
+    if (x->numbered && !x->linked) {
+        x->linked = true;
+        sink->ops->linked(sink, x->n, x->material->id, c->all->ops->outcome(c, x));
+    }
+    give_back(c, x);
+}
+
 static void settle(struct connection *c)
 {
     struct exchange *x;
     while ((x = c->first) && is_over(c, x)) {
-        if (x->material->kind == PLAN_RAW) {
-            x->over = true;
-            x->kind = RESULT_ANSWERED;
-            if (x->end_us < 0)
-                x->end_us = c->all->env->now;
-            talk_end(c);
+        if (x->material->kind != PLAN_RAW) {
+            give_back(c, x);
+            continue;
         }
-        give_back(c, x);
+        x->kind = RESULT_ANSWERED;
+        end_talk(c, x);
+        connection_finish(c);
     }
 }
 
@@ -145,14 +169,13 @@ static void ended(struct connection *c, int e)
     struct exchange *x = c->first;
     tap_end(&c->tap, S2C, wall(c));
     if (x && x->material->kind == PLAN_RAW) {
-        x->over = x->said = true;
         x->until_close = true;
-        x->end_us = c->all->env->now;
         x->kind = x->size > 0 || x->material->said[S2C] == 0 ? RESULT_ANSWERED : RESULT_CLOSED;
         x->reason = x->kind == RESULT_CLOSED ? "the connection was closed" : NULL;
-        talk_end(c);
-        give_back(c, x);
+        end_talk(c, x);
     }
+    if (e == E_EOF && !c->side.finish)
+        tap_end(&c->tap, C2S, wall(c)); // by our closing it, now
     for (x = c->first; x; x = x->next)
         x->said = x->said || x->over;
     settle(c);
@@ -371,6 +394,7 @@ struct connection *connection_new(struct connections *all)
     deadline_init(&c->deadline, on_deadline);
     c->pause.fire = on_pause;
     side_init(&c->side, true, &all->kept);
+    buf_init(&c->early, CONNECTION_EARLY_MAX);
     return c;
 }
 
@@ -401,7 +425,8 @@ void connection_open(struct connection *c, const struct target *t, const char *s
     c->sni = sni;
     c->raw = raw;
     c->inbound = inbound;
-    c->garbage = c->final = false;
+    c->garbage = c->final = c->spoke = false;
+    c->switched = raw;
     c->served = 0;
     c->why[0] = '\0';
     c->began_us = flow_env_touch(all->env);
@@ -447,6 +472,16 @@ int connection_send(struct connection *c, struct exchange *x, char why[WHY_MAX])
     c->last = x;
     c->pending++;
     x->sent_us = c->all->env->now;
+    if (c->spoke && x->material->kind == PLAN_RAW) {
+        x->numbered = true;
+        x->heard = true;
+        x->n = c->early_n;
+        x->first_us = x->sent_us;
+        exchange_hear(c->all->exchanges, x, buf_view(&c->early));
+        x->received_bytes = buf_len(&c->early);
+        buf_clear(&c->early);
+        c->spoke = false;
+    }
     int e = x->material->kind == PLAN_RAW ? talk_begin(c, x, why) : say_begin(c, x, why);
     if (e) {
         c->last = before;

@@ -21,6 +21,7 @@
 
 #define CONNECTION_PENDING_MAX 128            // requests without an answer on one connection
 #define CONNECTION_EXPECT_US   (1 * US_PER_S) // for a 100, before content goes without it
+#define CONNECTION_EARLY_MAX   (256 * 1024)   // bytes that came before they were asked for
 #define CONNECTION_QUIET_US    (1 * US_PER_S) // for bytes that a conversation waits for
 
 enum connection_state {
@@ -80,6 +81,8 @@ struct connection {
     bool closing;    // within connection_close()
     bool inbound;    // as the recording had it
     bool raw;        // no HTTP is expected on it
+    bool switched;   // what comes is a conversation
+    bool spoke;      // and has begun without us: early
     bool garbage;    // what came cannot be read
     bool final;      // nothing can be sent any more: an answer said so, or ends with the connection
     bool busy;       // within an event
@@ -102,6 +105,9 @@ struct connection {
     uint64_t rhythm_due; // bytes of the wire until the next pause
     bool saying, waits_for_100, pausing;
     struct talk *talk;
+    // What a server said before the conversation has begun here.
+    struct buf early;
+    uint64_t early_n; // in the tap
 };
 
 // A new one, closed. NULL: out of memory.
@@ -119,6 +125,8 @@ bool connection_takes(const struct connection *c);
 // Sends; x->material is there. What cannot be said ends x at once: E_UNSUPPORTED with why, and x
 // stays the caller's. 0: it is the connection's.
 int connection_send(struct connection *c, struct exchange *x, char why[WHY_MAX]) MUST_CHECK;
+// Nothing more will be sent: the target reads the end, and closed() comes with its own, or soon.
+void connection_finish(struct connection *c);
 // Closes it; what has no answer ends with that kind and reason (static).
 void connection_close(struct connection *c, enum result_kind kind, const char *reason);
 

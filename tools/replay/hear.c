@@ -48,7 +48,10 @@ static void begin_answer(struct connection *c, const struct sink_msg *m)
     }
     x = find(c, m->n);
     if (strcmp(m->protocol, "http") != 0) {
-        c->garbage = true;
+        if (!c->switched)
+            c->garbage = true;
+        c->spoke = c->switched;
+        c->early_n = m->n;
         return;
     }
     if (!x) {
@@ -98,6 +101,9 @@ static void hear_body(struct sink_flow *f, uint64_t n, enum dir dir, struct view
     struct hear_flow *h = of(f);
     struct exchange *x = dir == S2C ? talking(h->c) : NULL;
     x = x || dir == C2S ? x : find(h->c, n);
+    if (!x && dir == S2C && h->c->spoke && n == h->c->early_n &&
+        buf_add_view(&h->c->early, content))
+        h->c->garbage = true; // more than anybody would listen to
     if (x) {
         const struct material *m = x->material;
         x->received_bytes += wire;
@@ -137,6 +143,8 @@ static void hear_end(struct sink_flow *f, uint64_t n, enum dir dir, enum msg_end
     x->received_bytes += wire;
     if (!x->cut)
         x->kind = RESULT_ANSWERED;
+    if (x->status == 101 || (x->status < 300 && view_eq(x->material->method, VIEW_LIT("CONNECT"))))
+        h->c->switched = true;
     link_to(h, x);
 }
 

@@ -261,12 +261,11 @@ static void step(struct session *s)
             return;
         }
     }
-    if (s->c->pending > 0)
-        return;
+    if (s->c->pending > 0 || (s->c->state == CONNECTION_OPEN && s->c->final && !d->stopping))
+        return; // its end comes
     int64_t closes = s->base_us + schedule_span(&d->conf.schedule, flow_of(s)->closed_us);
     bool timed = !is_closed_loop(d) && d->conf.schedule.kind == SCHEDULE_RECORDED;
-    if (timed && !d->stopping && d->env.now < closes && s->c->state == CONNECTION_OPEN &&
-        !s->c->final)
+    if (timed && !d->stopping && d->env.now < closes && s->c->state == CONNECTION_OPEN)
         alarm_set(&d->alarms, &s->alarm, closes);
     else
         over(s);

@@ -23,9 +23,7 @@ static void said(struct connection *c, enum speak_then then)
     if (then == SPEAK_NEXT || then == SPEAK_AWAIT)
         return;
     // A request that was cut off ends its connection; the answer may still come.
-    c->final = true;
-    if (!c->side.finish && !c->side.broken)
-        side_finish(&c->side, false);
+    connection_finish(c);
 }
 
 // A varint at the front of v.

@@ -132,8 +132,7 @@ void talk_paused(struct connection *c)
         if (t->has_next) {
             t->needed = t->x->size;
         } else {
-            if (!c->side.finish && !c->side.broken)
-                side_finish(&c->side, false);
+            connection_finish(c);
             return;
         }
     }
