@@ -20,7 +20,7 @@ static struct sample sample;
 // authority, and stand-ins for the programs that are called, which may not be installed.
 static int set_up(void **state)
 {
-    static const char *const pipes[] = {"jq", "less", "man", "curl", "go", "java"};
+    static const char *const pipes[] = {"jq", "less", "man", "curl", "go", "java", "dot"};
     static const char cat[] = "#!/bin/sh\nexec cat\n";
     struct program p;
     char script[4 * TMP_PATH], name[64], path[TMP_PATH];
