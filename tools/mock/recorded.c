@@ -10,7 +10,6 @@ enum { BY_ID, BEHIND, QUERIES };
 struct recorded_file {
     struct store *store;
     struct store_query *query[QUERIES];
-    bool failed; // was told
 };
 
 struct recorded_reader {
@@ -128,12 +127,8 @@ static bool find(struct recorded_reader *r, uint32_t file, int which, int64_t fi
     size_t capture, at;
     index_file(r->ix, file, &capture, &at);
     struct recorded_file *f = &r->files[capture][at];
-    if (f->failed)
+    if (!f->store && !(f->store = capture_open_file(&r->captures[capture], at)))
         return false;
-    if (!f->store && !(f->store = capture_open_file(&r->captures[capture], at))) {
-        f->failed = true;
-        return false;
-    }
     int e = ask(f, which, first, second);
     if (e < 0)
         cli_damage("%s", store_why(f->store));
