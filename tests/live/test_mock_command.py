@@ -227,7 +227,8 @@ def faults(stage):
           [f"hit fault={n}" for n in names] + ["hit"], "outcomes")
     stage.tapedeck("verify", "faults.db", code=0)
     report = json.loads(stage.tapedeck("mock-report", "faults.db", "--json").stdout)
-    equal({n: c for n, c in report["faults"].items() if c and n != "refused"}, {n: names.count(n) for n in names}, "faults")
+    equal({n: c for n, c in report["faults"].items() if c}, {"refused": 1, **{n: names.count(n) for n in names}}, "faults")
+    equal(report["refused"], 1, "refused")
 
 
 def sequence(stage, seed):

@@ -62,6 +62,14 @@ static int take_tapes(const struct command *c, struct options *o, int argc, char
     return code;
 }
 
+// Ports that were recorded, and that nobody stands at: the mock cannot know which they are to be.
+static void tell_maps(const struct options *o, const struct ways *s)
+{
+    if (*s->maps && options_count(o, "map") == 0)
+        cli_error("note: %s was reached by --map: without --map PORT=HOST:PORT nobody asks for it",
+                  s->maps);
+}
+
 static int find_ways(const struct options *o, struct ways *s)
 {
     size_t n = options_count(o, "tape");
@@ -74,6 +82,8 @@ static int find_ways(const struct options *o, struct ways *s)
         tapes[i] = options_nth(o, "tape", i);
     int code = ways_of(s, tapes, n);
     free(tapes);
+    if (!code)
+        tell_maps(o, s);
     return code;
 }
 
@@ -111,11 +121,9 @@ static int judge_misses(const struct options *o, const struct mock_tally *t)
 static int take_ways(struct options *o)
 {
     struct ways s;
-    if (options_is_set(o, "proxy-type") && options_is_set(o, "proxy-protocol"))
-        return CLI_OK;
     if (find_ways(o, &s))
         return CLI_USAGE;
-    const char *type = options_text(o, "proxy-type");
+    const char *type = options_text(o, "proxy-type"), *protocol = options_text(o, "proxy-protocol");
     if (!type && !s.type) {
         cli_error("the captures' connections came %s%s: say --proxy-type and --proxy-protocol",
                   *s.fronts ? "in ways that are not one: " : "nowhere, as there are none",
@@ -123,8 +131,9 @@ static int take_ways(struct options *o)
         return CLI_USAGE;
     }
     bool same = s.type && (!type || strcmp(type, s.type) == 0);
-    int code = say_unless_set(o, "proxy-type", s.type);
-    code = code ? code : say_unless_set(o, "proxy-protocol", same ? s.protocol : "http");
+    int code = type ? CLI_OK : say(o, "proxy-type", s.type);
+    if (!code && !protocol)
+        code = say(o, "proxy-protocol", same ? s.protocol : "http");
     return code || !s.tls ? code : say_unless_set(o, "tls-out", "true");
 }
 
@@ -232,7 +241,8 @@ static int say_for_command(const struct command *c, struct options *o, const str
 static int make_line(const struct command *c, struct launch *l)
 {
     struct options *o = l->arg; // those of l->o, to be added to
-    int code = say_for_command(c, o, l);
+    struct ways s;
+    int code = find_ways(o, &s) ? CLI_USAGE : say_for_command(c, o, l);
     l->tls = options_flag(o, "tls-out");
     if (!code && sidecar_hand_down(&l->line, o, FOR_MOCK_RUN) != 0) {
         cli_error("the mock's options: too many, or out of memory");

@@ -211,6 +211,9 @@ static void print_sums(const struct report *r)
             fields_count((int64_t)s->missed, text[2]), fields_count((int64_t)s->passed, text[3]));
     if (all > 0)
         fprintf(r->term.out, "; match rate %.4g %%", 100.0 * (double)s->hits / (double)all);
+    if (s->refused > 0)
+        fprintf(r->term.out, "; %s more refused by a fault",
+                fields_count((int64_t)s->refused, text[0]));
     putc('\n', r->term.out);
     for (int i = 0; i < FAULT_KINDS; i++) {
         if (s->faults[i] == 0)
@@ -354,6 +357,7 @@ static void print_json(const struct report *r)
     jsonw_int(&w, "hits", (int64_t)s->hits);
     jsonw_int(&w, "misses", (int64_t)s->missed);
     jsonw_int(&w, "passthrough", (int64_t)s->passed);
+    jsonw_int(&w, "refused", (int64_t)s->refused);
     if (all > 0)
         jsonw_real(&w, "match_rate", (double)s->hits / (double)all);
     else

@@ -58,6 +58,8 @@ static int take(struct summary *s, const struct store_query *q, uint32_t file)
         snprintf(m->cause, sizeof m->cause, "%.*s", (int)cause.n, cause.n ? cause.p : "");
     } else if (view_eq(word, VIEW_LIT("passthrough"))) {
         s->passed++;
+    } else if (view_eq(word, VIEW_LIT("refused"))) {
+        s->refused++;
     }
     return 0;
 }

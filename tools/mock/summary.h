@@ -16,6 +16,7 @@ struct summary_miss {
 
 struct summary {
     uint64_t hits, missed, passed;
+    uint64_t refused;             // by a fault, before anything was looked for
     uint64_t faulted;             // of these, with any fault
     uint64_t faults[FAULT_KINDS]; // how often each was done
     int64_t *used;                // originals of the hits, each once, in order

@@ -61,7 +61,21 @@ static void name(struct ways *s, unsigned fronts)
     }
 }
 
-static int read_file(struct store *store, unsigned *fronts, bool *tls)
+// One of those that --map led to, unless it is there already.
+static void add_map(struct ways *s, struct view target)
+{
+    size_t n = strlen(s->maps);
+    char text[300];
+    snprintf(text, sizeof text, "%.*s", (int)target.n, target.n ? target.p : "");
+    if (strstr(s->maps, text))
+        return;
+    if (n + strlen(text) + 8 < sizeof s->maps)
+        snprintf(s->maps + n, sizeof s->maps - n, "%s%s", n ? ", " : "", text);
+    else if (!strstr(s->maps, "…"))
+        snprintf(s->maps + n, sizeof s->maps - n, ", …");
+}
+
+static int read_file(struct store *store, struct ways *s, unsigned *fronts)
 {
     struct store_query *q = NULL;
     int e = store_query(store, "SELECT DISTINCT direction, front FROM flow", &q);
@@ -71,9 +85,20 @@ static int read_file(struct store *store, unsigned *fronts, bool *tls)
     }
     store_query_free(q);
     q = NULL;
+    e = e ? e
+          : store_query(store,
+                        "SELECT DISTINCT target FROM flow WHERE direction = 'outbound' AND front = "
+                        "'fixed' ORDER BY target",
+                        &q);
+    while (!e && (e = store_step(q)) == 1) {
+        add_map(s, store_bytes(q, 0));
+        e = 0;
+    }
+    store_query_free(q);
+    q = NULL;
     e = e ? e : store_query(store, "SELECT 1 FROM tls WHERE mode = 'intercepted' LIMIT 1", &q);
     if (!e && (e = store_step(q)) == 1) {
-        *tls = true;
+        s->tls = true;
         e = 0;
     }
     store_query_free(q);
@@ -90,7 +115,7 @@ int ways_of(struct ways *s, const char *const *captures, size_t n)
         code = capture_find(&c, captures[i]);
         for (size_t k = 0; k < c.n && !code; k++) {
             struct store *store = capture_open_file(&c, k);
-            if (store && read_file(store, &fronts, &s->tls) != 0) {
+            if (store && read_file(store, s, &fronts) != 0) {
                 cli_error("%s: %s", c.paths[k], store_why(store));
                 code = CLI_FAILED;
             }

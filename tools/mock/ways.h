@@ -8,7 +8,8 @@
 struct ways {
     const char *type, *protocol; // values of proxy-type and proxy-protocol; NULL: they do not agree
     bool tls;                    // TLS was intercepted
-    char fronts[128];            // "inbound fixed, outbound http", for messages
+    char fronts[128];            // "inbound tcp, outbound http", for messages
+    char maps[256];              // "db.example:5432, …": what --map led to; "": nothing
 };
 
 // Of all flows of the captures, but for those of --map, which any type may have. Errors are told:
