@@ -7,7 +7,7 @@
 
 static const struct option_def options[] = {CLI_OPTIONS_END};
 
-#define SENTENCE_AT 15
+#define SENTENCE_AT 18
 
 static void overview(const struct term *t)
 {
@@ -86,7 +86,7 @@ static int run(const struct command *c, struct options *o, int argc, char **argv
 const struct command command_help = {
     .name = "help",
     .sentence = "list the commands, or tell about one",
-    .operands = "[COMMAND | filter | fields | rules | faults | goals | report]",
+    .operands = "[COMMAND | filter | fields | rewriting | rules | faults | goals | report]",
     .example = "tapedeck help\n"
                "tapedeck help export har\n"
                "tapedeck help filter",
