@@ -3,6 +3,7 @@
 
 #include "proxy/tls/engine.h"
 #include "tools/cli.h"
+#include "tools/fields.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -199,18 +200,34 @@ static int set_up_capture(struct drive *d)
     return CLI_OK;
 }
 
+static int tell_redacted(void *arg, const char *place, uint64_t requests, int64_t example,
+                         bool mended)
+{
+    char id[FIELDS_ID];
+    (void)arg;
+    if (!mended)
+        cli_error("%s was redacted in %llu requests (%s among them), which go as they were kept; "
+                  "--rewrite can set it",
+                  place, (unsigned long long)requests, fields_id(example, id));
+    return 0;
+}
+
 static int set_up_rewriting(struct drive *d)
 {
     char why[WHY_MAX];
     struct rewrite_setup setup = {.rules = d->conf.rewrite,
                                   .edges = d->conf.edges,
                                   .capture = d->conf.capture,
+                                  .no_cookies = !d->conf.cookies,
                                   .recorded_us = d->conf.plan->started_us,
                                   .now_us = clock_wall_us()};
-    if (!d->conf.rewrite && !d->conf.edges)
-        return CLI_OK;
     if (rewrite_begin(&d->rewriting, &setup, why)) {
         cli_error("%s", why);
+        return CLI_FAILED;
+    }
+    if (!d->conf.quiet &&
+        rewrite_redacted(d->rewriting, d->conf.capture, d->conf.filter, tell_redacted, NULL)) {
+        cli_error("%s", err_text(E_NOMEM));
         return CLI_FAILED;
     }
     if (!rewrite_active(d->rewriting)) {
@@ -302,6 +319,17 @@ static void set_limits(struct drive *d)
         verdict_planned(d->verdict, n);
 }
 
+// What rules and carried values came to.
+static void tell_rewriting(const struct drive *d, struct drive_sums *sums)
+{
+    size_t i = 0;
+    if (!d->rewriting)
+        return;
+    sums->missing = rewrite_sums(d->rewriting)->missing;
+    for (const char *rule; !d->conf.quiet && (rule = rewrite_unused(d->rewriting, &i)) != NULL;)
+        cli_error("%s: it has changed nothing", rule);
+}
+
 int drive_run(const struct drive_conf *conf, struct verdict **out, struct drive_sums *sums)
 {
     struct drive *d = calloc(1, sizeof *d);
@@ -331,6 +359,7 @@ int drive_run(const struct drive_conf *conf, struct verdict **out, struct drive_
         sums->all_said = d->all_out && !d->stopped;
         sums->reconnects = d->reconnects;
         sums->retries = d->retries;
+        tell_rewriting(d, sums);
         verdict_end(d->verdict, sums->length_us, d->stopped);
         drive_way(d)->end(d);
         if (d->keep) {

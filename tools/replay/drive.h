@@ -19,6 +19,7 @@ struct tls_context;
 
 struct drive_conf {
     const struct capture *capture;
+    const struct filter *filter; // of it; NULL: all
     const struct plan *plan;
     const struct targets *targets;
     struct schedule schedule;
@@ -36,6 +37,8 @@ struct drive_conf {
     struct tls_context *tls;       // NULL: no target has it
     bool verify;
     bool progress; // a line on stderr
+    bool quiet;    // no warnings
+    bool cookies;  // those of the run in place of the recorded ones
     bool capture_it;
     const char *file;     // of the replay's own capture; NULL: a new one
     const char *redact;   // rules for it
@@ -47,6 +50,7 @@ struct drive_sums {
     uint64_t lost;       // records that are not in it
     uint64_t reconnects; // connections that the target closed although the recorded one went on
     uint64_t retries;    // requests sent once more, since their connection had just been closed
+    uint64_t missing;    // values that requests carry, and that no answer of this run had issued
     int64_t length_us;
     bool all_said; // the plan was come to its end
 };

@@ -275,6 +275,8 @@ static int take_options(struct replay *r)
     c->max_decoded = (uint64_t)options_number(o, "max-decoded");
     c->capture_it = !options_flag(o, "no-capture");
     c->file = options_text(o, "capture");
+    c->quiet = options_flag(o, "quiet");
+    c->cookies = !options_flag(o, "no-correlate");
     c->progress = !options_flag(o, "quiet") && isatty(STDERR_FILENO) == 1;
     buf_init(&r->settings, SETTINGS_TEXT_MAX);
     if (options_json(o, &r->settings) || buf_add(&r->settings, "", 1)) {
@@ -418,6 +420,7 @@ static int prepare(struct replay *r, int argc, char **argv)
     code = code ? code : targets_probe(&r->targets, r->conf.connect_us);
     code = code ? code : correlate(r);
     r->conf.capture = &r->selection.capture;
+    r->conf.filter = r->selection.filter;
     r->conf.plan = &r->plan;
     r->conf.targets = &r->targets;
     return code;
@@ -455,6 +458,10 @@ static void tell_sums(const struct replay *r, const struct drive_sums *sums)
     if (sums->retries)
         fprintf(stderr, "sent once more, since their connection had just been closed: %s\n",
                 fields_count((int64_t)sums->retries, n));
+    if (sums->missing)
+        fprintf(stderr,
+                "values sent as recorded, since no answer of this run had issued them: %s\n",
+                fields_count((int64_t)sums->missing, n));
     if (*sums->file)
         fprintf(stderr, "the replay's own capture is %s\n", sums->file);
 }
