@@ -11,6 +11,7 @@
 #include "proto/filter_pattern.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct walk {
@@ -207,7 +208,7 @@ static int measure(struct view pattern, size_t *at, char why[128])
     return e;
 }
 
-int filter_pattern_compile(struct view pattern, regex_t *out, size_t *at, char why[128])
+static int compile(struct view pattern, int flags, regex_t *out, size_t *at, char why[128])
 {
     char text[FILTER_PATTERN_MAX + 1];
     *at = 0;
@@ -222,11 +223,21 @@ int filter_pattern_compile(struct view pattern, regex_t *out, size_t *at, char w
     if (pattern.n > 0)
         memcpy(text, pattern.p, pattern.n);
     text[pattern.n] = 0;
-    int failed = regcomp(out, text, REG_EXTENDED | REG_NOSUB);
+    int failed = regcomp(out, text, REG_EXTENDED | flags);
     if (!failed)
         return 0;
     regerror(failed, out, why, 128);
     return failed == REG_ESPACE ? E_NOMEM : E_SYNTAX;
+}
+
+int filter_pattern_compile(struct view pattern, regex_t *out, size_t *at, char why[128])
+{
+    return compile(pattern, REG_NOSUB, out, at, why);
+}
+
+int filter_pattern_compile_groups(struct view pattern, regex_t *out, size_t *at, char why[128])
+{
+    return compile(pattern, 0, out, at, why);
 }
 
 int filter_pattern_match(regex_t *regex, struct view text)
@@ -234,5 +245,22 @@ int filter_pattern_match(regex_t *regex, struct view text)
     // regexec() wants a NUL behind the text; this is the same matcher, told where the text ends.
     regoff_t n = (regoff_t)text.n;
     regoff_t at = re_search(regex, text.p ? text.p : "", n, 0, n, NULL);
+    return at >= 0 ? 1 : at == -1 ? 0 : E_NOMEM;
+}
+
+int filter_pattern_find(regex_t *regex, struct view text, size_t from,
+                        regmatch_t m[FILTER_PATTERN_GROUPS])
+{
+    struct re_registers found = {0};
+    regoff_t n = (regoff_t)text.n;
+    regoff_t at =
+        re_search(regex, text.p ? text.p : "", n, (regoff_t)from, n - (regoff_t)from, &found);
+    for (size_t i = 0; i < FILTER_PATTERN_GROUPS; i++) {
+        bool there = at >= 0 && i < found.num_regs;
+        m[i] =
+            (regmatch_t){.rm_so = there ? found.start[i] : -1, .rm_eo = there ? found.end[i] : -1};
+    }
+    free(found.start);
+    free(found.end);
     return at >= 0 ? 1 : at == -1 ? 0 : E_NOMEM;
 }

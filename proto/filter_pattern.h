@@ -21,4 +21,13 @@ int filter_pattern_compile(struct view pattern, regex_t *out, size_t *at, char w
 // Whether the pattern is found anywhere in text, which may hold NUL. 1 or 0, or E_NOMEM.
 int filter_pattern_match(regex_t *regex, struct view text) MUST_CHECK;
 
+// The same for filter_pattern_find(), which tells where it was found: the whole in m[0], its groups
+// behind it, -1 where there are none. from: where the search begins; what stands before it is still
+// text. 1 or 0, or E_NOMEM.
+#define FILTER_PATTERN_GROUPS 10
+int filter_pattern_compile_groups(struct view pattern, regex_t *out, size_t *at,
+                                  char why[128]) MUST_CHECK;
+int filter_pattern_find(regex_t *regex, struct view text, size_t from,
+                        regmatch_t m[FILTER_PATTERN_GROUPS]) MUST_CHECK;
+
 #endif

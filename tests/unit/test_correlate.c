@@ -1,4 +1,5 @@
 // What goes from answers to later requests, as recordings show it; and what does not.
+#include "tests/support/alloc.h"
 #include "tests/support/talks.h"
 #include "tests/support/tmp.h"
 #include "tools/correlate/graph.h"
@@ -291,6 +292,93 @@ static void test_played(void **state)
     end(&s);
 }
 
+static void test_significance(void **state)
+{
+    (void)state;
+    static const char *const strong[] = {"0d9f6e2a-1234-4abc-8def-0123456789ab",
+                                         "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+                                         "507f1f77bcf86cd799439011",
+                                         "eyJhbGciOiJIUzI1NiJ9.eyJhIjoyfQ.xyz",
+                                         "0af7651916cd43dd8448eb211c80319c",
+                                         "redacted:0123456789abcdef",
+                                         "tok_a8F3kQ9z",
+                                         "a8F3kQ9zz",
+                                         "eyJpZCI6MTB9",
+                                         "1234567890123456789",
+                                         "abc123def456",
+                                         "c2Vzc2lvbjpib2I=",
+                                         "xkzqwvbnmtrplkjh"};
+    static const char *const plain[] = {"true",
+                                        "1",
+                                        "12345",
+                                        "application/json",
+                                        "text/html;charset=utf-8",
+                                        "2026-01-31T12:00:00Z",
+                                        "2026-01-31",
+                                        "1767225600",
+                                        "1767225600123",
+                                        "Wed, 31 Dec 2025 23:59:59 GMT",
+                                        "bob@example.com",
+                                        "10.1.2.3",
+                                        "pending-review",
+                                        "version-2024-01",
+                                        "administrator",
+                                        "A long title, of words",
+                                        "internationalization",
+                                        "12.50",
+                                        "/static/app/main.js",
+                                        "getUserById",
+                                        "en-US",
+                                        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
+    for (size_t i = 0; i < sizeof strong / sizeof *strong; i++)
+        if (!significance_strong(view_of(strong[i])))
+            fail_msg("%s is not strong", strong[i]);
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (significance_strong(view_of(plain[i])))
+            fail_msg("%s is strong", plain[i]);
+    static const char *const nouns[][2] = {{"items", "item"},
+                                           {"item_id", "item"},
+                                           {"itemId", "item"},
+                                           {"categories", "category"},
+                                           {"parent_box_id", "box"},
+                                           {"boxes", "box"},
+                                           {"address", "address"},
+                                           {"id", ""},
+                                           {"data", ""},
+                                           {"Users", "user"}};
+    for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++) {
+        char out[SIGNIFICANCE_NOUN];
+        significance_noun(view_of(nouns[i][0]), out);
+        assert_string_equal(out, nouns[i][1]);
+    }
+}
+
+static void test_without_memory(void **state)
+{
+    (void)state;
+    struct scene s;
+    size_t values;
+    begin(&s);
+    SAY("POST /login\n\n{}", "200\nLocation: /cb?code=9aB3xYz81\n\n{\"token\":\"a8F3kQ9zz\"}");
+    SAY("GET /cb?code=9aB3xYz81\nAuthorization: Bearer a8F3kQ9zz", "200\n\n{}");
+    edges(&s, NULL);
+    values = s.c->n;
+    correlate_free(s.c);
+    s.c = NULL;
+    for (long i = 0, failed = 1; failed; i++) {
+        alloc_fail_at(i);
+        int e = correlate_find(&s.c, &s.capture, NULL, NULL, NULL, NULL);
+        failed = alloc_fail_end();
+        if (!failed)
+            assert_int_equal(e, 0);
+        if (!e) // what could not be read was told, and is left out
+            assert_true(s.c->n == values || failed);
+        correlate_free(s.c);
+        s.c = NULL;
+    }
+    end(&s);
+}
+
 // All of it as the command shows it; rules that are written find the same again.
 static void test_shown(void **state)
 {
@@ -353,7 +441,8 @@ int main(void)
         cmocka_unit_test(test_pages_and_forms), cmocka_unit_test(test_what_is_none),
         cmocka_unit_test(test_order),           cmocka_unit_test(test_hidden),
         cmocka_unit_test(test_rules),           cmocka_unit_test(test_played),
-        cmocka_unit_test(test_shown),
+        cmocka_unit_test(test_shown),           cmocka_unit_test(test_significance),
+        cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

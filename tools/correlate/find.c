@@ -4,7 +4,8 @@
 //    began; so the earliest that issued it is known when a request that carries it is come to.
 // 2. What a client carried before that is its own: it goes to none of its requests. The answers to
 //    it are an echo.
-// 3. A credential that redaction hid, and that no answer shows hidden alike, is taken for the last
+// 3. Inbound and outbound are apart.
+// 4. A credential that redaction hid, and that no answer shows hidden alike, is taken for the last
 //    token that an answer gave this client before.
 #include "tools/correlate/gathered.h"
 
@@ -37,9 +38,18 @@ struct finding {
     // Of the transaction at hand.
     int64_t id, start_us, end_us;
     uint32_t client;
+    bool inbound;
     struct last_token tokens[CLIENTS];
     int64_t rows, done;
 };
+
+// What goes to the workload came from it, and what it sends from those that it asks: the two are
+// played by different runs.
+static uint64_t hash_of(const struct finding *f, const struct extracted *x)
+{
+    uint64_t h = gathered_hash(x->kind, x->text);
+    return f->inbound || ~h == 0 ? h : ~h;
+}
 
 // ---- requests
 
@@ -83,7 +93,7 @@ static int assume(struct finding *f, struct carried *c, const struct extracted *
 
 static int carries(struct finding *f, const struct extracted *x)
 {
-    uint64_t hash = gathered_hash(x->kind, x->text);
+    uint64_t hash = hash_of(f, x);
     if (!f->second)
         return gathered_carry(&f->g, hash);
     struct carried *c = gathered_find(&f->g, hash);
@@ -136,7 +146,7 @@ static int issues(struct finding *f, const struct extracted *x)
     char text[PLACE_TEXT];
     uint32_t place;
     int e = x->bearer ? remember_token(f, x) : 0;
-    struct carried *c = e ? NULL : gathered_find(&f->g, gathered_hash(x->kind, x->text));
+    struct carried *c = e ? NULL : gathered_find(&f->g, hash_of(f, x));
     if (!c || (!f->by_rules && (c->early == GATHERED_MANY || c->early == f->client)))
         return e;
     struct issued *v = c->value ? &f->g.values[c->value - 1] : NULL;
@@ -228,6 +238,7 @@ static int transaction(struct finding *f, struct rows *rows)
     f->start_us = store_int(q, STORE_START_US);
     f->end_us = store_int(q, STORE_END_US);
     f->client = client_of(q);
+    f->inbound = view_eq(store_bytes(q, FIELD_DIRECTION), VIEW_LIT("inbound"));
     int e = 0;
     if (heads.req.n > 0)
         e = extract_each(&f->extract, false, &about, heads.req,

@@ -2,6 +2,7 @@
 #include "tools/rewrite/session.h"
 
 #include "proto/base/fnv.h"
+#include "proto/filter_pattern.h"
 #include "tools/head.h"
 
 #include <stdio.h>
@@ -228,13 +229,14 @@ static int replace_all(struct applying *a, struct view text, size_t *count)
 {
     size_t at = 0;
     int e = 0;
-    regmatch_t m[10];
+    regmatch_t m[FILTER_PATTERN_GROUPS];
     buf_reset(&a->out);
     for (*count = 0; at <= text.n && *count < MATCHES_MAX && !e;) {
-        m[0] = (regmatch_t){.rm_so = (regoff_t)at, .rm_eo = (regoff_t)text.n};
-        if (regexec(a->rule->match, text.p ? text.p : "", 10, m,
-                    REG_STARTEND | (at > 0 ? REG_NOTBOL : 0)) != 0)
+        int found = filter_pattern_find(a->rule->match, text, at, m);
+        if (found != 1) {
+            e = found;
             break;
+        }
         size_t from = (size_t)m[0].rm_so, to = (size_t)m[0].rm_eo;
         e = buf_add(&a->out, text.p + at, from - at);
         e = e ? e : add_with(&a->out, a->value, text, m);
@@ -250,7 +252,7 @@ static int replace_part(void *arg, const struct part *p)
 {
     struct applying *a = arg;
     size_t count;
-    if (!place_is(&a->rule->place, p))
+    if (!place_is(&a->rule->place, p) || p->text.n > SESSION_MATCHED_MAX)
         return PARTS_ON;
     int e = replace_all(a, p->text, &count);
     if (e || count == 0 || view_eq(buf_view(&a->out), p->text))

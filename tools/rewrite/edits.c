@@ -74,7 +74,7 @@ int edits_apply(struct edits *e, struct view in, struct buf *out)
         if (one->at < done)
             continue; // overlaps the one before
         bad = buf_add(out, in.p + done, one->at - done);
-        bad = bad ? bad : buf_add(out, e->texts.p + one->text, one->text_n);
+        bad = bad || one->text_n == 0 ? bad : buf_add(out, e->texts.p + one->text, one->text_n);
         done = one->at + one->n;
     }
     return bad ? bad : buf_add(out, in.n > done ? in.p + done : NULL, in.n - done);

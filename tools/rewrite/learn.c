@@ -1,6 +1,7 @@
 // learn: named values out of a run's answers, and which row of CSV files a client has.
 #include "tools/rewrite/session.h"
 
+#include "proto/filter_pattern.h"
 #include "tools/head.h"
 
 int learn_row(struct rewrite_session *s, const struct rewrite_subject *t, uint64_t *row)
@@ -15,12 +16,12 @@ int learn_row(struct rewrite_session *s, const struct rewrite_subject *t, uint64
 }
 
 // What match finds in text: its first group, or all of it.
-static bool narrow(const regex_t *match, struct view *text)
+static bool narrow(regex_t *match, struct view *text)
 {
-    regmatch_t m[2] = {{.rm_so = 0, .rm_eo = (regoff_t)text->n}};
+    regmatch_t m[FILTER_PATTERN_GROUPS];
     if (!match)
         return true;
-    if (regexec(match, text->p ? text->p : "", 2, m, REG_STARTEND) != 0)
+    if (text->n > SESSION_MATCHED_MAX || filter_pattern_find(match, *text, 0, m) != 1)
         return false;
     size_t i = match->re_nsub > 0 && m[1].rm_so >= 0;
     *text = (struct view){text->p + m[i].rm_so, (size_t)(m[i].rm_eo - m[i].rm_so)};

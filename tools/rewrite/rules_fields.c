@@ -3,10 +3,9 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/units.h"
+#include "proto/filter_pattern.h"
 
 #include <stdlib.h>
-
-#define COPY_MAX 4096 // bytes of a text in a rule
 
 enum field {
     WHERE,
@@ -135,23 +134,21 @@ int rules_value(struct rules_reader *r)
 
 static int parse_match(struct rules_reader *r)
 {
-    char *text = NULL, problem[200];
-    int e = yamlr_copy(r->y, "match", COPY_MAX, &text);
-    if (e)
-        return e;
-    r->rule->match = malloc(sizeof *r->rule->match);
-    if (!r->rule->match) {
-        free(text);
+    char why[128], shown[YAMLR_SHOWN];
+    size_t at = 0;
+    regex_t *match = malloc(sizeof *match);
+    int e = match ? filter_pattern_compile_groups(yamlr_value(r->y), match, &at, why) : E_NOMEM;
+    if (e == E_NOMEM) {
+        free(match);
         return no_memory(r);
     }
-    int wrong = regcomp(r->rule->match, text, REG_EXTENDED);
-    free(text);
-    if (wrong == 0)
-        return 0;
-    regerror(wrong, r->rule->match, problem, sizeof problem);
-    free(r->rule->match);
-    r->rule->match = NULL;
-    return refuse(r, problem);
+    if (e) {
+        free(match);
+        return yamlr_fail_at(r->y, yamlr_mark_in(r->y, at), e, "'%s': %s", yamlr_shown(r->y, shown),
+                             why);
+    }
+    r->rule->match = match;
+    return 0;
 }
 
 static int parse_name(struct rules_reader *r)

@@ -12,6 +12,8 @@
 #include "tools/rewrite/learned.h"
 #include "tools/rewrite/rules.h"
 
+#define SESSION_MATCHED_MAX (1u << 20) // bytes of a text that an expression is looked for in
+
 // The transactions that a filter takes, sorted.
 struct filtered {
     int64_t *ids;
