@@ -91,5 +91,28 @@ class Lines:
         self.socket.close()
 
 
+class Mail(Lines):
+    """As Lines, with STARTTLS."""
+
+    def __init__(self, pair):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*pair)
+        super().__init__()
+
+    def talk(self, client):
+        client.sendall(b"220 ready\r\n")
+        f = client.makefile("rb")
+        while line := f.readline():
+            word = line.split()[0].upper()
+            client.sendall({b"EHLO": b"250-here\r\n250 STARTTLS\r\n", b"STARTTLS": b"220 go\r\n",
+                            b"QUIT": b"221 bye\r\n"}.get(word, b"250 " + line))
+            if word == b"STARTTLS":
+                client = self.context.wrap_socket(client, server_side=True)
+                f = client.makefile("rb")
+            elif word == b"QUIT":
+                break
+        client.close()
+
+
 def mock(tape, *options, **more):
     return Sidecar(*options, command=("mock", tape), **more).start()

@@ -2,6 +2,7 @@
 stand for servers is answered in the same way when the servers are gone, to curl and to Python; misses go on to servers if told so."""
 import json
 import os
+import smtplib
 import socket
 import ssl
 import sys
@@ -9,7 +10,7 @@ import urllib.request
 
 from authority import Authority
 from harness import Sidecar, equal, folder, need, run
-from mocking import Lines, Web, mock
+from mocking import Lines, Mail, Web, mock
 
 
 class Setting:
@@ -21,11 +22,11 @@ class Setting:
         os.chmod(self.own, 0o700)
         self.cert = os.path.join(self.own, "tapedeck-ca.crt")
         self.plain, self.tls = Web(), Web(authority.leaf())
-        self.mail, self.late = Lines(), Lines(greets=False)
+        self.mail, self.late, self.post = Lines(), Lines(greets=False), Mail(authority.leaf())
         self.options = ["--tls-ca-dir", self.own, "--upstream-ca", authority.cert]
 
     def close(self):
-        for server in (self.plain, self.tls, self.mail, self.late):
+        for server in (self.plain, self.tls, self.mail, self.late, self.post):
             server.close()
 
 
@@ -166,6 +167,32 @@ def onwards(setting):
         print(f"{how}: fine")
 
 
+def in_the_middle(setting):
+    """TLS that begins in a conversation, and what is said within it."""
+    options = ["--proxy-type", "forward", "--tls-out", "--tls-starttls", "--map", f"127.0.0.1:0=localhost:{setting.post.port}",
+               *setting.options]
+
+    def send(s):
+        host, port = s.ready["maps"][0].split("=")[0].rsplit(":", 1)
+        heard = []
+        with smtplib.SMTP(host, int(port), local_hostname="me", timeout=20) as m:
+            heard += [m.ehlo(), m.starttls(context=ssl.create_default_context(cafile=setting.cert)), m.ehlo(), m.mail("a@b"),
+                      m.rcpt("c@d")]
+        return heard
+
+    s = Sidecar(*options).start()
+    before = send(s)
+    s.stop()
+    clients = setting.post.clients
+    m = mock(s.capture, *options)
+    equal(send(m), before, "mail with STARTTLS")
+    m.stop()
+    m.verify()
+    equal(setting.post.clients, clients, "clients of the mail server meanwhile")
+    equal(m.rows("SELECT DISTINCT outcome FROM http"), [("hit",)], "outcomes of mail")
+    print("STARTTLS: fine")
+
+
 def free_of_listeners():
     with socket.create_server(("127.0.0.1", 0)) as s:
         return s.getsockname()[1]
@@ -178,6 +205,7 @@ def main():
     forward(setting, "socks5h")
     ports(setting)
     reverse(setting)
+    in_the_middle(setting)
     onwards(setting)
     setting.close()
     return 0

@@ -286,10 +286,15 @@ static void learn(struct end *e, const struct ask *a)
 void forward_answered(struct end *e, bool whole)
 {
     struct forward *w = &e->forward;
-    if (whole && w->learns && buf_len(&w->learning) > 0)
+    if (whole && w->learns && !w->switches && buf_len(&w->learning) > 0)
         learn(e, end_ask(e, 0));
     w->learns = false;
     buf_clear(&w->learning);
+    if (w->switches) { // what follows is another protocol
+        w->raw = true;
+        w->until = UINT64_MAX;
+    }
     end_ask_over(e);
+    forward_push(e);
     end_stir(e);
 }

@@ -20,6 +20,7 @@ struct forward {
     bool opened;          // and its handshake is over
     bool drained, broke;  // it ended, in order or not
     bool raw;             // everything passes
+    bool switches;        // as it does behind the answer at hand
     uint64_t sent, until; // of the client's bytes, those that are to go
     uint64_t given;       // bytes of the answer at hand that were read
     struct buf came;      // what it said and was not read

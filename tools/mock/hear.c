@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define HEARD_KEPT 4096 // bytes of memory for content that a connection keeps for its next request
+
 static struct end *end_of(struct sink_flow *f)
 {
     return (struct end *)(void *)((char *)f - offsetof(struct end, tap));
@@ -261,9 +263,11 @@ static void begin_request(struct end *e, const struct sink_msg *m)
 // What the client says is no HTTP.
 static void begin_other(struct end *e)
 {
-    if (e->http && e->talk.mode == TALK_OFF) {
+    if (e->forward.raw || e->talk.mode != TALK_OFF)
+        return;
+    if (e->http) {
         e->foreign = true; // what follows is not understood
-    } else if (e->talk.mode == TALK_OFF && !e->forward.raw) {
+    } else {
         e->talk.mode = TALK_BY_STATE; // of which nothing is recorded
         e->talk.missed = true;
     }
@@ -278,8 +282,10 @@ static void on_begin(struct sink_flow *f, const struct sink_msg *m)
         e->raw = true;
         e->raw_n = m->n;
     }
-    if (m->dir == S2C)
+    if (m->dir == S2C) {
+        e->forward.switches = http && m->status == 101;
         return;
+    }
     if (http) {
         e->http = true;
         begin_request(e, m);
@@ -339,6 +345,8 @@ static void on_end(struct sink_flow *f, uint64_t n, enum dir dir, enum msg_end h
     a->until = e->told;
     a->expects = false;
     decide(e, a);
+    if (e->heard.body.cap > HEARD_KEPT)
+        buf_clear(&e->heard.body);
     end_stir(e);
 }
 

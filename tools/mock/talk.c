@@ -49,8 +49,10 @@ static void take(struct end *e, uint32_t number)
     t->before_us = 0;
     if (!recorded_row(e->tape->rows, it->file, it->id, &row))
         return; // it was told; nothing is said then, and the end is
-    t->server_ended = row.server_ended;
     t->chunks = chunks_open(row.store, it->flow, it->n);
+    // Where another follows, the connection did not end with it.
+    t->server_ended =
+        row.server_ended && !recorded_behind(e->tape->rows, it->file, it->flow, it->n, &row);
 }
 
 static void first_use(struct end *e, uint32_t number)
@@ -68,6 +70,7 @@ void talk_start(struct end *e, const char *host)
     if (!index_talk_start(index_of(e), view_of(host), &t->state, &greets))
         return;
     t->mode = TALK_BY_STATE;
+    t->secured = e->flow->client.tls != NULL;
     if (greets == INDEX_NONE)
         return;
     first_use(e, greets);
@@ -97,6 +100,22 @@ static void miss(struct end *e)
     close_chunks(&e->talk);
 }
 
+// TLS began behind the last turn: what is said within it was recorded as a conversation of its own.
+static bool begins_anew(struct end *e)
+{
+    struct talk *t = &e->talk;
+    uint32_t greets;
+    if (!t->last || t->secured || !e->flow->client.tls)
+        return false;
+    t->secured = true;
+    t->last = false;
+    t->id = 0;
+    t->talk = INDEX_NONE;
+    close_chunks(t);
+    t->at = t->to = 0;
+    return index_talk_start(index_of(e), view_of(e->host), &t->state, &greets) == 1;
+}
+
 // What was heard of this turn, once nothing is being said.
 static void hear_turn(struct end *e)
 {
@@ -111,7 +130,9 @@ static void hear_turn(struct end *e)
     case TALK_MORE:
         break;
     case TALK_NONE:
-        if (buf_len(&t->heard) > 0)
+        if (begins_anew(e))
+            hear_turn(e);
+        else if (buf_len(&t->heard) > 0)
             miss(e);
         break;
     case TALK_FOUND: {

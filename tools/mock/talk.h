@@ -22,6 +22,7 @@ struct talk {
     int64_t id;    // of its transaction; 0: none was used yet
     bool missed;   // nobody said this
     bool last;     // of its turns
+    bool secured;  // it began within TLS, or TLS began in its middle
     bool server_ended;
     bool asked;       // for faults
     struct buf heard; // by state: what the client said in this turn so far
