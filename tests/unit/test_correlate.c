@@ -200,6 +200,17 @@ static void test_hidden(void **state)
                         "4 body.access_token = redacted:fedcba9876543210 (assumed) > 5 header "
                         "authorization\n");
     end(&s);
+    // Several at a time behind one address: each connection has its own.
+    begin(&s);
+    int64_t other = tape_flow(&s.tape, "api.test:80");
+    SAY("POST /login\n\n{}", "200\n\n{\"token\":\"a8F3kQ9z\"}");
+    talks_say(&s.tape, other, "POST /login\n\n{}", "200\n\n{\"token\":\"b8F3kQ9z\"}");
+    SAY("GET /a\nAuthorization: Bearer redacted:0123456789abcdef", "200\n\n{}");
+    tape_end(&s.tape, other);
+    assert_string_equal(edges(&s, NULL),
+                        "3 body.token = redacted:0123456789abcdef (assumed) > 5 header "
+                        "authorization\n");
+    end(&s);
 }
 
 static void test_rules(void **state)

@@ -6,7 +6,7 @@
 //    it are an echo.
 // 3. Inbound and outbound are apart.
 // 4. A credential that redaction hid, and that no answer shows hidden alike, is taken for the last
-//    token that an answer gave this client before.
+//    token that an answer gave on this connection before, or else to this client.
 #include "tools/correlate/gathered.h"
 
 #include "proto/base/fnv.h"
@@ -22,10 +22,9 @@
 #define PLACES_TOO_MANY 4    // that issue a value that is not strong: it stands for itself
 
 struct last_token {
-    uint32_t client;
+    uint32_t of; // a connection, a client
     uint32_t place;
     int64_t id, end_us;
-    bool access; // it is named so: stronger than another token beside it
 };
 
 struct finding {
@@ -37,7 +36,7 @@ struct finding {
     struct buf content;
     // Of the transaction at hand.
     int64_t id, start_us, end_us;
-    uint32_t client;
+    uint32_t client, flow;
     bool inbound;
     struct last_token tokens[CLIENTS];
     int64_t rows, done;
@@ -74,11 +73,19 @@ static bool is_hidden(const struct extracted *x)
            view_eq(x->part->steps[0].key, VIEW_LIT("authorization"));
 }
 
+// Of a connection, or of a client; NULL: none was whole before.
+static const struct last_token *last_token(const struct finding *f, uint32_t of)
+{
+    const struct last_token *t = &f->tokens[of % CLIENTS];
+    return t->of == of && t->id != 0 && t->end_us <= f->start_us ? t : NULL;
+}
+
 static int assume(struct finding *f, struct carried *c, const struct extracted *x)
 {
-    const struct last_token *t = &f->tokens[f->client % CLIENTS];
+    const struct last_token *t = last_token(f, f->flow);
     struct issued *v;
-    if (t->client != f->client || t->id == 0 || t->end_us > f->start_us)
+    t = t ? t : last_token(f, f->client);
+    if (!t)
         return 0;
     int e = gathered_value(&f->g, c, x->text, &v);
     if (e || !v)
@@ -129,15 +136,17 @@ static void count_place(struct issued *v, uint32_t place)
 static int remember_token(struct finding *f, const struct extracted *x)
 {
     char text[PLACE_TEXT];
-    struct last_token *t = &f->tokens[f->client % CLIENTS];
-    struct view key = x->part->steps[x->part->depth - 1].key;
-    bool access = view_istarts(key, VIEW_LIT("access"));
-    if ((t->id == f->id && t->client == f->client && !access) || !place_text(x->part, NULL, text))
+    uint32_t place;
+    bool access = view_istarts(x->part->steps[x->part->depth - 1].key, VIEW_LIT("access"));
+    if (!place_text(x->part, NULL, text))
         return 0;
-    int e = gathered_place(&f->g, text, &t->place);
-    t->client = f->client;
-    t->id = e ? 0 : f->id;
-    t->end_us = f->end_us;
+    int e = gathered_place(&f->g, text, &place);
+    for (int i = 0; i < 2 && !e; i++) {
+        uint32_t of = i ? f->client : f->flow;
+        struct last_token *t = &f->tokens[of % CLIENTS];
+        if (t->id != f->id || t->of != of || access)
+            *t = (struct last_token){of, place, f->id, f->end_us};
+    }
     return e == E_LIMIT ? 0 : e;
 }
 
@@ -238,6 +247,8 @@ static int transaction(struct finding *f, struct rows *rows)
     f->start_us = store_int(q, STORE_START_US);
     f->end_us = store_int(q, STORE_END_US);
     f->client = client_of(q);
+    int64_t flow = store_int(q, FIELD_FLOW);
+    f->flow = fnv_fold(fnv_more(FNV_START, &flow, sizeof flow));
     f->inbound = view_eq(store_bytes(q, FIELD_DIRECTION), VIEW_LIT("inbound"));
     int e = 0;
     if (heads.req.n > 0)
