@@ -10,6 +10,10 @@
 
 #define LOAD_BODY_MAX (64u << 20) // bytes of a content that is compared by value
 
+// The outcome of what a replay sent once more, on another connection: without an answer, it says
+// nothing of the target.
+#define LOAD_SENT_AGAIN "sent again"
+
 struct load_file;
 
 // The files of a capture, each opened when it is first asked for, with its queries prepared once.

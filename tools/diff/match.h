@@ -28,7 +28,8 @@ struct match_row {
     uint32_t file;    // of the capture
 };
 
-// The transactions of a capture that the filter takes, in the order in which they began.
+// The transactions of a capture that the filter takes, in the order in which they began; without
+// those that a replay had to send once more.
 struct match_side {
     struct match_row *rows;
     size_t n;

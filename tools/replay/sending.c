@@ -100,6 +100,14 @@ static bool as_recorded(const struct exchange *x)
     return x->heard ? x->over && (!x->cut || m->answer_cut) : !m->answered;
 }
 
+// A kept connection may be closed just as a request goes out on it: any client sends it once more.
+static bool goes_again(const struct drive *d, const struct connection *c, const struct exchange *x)
+{
+    return x->kind == RESULT_CLOSED && !x->heard && x->received_bytes == 0 && c->served > 0 &&
+           !x->retried && !d->stopping && x->material->kind == PLAN_HTTP && x->material->answered &&
+           !x->material->cut;
+}
+
 static const char *outcome(struct connection *c, struct exchange *x)
 {
     struct drive *d = ((struct session *)c->owner)->d;
@@ -111,7 +119,7 @@ static const char *outcome(struct connection *c, struct exchange *x)
         return words[x->kind];
     if (x->kind == RESULT_ANSWERED || (as_recorded(x) && x->kind != RESULT_GARBAGE))
         return judge_it(d, x);
-    return words[x->kind];
+    return goes_again(d, c, x) ? LOAD_SENT_AGAIN : words[x->kind];
 }
 
 // Its end, when nobody was told yet; frees it.
@@ -355,14 +363,6 @@ static void on_closed(struct connection *c, const char *failed)
     struct session *s = c->owner;
     s->able_us = s->d->env.now;
     drive_way(s->d)->closed(s, failed);
-}
-
-// A kept connection may be closed just as a request goes out on it: any client sends it once more.
-static bool goes_again(const struct drive *d, const struct connection *c, const struct exchange *x)
-{
-    return x->kind == RESULT_CLOSED && !x->heard && x->received_bytes == 0 && c->served > 0 &&
-           !x->retried && !d->stopping && x->material->kind == PLAN_HTTP && x->material->answered &&
-           !x->material->cut;
 }
 
 static void on_answered(struct connection *c, struct exchange *x)
