@@ -10,6 +10,7 @@
 //   XML       elements and attributes by name, attributes in any order; text as it is
 //   forms     by key, in any order, and so the query
 //   text      line by line;  anything else byte by byte
+//   what redaction replaced on either side, to any value there but null (tag.h)
 //
 // Content that is not whole is compared by size and digest of what was on the wire; where no digest
 // is known, by what there is of it on both sides, so that equal then means: as far as can be seen.

@@ -5,6 +5,7 @@
 
 #include "proto/filter_pattern.h"
 #include "tools/compare/number.h"
+#include "tools/compare/tag.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -121,7 +122,7 @@ bool meeting_allowed(const struct meeting *m, struct view left, struct view righ
         if (at_work(m, i, RULE_ANY) && left.p && right.p)
             return true;
     }
-    return false;
+    return tag_may_equal(left, right);
 }
 
 size_t meeting_values(const struct meeting *m, const struct rule **one)

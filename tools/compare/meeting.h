@@ -39,7 +39,8 @@ bool meeting_ignored(const struct meeting *m);
 bool meeting_unordered(const struct meeting *m);
 // Whether any value may stand here.
 bool meeting_masked(const struct meeting *m);
-// Whether a shape, a tolerance or an expression makes these two equal, which differ.
+// Whether a shape, a tolerance or an expression makes these two equal, which differ; or what
+// redaction replaced in them (tag.h).
 // Texts that look like numbers or times are taken for such.
 bool meeting_allowed(const struct meeting *m, struct view left, struct view right);
 

@@ -11,6 +11,7 @@
 #include "proto/base/buf.h"
 #include "tools/compare/meeting.h"
 #include "tools/compare/number.h"
+#include "tools/compare/tag.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -519,6 +520,12 @@ static bool is_truth(enum tree_type type)
     return type == TREE_TRUE || type == TREE_FALSE;
 }
 
+// Redaction replaces a value of any type but null by a text.
+static bool is_replaced(const struct tree_node *one, const struct tree_node *other)
+{
+    return one->type == TREE_TEXT && other->type != TREE_NULL && tag_is(one->text);
+}
+
 static void nodes(struct meeting *m, struct two t, uint32_t l, uint32_t r)
 {
     const struct tree_node *a = &t.l->nodes[l], *b = &t.r->nodes[r];
@@ -526,6 +533,8 @@ static void nodes(struct meeting *m, struct two t, uint32_t l, uint32_t r)
     if (meeting_over(m) || meeting_ignored(m) || meeting_masked(m))
         return;
     if (a->type != b->type) {
+        if (is_replaced(a, b) || is_replaced(b, a))
+            return;
         bool value = is_truth(a->type) && is_truth(b->type);
         tell(m, value ? DIFFERENCE_VALUE : DIFFERENCE_TYPE, t, l, r);
         return;

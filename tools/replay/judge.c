@@ -1,7 +1,5 @@
 // judge: what is the same byte for byte is not looked at any further; so most answers cost a
 // comparison of memory. Of a head the lines of headers that never count may differ, as Date does.
-//
-// Values that redaction replaced before they were recorded are equal to anything.
 #include "tools/replay/judge.h"
 
 #include "tools/content.h"
@@ -203,28 +201,6 @@ static int compare_interim(struct judge *j, struct view left, struct view right)
     return e;
 }
 
-// A value that redaction replaced.
-static bool is_redacted(const char *text)
-{
-    for (const char *at = text; (at = strstr(at, "redacted:")) != NULL; at++) {
-        size_t n = strspn(at + 9, "0123456789abcdef");
-        if (n >= 16)
-            return true;
-    }
-    return false;
-}
-
-static void forget_redacted(struct differences *d)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < d->n; i++)
-        if (is_redacted(d->items[i].left))
-            d->total--;
-        else
-            d->items[kept++] = d->items[i];
-    d->n = kept;
-}
-
 const struct differences *judge_answer(struct judge *j, struct exchange *x,
                                        enum judge_halves wanted)
 {
@@ -242,7 +218,5 @@ const struct differences *judge_answer(struct judge *j, struct exchange *x,
     int e = compare(j->rules, &subject, &j->recorded, &j->live, &j->found);
     if (m->interim.n + buf_len(&x->interim) > 0 && !j->recorded.absent && !j->live.absent)
         e = e ? e : compare_interim(j, m->interim, buf_view(&x->interim));
-    if (m->redacted)
-        forget_redacted(&j->found);
     return e ? NULL : &j->found;
 }

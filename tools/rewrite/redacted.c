@@ -1,16 +1,15 @@
 // redacted: which requests of a recording cannot be sent as they were, since redaction replaced
-// something in them ("redacted:" and 16 hexadecimal digits, see proxy/emit/redact.h).
+// something in them (tools/compare/tag.h).
 #include "tools/rewrite/session.h"
 
 #include "tools/body.h"
 #include "tools/cli.h"
+#include "tools/compare/tag.h"
 #include "tools/head.h"
 #include "tools/rows.h"
 
 #include <stdlib.h>
 
-#define TAG        "redacted:"
-#define TAG_DIGITS 16
 #define PLACES_MAX 256 // that are told of
 
 struct redacted_place {
@@ -25,21 +24,6 @@ struct looking {
     struct redacted_place *places;
     size_t n;
 };
-
-static bool is_tagged(struct view v)
-{
-    static const size_t tag = sizeof TAG - 1;
-    for (size_t i = 0; i + tag + TAG_DIGITS <= v.n; i++) {
-        size_t n = 0;
-        if (memcmp(v.p + i, TAG, tag) != 0)
-            continue;
-        while (n < TAG_DIGITS && view_digit(v.p[i + tag + n]) >= 0)
-            n++;
-        if (n == TAG_DIGITS)
-            return true;
-    }
-    return false;
-}
 
 static bool is_mended(const struct looking *k, const struct part *p, const char *text)
 {
@@ -62,7 +46,7 @@ static int look_at(void *arg, const struct part *p)
     char text[PLACE_TEXT];
     size_t i = 0;
     bool cookies = p->kind == PART_HEADER && view_ieq(p->steps->key, VIEW_LIT("cookie"));
-    if (p->container || cookies || p->kind == PART_PATH || !is_tagged(p->text) ||
+    if (p->container || cookies || p->kind == PART_PATH || !tag_in(p->text) ||
         !place_text(p, NULL, text))
         return PARTS_ON;
     while (i < k->n && strcmp(k->places[i].text, text) != 0)
