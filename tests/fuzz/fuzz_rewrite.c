@@ -1,8 +1,8 @@
 // Rules on any request: two lines choose the rules, the rest is head and content. What was JSON
 // stays JSON, what no rule names stays byte for byte, a head stays one, and a length is the length.
 #include "tools/compare/tree.h"
+#include "tools/correlate/extract.h"
 #include "tools/head.h"
-#include "tools/rewrite/rewrite.h"
 
 #include <stdlib.h>
 
@@ -53,6 +53,23 @@ static void check_head(struct view head, struct view content, bool content_chang
         check(view_number(length, 10, UINT64_MAX, &n) == 0 && n == content.n);
 }
 
+static int is_text(void *arg, const struct extracted *x)
+{
+    (void)arg;
+    check(x->text.n > 0 && x->part != NULL);
+    return 0;
+}
+
+static void extract(struct view head, struct view content)
+{
+    static const struct rules_subject about = {{"GET", 3}, {"h", 1}, {"/a/1", 4}};
+    struct extract x;
+    extract_init(&x, NULL, is_text, NULL);
+    check(extract_each(&x, false, &about, head, content) == 0);
+    check(extract_each(&x, true, &about, head, content) == 0);
+    extract_clear(&x);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct view in = view_n(data, size), head, content;
@@ -71,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     head = view_head(in, at + 4);
     content = view_from(in, at + 4);
+    extract(head, content);
     check(rewrite_parse(&r, "r", view_of(text), why) == 0);
     struct rewrite_setup setup = {
         .rules = r, .now_us = INT64_C(1767312000000000), .recorded_us = INT64_C(1767225600000000)};

@@ -139,6 +139,20 @@ static void test_other_contents(void **state)
             "<?xml version='1.0'?><o:order xmlns:o='u'><item id=\"8\">a&lt;b</item></o:order>");
 }
 
+static void test_multipart(void **state)
+{
+    (void)state;
+#define FIELD(name, value)                                                                         \
+    "--xy\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" value "\r\n"
+#define MULTIPART(content)                                                                         \
+    "POST / HTTP/1.1\nContent-Type: multipart/form-data; boundary=xy\nContent-Length: "            \
+    "#\n\n" content "--xy--\r\n"
+    becomes("set: {body.b: 'new value'}\nremove: [body.a]",
+            "POST / HTTP/1.1\nContent-Type: multipart/form-data; boundary=xy\nContent-Length: "
+            "1\n\n" FIELD("a", "1") FIELD("b", "2") FIELD("c", "3") "--xy--\r\n",
+            MULTIPART(FIELD("b", "new value") FIELD("c", "3")));
+}
+
 static void test_what_cannot_be(void **state)
 {
     (void)state;
@@ -218,7 +232,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heads),          cmocka_unit_test(test_limits),
         cmocka_unit_test(test_json),           cmocka_unit_test(test_other_contents),
-        cmocka_unit_test(test_what_cannot_be), cmocka_unit_test(test_codings),
+        cmocka_unit_test(test_what_cannot_be), cmocka_unit_test(test_multipart),
+        cmocka_unit_test(test_codings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -296,12 +296,16 @@ static int content_parts(struct parts *p, struct view in, struct view type)
     struct part all = {.kind = PART_BODY, .raw = in, .coding = CODING_PLAIN, .content = true};
     size_t blank = 0;
     int e = E_SYNTAX;
+    if (view_istarts(type, VIEW_LIT("multipart/form-data")))
+        e = parts_multipart(p, in, type);
     type = view_trim(view_head(type, view_find(type, ';')));
     while (blank < in.n && strchr(" \t\r\n", in.p[blank]) && in.p[blank])
         blank++;
     char first = blank < in.n ? in.p[blank] : 0;
     bool lines = has(type, "ndjson") || has(type, "jsonl");
-    if (lines || has(type, "json") || first == '{' || first == '[') {
+    if (e != E_SYNTAX) {
+        // it was multipart
+    } else if (lines || has(type, "json") || first == '{' || first == '[') {
         e = parts_json(p, in, lines);
         if (e != E_SYNTAX || p->refused)
             return e < 0 ? e : 0;

@@ -6,7 +6,7 @@
 //   Host: api                 host, header host
 //   Cookie: a=1; b=2          header cookie, cookie a, cookie b (of an answer: Set-Cookie)
 //   {"id": 17}                body.id: 17 and, behind what is in it, the object itself: body
-//   a=1&b=2                   body.a, body.b (a form), then body
+//   a=1&b=2                   body.a, body.b (a form, also multipart/form-data), then body
 //   <input name=x value=7>    html x: 7, then body
 //   <a b="1">x</a>            body.a.@b, body.a.#text (XML), then body
 //
@@ -102,5 +102,6 @@ int parts_list_end(struct parts *p, struct parts_list *l);
 int parts_json(struct parts *p, struct view in, bool lines);
 int parts_html(struct parts *p, struct view in);
 int parts_xml(struct parts *p, struct view in);
+int parts_multipart(struct parts *p, struct view in, struct view type);
 
 #endif
