@@ -204,6 +204,10 @@ void forward_push(struct end *e)
     if (!w->opened || w->broke || e->closed)
         return;
     uint64_t have = e->wire_at + buf_len(&e->wire), to = w->until < have ? w->until : have;
+    if (w->sent < e->wire_at) {
+        fail(e, "the request is too large to be passed on");
+        return;
+    }
     if (w->sent < to && side_waits(&w->server) == 0) {
         struct view bytes = view_from(buf_view(&e->wire), (size_t)(w->sent - e->wire_at));
         bytes = view_head(bytes, (size_t)(to - w->sent));

@@ -176,7 +176,11 @@ static void missed(struct end *e, struct ask *a, const struct match_request *r)
         link_to(e, a->n, 0, "passthrough", NULL);
         forward_dial(e);
     } else {
-        explain_miss(e, a, r);
+        if (m->conf.on_miss == MOCK_FAIL)
+            explain_miss(e, a, r);
+        else
+            explain_line(a, "size",
+                         "no recorded answer, and the request is too large to be passed on");
         count(&e->tape->counts->misses, 1);
         link_to(e, a->n, 0, "miss", a->faults);
     }
