@@ -268,6 +268,8 @@ static int set_up_loop(struct worker *w)
     // Jobs come through a descriptor, so the base needs no lock. No list of changes either: it
     // would speak of a descriptor after it was closed, when another worker may have it already.
     event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
+    if (w->conf.hook && w->conf.hook->precise)
+        event_config_set_flag(c, EVENT_BASE_FLAG_PRECISE_TIMER);
     w->base = event_base_new_with_config(c);
     event_config_free(c);
     w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -41,6 +41,8 @@ struct world_page {
 //   main thread:    join ── upstream, sink ──…──→ sink … unsink, leave
 //   worker thread:               └── all that they are called for, also sink and unsink on SIGHUP
 struct world_hook {
+    bool
+        precise; // its timers are to fire within a millisecond, which costs each turn a system call
     // A worker is made, before any of them runs; w outlives the part, what it points to too. NULL
     // with why: the world does not begin.
     void *(*join)(void *arg, const struct world_worker *w, char why[WHY_MAX]);

@@ -133,7 +133,9 @@ static void leave(void *part)
 
 struct world_hook mock_hook(struct mock *m)
 {
-    return (struct world_hook){.join = join,
+    return (struct world_hook){.precise = m->conf.speed > 0 ||
+                                          (m->conf.faults && faults_any(m->conf.faults)),
+                               .join = join,
                                .upstream = upstream,
                                .sink = sink,
                                .unsink = unsink,

@@ -202,8 +202,8 @@ static void decide(struct end *e, struct ask *a)
     plan_faults(e, a, &r);
     if (e->heard.prefer.n > 0 && prefer_take(e, a, &r)) {
         link_to(e, a->n,
-                a->entry == INDEX_NONE ? 0 : index_entry(e->tape->mock->index, a->entry)->id,
-                "hit prefer", a->faults);
+                a->entry == INDEX_NONE ? 0 : index_entry(e->tape->mock->index, a->entry)->id, "hit",
+                a->faults);
         count(&e->tape->counts->hits, 1);
         return;
     }
