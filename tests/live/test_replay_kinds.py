@@ -89,6 +89,10 @@ def conversations():
     all_equal(s, 12, *to, "--speed", "max", "--vus", "3", "--times", "2")
     POISON["greeting"] = b"221 ready\r\n"
     report, _ = replay(s, *to, "--speed", "max", code=1)
+    rules = os.path.join(where, "rules.yaml")
+    with open(rules, "w", encoding="utf-8") as f:
+        f.write("bytes:\n  body: 0-2\n")
+    all_equal(s, 6, *to, "--speed", "max", "--rules", rules)
     POISON["greeting"] = b"220 ready\r\n"
     equal(report["requests"]["different"], 6, "conversations that differ")
     equal(report["mismatches"][0]["where"].startswith("body"), True, "where")

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -54,6 +55,52 @@ static void test_accepted(void **state)
         assert_int_equal(rules_parse(&r, "rules.yaml", view_of(nothing[i]), why), 0);
         assert_int_equal(r.n, 0);
         rules_clear(&r);
+    }
+}
+
+// Bytes that may differ, in content that is compared as bytes then.
+static void test_bytes(void **state)
+{
+    static const struct {
+        const char *left, *right, *where;
+    } cases[] = {
+        {"abcdefgh", "abXXefgh", NULL},
+        {"abcdefgh", "abcdefgX", NULL},
+        {"abcdefgh", "aXcdefgh", "body byte 1"},
+        {"abcdefgh", "abXdXfgh", "body byte 4"},
+        {"abcdefgh", "abXXefg", "body byte 7"},
+        {"{\"a\":1}", "{\"b\":1}", NULL},
+        {"ab", "ab", NULL},
+    };
+    static const char text[] = "bytes:\n  body: 2-3, 7\n";
+    char why[WHY_MAX];
+    struct rules r;
+    (void)state;
+    assert_int_equal(rules_parse(&r, "r", VIEW_LIT(text), why), 0);
+    assert_int_equal(r.items[0].n_ranges, 2);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct differences d;
+        differences_init(&d, 10);
+        assert_int_equal(compare_content(&r, &subject, view_of(cases[i].left),
+                                         VIEW_LIT("text/plain"), view_of(cases[i].right),
+                                         VIEW_LIT("text/plain"), &d),
+                         0);
+        assert_int_equal(d.total, cases[i].where ? 1 : 0);
+        if (cases[i].where)
+            assert_string_equal(d.items[0].where, cases[i].where);
+        differences_clear(&d);
+    }
+    rules_clear(&r);
+    static const char *const wrong[] = {
+        "bytes: [{where: body}]", "bytes: {body: }",
+        "bytes: {body: 4-3}",     "bytes: {body: '1,'}",
+        "bytes: {body: -1}",      "bytes: {body.x: 1}",
+        "bytes: {header x: 1}",   "bytes: {body: 1-2-3}",
+        "bytes: [body]",          "bytes: {body: '1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1'}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        if (rules_parse(&r, "r", view_of(wrong[i]), why) == 0)
+            fail_msg("accepted: %s", wrong[i]);
+        assert_non_null(strstr(why, "r:1:"));
     }
 }
 
@@ -386,12 +433,12 @@ static void test_learn_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_globs),           cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_learned),
-        cmocka_unit_test(test_learned_short),   cmocka_unit_test(test_learned_odd),
-        cmocka_unit_test(test_learned_deep),    cmocka_unit_test(test_learned_limits),
-        cmocka_unit_test(test_learn_no_memory),
+        cmocka_unit_test(test_accepted),       cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_mistakes),       cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_too_many),       cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_learned),        cmocka_unit_test(test_learned_short),
+        cmocka_unit_test(test_learned_odd),    cmocka_unit_test(test_learned_deep),
+        cmocka_unit_test(test_learned_limits), cmocka_unit_test(test_learn_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,6 +162,10 @@ static void contents(struct meeting *m, struct view left, struct view left_type,
     meeting_at(m, WHERE_BODY);
     if (view_eq(left, right) || meeting_ignored(m))
         return;
+    if (meeting_has_bytes(m)) {
+        bytes_compare(m, left, right);
+        return;
+    }
     enum parts_form form = parts_form_of(left_type);
     if (form == PARTS_UNKNOWN)
         form = parts_form_of(right_type);

@@ -253,7 +253,7 @@ static uint64_t content_key(struct walk *w, struct view content, struct view typ
         return 0;
     if (content.n == 0)
         return stir(TAG_EMPTY);
-    if (meeting_values(&w->m, &rule))
+    if (meeting_has_bytes(&w->m) || meeting_values(&w->m, &rule))
         return vague(w);
     if (form == PARTS_UNKNOWN && parts_like_json(content))
         form = PARTS_JSON;

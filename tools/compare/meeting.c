@@ -82,6 +82,20 @@ bool meeting_ignored(const struct meeting *m)
     return any(m, RULE_IGNORE);
 }
 
+bool meeting_has_bytes(const struct meeting *m)
+{
+    return any(m, RULE_BYTES);
+}
+
+bool meeting_allows_byte(const struct meeting *m, uint64_t at)
+{
+    for (size_t i = 0; i < m->n_rules; i++)
+        for (size_t k = 0; at_work(m, i, RULE_BYTES) && k < m->rules[i]->n_ranges; k++)
+            if (m->rules[i]->ranges[k].from <= at && at <= m->rules[i]->ranges[k].to)
+                return true;
+    return false;
+}
+
 bool meeting_unordered(const struct meeting *m)
 {
     return any(m, RULE_UNORDERED);

@@ -44,6 +44,11 @@ bool meeting_masked(const struct meeting *m);
 // Texts that look like numbers or times are taken for such.
 bool meeting_allowed(const struct meeting *m, struct view left, struct view right);
 
+// Whether some bytes of the content may differ, so that it is compared as bytes; whether that one
+// may.
+bool meeting_has_bytes(const struct meeting *m);
+bool meeting_allows_byte(const struct meeting *m, uint64_t at);
+
 // How many shapes, tolerances and expressions are for this place; *one: one of them.
 size_t meeting_values(const struct meeting *m, const struct rule **one);
 // Whether text has the expression of a rule.

@@ -14,7 +14,8 @@
 
 #define SHOWN 60 // bytes of a wrong value in a message
 
-const char *const rule_kinds[RULE_KINDS] = {"ignore", "shape", "unordered", "tolerance", "match"};
+const char *const rule_kinds[RULE_KINDS] = {"ignore",    "shape", "unordered",
+                                            "tolerance", "match", "bytes"};
 
 const struct rules_ignored rules_ignored[] = {
     {"age", "the moment"},
@@ -140,6 +141,8 @@ static int set_where(struct yaml *y, struct rule *r)
                        shown(y, text), why);
     enum where_part part = r->where.part;
     bool tree = part == WHERE_BODY || part == WHERE_QUERY;
+    if (r->kind == RULE_BYTES && (part != WHERE_BODY || r->where.n > 0))
+        return fail(y, E_SYNTAX, "'%s' has no bytes: bytes takes body", shown(y, text));
     if (r->kind == RULE_UNORDERED && !tree && part != WHERE_HEADER && part != WHERE_TRAILER)
         return fail(y, E_SYNTAX, "'%s' has no order: unordered takes body, query, header, trailer",
                     shown(y, text));
@@ -196,6 +199,29 @@ static int set_match(struct yaml *y, struct rule *r)
                 why);
 }
 
+// "4-7,16".
+static int set_ranges(struct yaml *y, struct rule *r)
+{
+    struct view rest = scalar(y);
+    char text[SHOWN + 8];
+    for (bool more = true; more;) {
+        size_t comma = view_find(rest, ',');
+        struct view one = view_trim(view_head(rest, comma));
+        size_t dash = view_find(one, '-');
+        struct rule_range range;
+        if (r->n_ranges == RULES_RANGES)
+            return fail(y, E_LIMIT, "more than %d ranges", RULES_RANGES);
+        if (view_number(view_head(one, dash), 10, INT64_MAX, &range.from) ||
+            view_number(dash < one.n ? view_from(one, dash + 1) : one, 10, INT64_MAX, &range.to) ||
+            range.to < range.from)
+            return fail(y, E_SYNTAX, "'%s' is no list of bytes such as 4-7,16", shown(y, text));
+        r->ranges[r->n_ranges++] = range;
+        more = comma < rest.n;
+        rest = more ? view_from(rest, comma + 1) : rest;
+    }
+    return 0;
+}
+
 static int set_filter(struct yaml *y, char **place, const char *key)
 {
     struct view v = scalar(y);
@@ -212,6 +238,7 @@ static const char *value_key(enum rule_kind kind)
     return kind == RULE_SHAPE       ? "is"
            : kind == RULE_TOLERANCE ? "within"
            : kind == RULE_MATCH     ? "matches"
+           : kind == RULE_BYTES     ? "at"
                                     : NULL;
 }
 
@@ -226,6 +253,8 @@ static int set_pair(struct yaml *y, struct rule *r, const char *key)
         return set_tolerance(y, r);
     if (strcmp(key, "matches") == 0)
         return set_match(y, r);
+    if (strcmp(key, "at") == 0)
+        return set_ranges(y, r);
     return set_filter(y, key[0] == 'h' ? &r->host : key[0] == 'm' ? &r->method : &r->path, key);
 }
 
@@ -281,6 +310,7 @@ static int list(struct yaml *y, enum rule_kind kind)
                         kind == RULE_SHAPE       ? ", is: uuid"
                         : kind == RULE_TOLERANCE ? ", within: 0.01"
                         : kind == RULE_MATCH     ? ", matches: '^[0-9]+$'"
+                        : kind == RULE_BYTES     ? ", at: 4-7"
                                                  : "");
         struct rule *r = new_rule(y, kind, &e);
         if (r)
@@ -324,7 +354,8 @@ static int section(struct yaml *y, bool seen[RULE_KINDS])
         kind++;
     if (!is_scalar(y) || kind == RULE_KINDS)
         return fail(y, E_SYNTAX,
-                    "'%s' is no kind of rule: ignore, shape, unordered, tolerance, match",
+                    "'%s' is no kind of rule: ignore, shape, unordered, tolerance, match, "
+                    "bytes",
                     is_scalar(y) ? shown(y, text) : "…");
     if (seen[kind])
         return fail(y, E_EXISTS, "%s stands here for the second time", rule_kinds[kind]);
@@ -355,7 +386,7 @@ static int document(struct yaml *y)
             ;
     } else if (!e && !(is_scalar(y) && scalar(y).n == 0)) {
         e = fail(y, E_SYNTAX,
-                 "rules are a mapping with ignore, shape, unordered, tolerance, match");
+                 "rules are a mapping with ignore, shape, unordered, tolerance, match, bytes");
     }
     e = e ? e : next(y); // the document's end
     e = e ? e : next(y);

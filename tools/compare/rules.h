@@ -17,9 +17,12 @@
 //     body.number: '^[0-9]+$'
 //     path[1]: {matches: '^[a-z]+$', path: '/users/*'}
 //
-// Where several rules name a place, each of them may make it equal. shape, tolerance and match may
-// be lists of mappings as well: [{where: body.id, is: uuid}, …], [{where: body.price, within: 5%},
-// …], [{where: body.id, matches: '^[0-9]+$'}, …].
+//   bytes:                      # these bytes may differ, from 0; all others are compared as bytes
+//     body: 4-7,16
+//
+// Where several rules name a place, each of them may make it equal. shape, tolerance, match and
+// bytes may be lists of mappings as well: [{where: body.id, is: uuid}, …], [{where: body.price,
+// within: 5%}, …], [{where: body.id, matches: '^[0-9]+$'}, …], [{where: body, at: 4-7}, …].
 #ifndef TAPEDECK_TOOLS_COMPARE_RULES_H
 #define TAPEDECK_TOOLS_COMPARE_RULES_H
 
@@ -30,6 +33,7 @@
 
 #define RULES_MAX      1000
 #define RULES_VALUE    (64u << 10) // bytes of a value in which an expression is looked for
+#define RULES_RANGES   16          // of one rule
 #define RULES_TEXT_MAX (1u << 20)  // bytes of a text
 
 enum rule_kind {
@@ -38,6 +42,7 @@ enum rule_kind {
     RULE_UNORDERED,
     RULE_TOLERANCE,
     RULE_MATCH,
+    RULE_BYTES,
     RULE_KINDS,
     RULE_ANY = RULE_KINDS // whatever value is there, of whatever type; no text says it (masks.h)
 };
@@ -47,10 +52,14 @@ struct rule {
     enum rule_kind kind;
     struct where_pattern where;
     enum shape shape;
-    long double number;         // a tolerance of numbers; < 0: it is none
-    bool percent;               // number: of the larger of the two
-    int64_t us;                 // a tolerance of times; < 0: it is none
-    regex_t *regex;             // of RULE_MATCH: found in both
+    long double number; // a tolerance of numbers; < 0: it is none
+    bool percent;       // number: of the larger of the two
+    int64_t us;         // a tolerance of times; < 0: it is none
+    regex_t *regex;     // of RULE_MATCH: found in both
+    struct rule_range {
+        uint64_t from, to;  // both included
+    } ranges[RULES_RANGES]; // of RULE_BYTES
+    size_t n_ranges;
     char *host, *method, *path; // only of these; NULL: of all. '*', and '**' over '/' in a path
     size_t line;
 };

@@ -114,6 +114,12 @@ void bytes_compare(struct meeting *m, struct view left, struct view right)
     if (view_eq(left, right) || meeting_over(m) || meeting_ignored(m))
         return;
     size_t place = common_head(left, right);
+    while (place < left.n && place < right.n && meeting_allows_byte(m, place)) {
+        place++;
+        place += common_head(view_from(left, place), view_from(right, place));
+    }
+    if (place == left.n && place == right.n)
+        return;
     meeting_tell_at(m, DIFFERENCE_VALUE, "byte", place, dump(left, place, room[0], sizeof room[0]),
                     dump(right, place, room[1], sizeof room[1]));
 }

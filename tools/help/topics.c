@@ -110,6 +110,8 @@ const struct topic topics[] = {
             " match:                            # both sides have this regular expression\n"
             "   body.number: '^[0-9]+$'\n"
             "   path[1]: {matches: '^[a-z]+$', path: '/users/*'}\n"
+            " bytes:                            # of content that is compared as bytes; from 0\n"
+            "   body: 4-7,16\n"
             "Where several rules are for a place, one that makes it equal is enough. host, method "
             "and path say of which transactions a rule is: * stands for any letters but /, ** for "
             "any. Shape, tolerance and match may be lists too: {where: body.id, is: uuid}, {where: "
