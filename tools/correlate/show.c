@@ -41,6 +41,8 @@ static void put_value(const struct graph *g, const struct graph_edge *e, FILE *o
 void graph_show(const struct graph *g, FILE *out)
 {
     char id[2][FIELDS_ID];
+    if (g->n == 0)
+        fputs("no request carries a value that an answer issued\n", out);
     for (size_t i = 0; i < g->n; i++) {
         const struct graph_edge *e = &g->edges[i];
         if (!graph_same_from(g, i)) {

@@ -86,11 +86,11 @@ bool rewrite_ready(struct rewrite_session *s, const struct rewrite_subject *t);
 
 enum { REWRITE_HEAD = 1, REWRITE_CONTENT = 2 };
 // head: the request's, as recorded (or as the caller has changed it: host). content: as on the wire
-// without chunks, whole. Answers 0: nothing changes; else bits of what was written, whole, to
-// new_head and new_content (made empty before; what is not told of stays the caller's own; when the
-// content changes the head does). The new head keeps its framing: a Content-Length says the new
-// length, Transfer-Encoding stays. E_LIMIT, E_NOMEM, E_SYNTAX with why: the request cannot be made
-// as the rules say.
+// without chunks, whole; none where it is too large: then it stays. Answers 0: nothing changes;
+// else bits of what was written, whole, to new_head and new_content (made empty before; what is not
+// told of stays the caller's own; when the content changes the head does). The new head keeps its
+// framing: a Content-Length says the new length, Transfer-Encoding stays. E_LIMIT, E_NOMEM,
+// E_SYNTAX with why: the request cannot be made as the rules say.
 int rewrite_request(struct rewrite_session *s, const struct rewrite_subject *t, int64_t now_us,
                     struct view head, struct view content, struct buf *new_head,
                     struct buf *new_content, char why[WHY_MAX]) MUST_CHECK;

@@ -39,6 +39,14 @@ static void decode(struct work *w, struct view codings)
     w->content = w->unread ? (struct view){0} : buf_view(&w->decoded);
 }
 
+// Whether the head tells of content: then none was brought since it is too large.
+static bool has_content(struct view head)
+{
+    struct view length = head_get(head, "content-length");
+    return head_get(head, "transfer-encoding").n > 0 ||
+           (length.n > 0 && !view_eq(length, VIEW_LIT("0")));
+}
+
 // s, t, now_us, head, content and why are set.
 void work_begin(struct work *w)
 {
@@ -58,6 +66,7 @@ void work_begin(struct work *w)
     w->type = head_get(w->head, "content-type");
     if (w->content.n > 0 && content_is_coded(codings))
         decode(w, codings);
+    w->unread = w->unread || (w->content.n == 0 && has_content(w->head));
     if (w->content.n > REWRITE_CONTENT_MAX) {
         w->content = (struct view){0};
         w->unread = true;
