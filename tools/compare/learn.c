@@ -1,7 +1,9 @@
 // learn: each difference becomes a pattern of its place, with [*] for an index, and what to do
 // there. Patterns that an ignored one covers are left out when the text is written. What every
-// message has, a status or a whole body, is ignored in those alone that have the method, host and
-// route of those that differed: anywhere else it is what a comparison is made for.
+// message has, a status or a whole body, is ignored in those alone that have the method and route
+// of those that differed: anywhere else it is what a comparison is made for. Of conversations
+// without a path it is ignored in those with that host; else a host is no limit, since the rules
+// are to hold where a recording is replayed, too.
 #include "tools/compare/learn.h"
 
 #include "proto/base/utf8.h"
@@ -168,7 +170,8 @@ static int add(struct learn *l, const struct rules_subject *subject, const struc
         if (e)
             return e;
         limit(one.method, subject->method, "*");
-        limit(one.host, subject->host, "*");
+        if (subject->path.n == 0)
+            limit(one.host, subject->host, "*");
     }
     struct learned *known = find(l, &one);
     if (known) {

@@ -3,10 +3,10 @@
 //
 // A value that keeps its shape becomes a rule of that shape, values in another order one of
 // `unordered`, anything else an `ignore`; each once for all items of an array and all transactions.
-// A status, a whole body and what else every message has are ignored in those of the same method,
-// host and route alone.
-// A list that was full, or items that only meet under the new rules, may take a second round: learn
-// again from what still differs, into the same rules.
+// A status, a whole body and what else every message has are ignored in those of the same method
+// and route alone, or without a route of the same host. A list that was full, or items that only
+// meet under the new rules, may take a second round: learn again from what still differs, into the
+// same rules.
 #ifndef TAPEDECK_TOOLS_COMPARE_LEARN_H
 #define TAPEDECK_TOOLS_COMPARE_LEARN_H
 
