@@ -48,6 +48,10 @@ static void test_accepted(void **state)
     assert_true(r.items[7].number > 0.009L && r.items[7].number < 0.011L);
     assert_int_equal(r.items[8].us, 250000);
     assert_true(r.items[9].percent);
+    struct rules_subject other = {{"GET", 3}, {"else", 4}, {"/", 1}};
+    assert_false(rule_applies(&r.items[2], &other));
+    rules_any_host(&r);
+    assert_true(rule_applies(&r.items[2], &other));
     rules_clear(&r);
     static const char *const nothing[] = {
         "", "# nothing\n", "---\n", "ignore:\n", "ignore: []\n", "shape: {}\n", "{}"};
@@ -361,7 +365,8 @@ static void test_learned_deep(void **state)
     free(learned(left, right));
 }
 
-// What every message has is ignored in those alone that have the method, host and route.
+// What every message has is ignored in those alone that have the method and route, or else the
+// host.
 static void test_learned_limits(void **state)
 {
     static char longest[600] = "/";

@@ -413,6 +413,14 @@ int rules_parse(struct rules *out, const char *name, struct view text, char why[
     return e;
 }
 
+void rules_any_host(struct rules *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        free(r->items[i].host);
+        r->items[i].host = NULL;
+    }
+}
+
 void rules_clear(struct rules *r)
 {
     for (size_t i = 0; i < r->n; i++) {

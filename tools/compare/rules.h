@@ -80,6 +80,9 @@ int rules_parse(struct rules *out, const char *name, struct view text,
                 char why[WHY_MAX]) MUST_CHECK;
 void rules_clear(struct rules *r);
 
+// Lets all of them be for any host: where one stands for another, limits to one say nothing.
+void rules_any_host(struct rules *r);
+
 // Whether the rule is for such messages.
 bool rule_applies(const struct rule *r, const struct rules_subject *s);
 

@@ -30,6 +30,8 @@ static int take_rules(struct mock *m, char why[WHY_MAX])
     int e = whole_file_read(m->conf.rules, RULES_TEXT_MAX, &text, why);
     e = e ? e : rules_parse(&m->rules, m->conf.rules, buf_view(&text), why);
     buf_clear(&text);
+    if (!e && m->conf.any_host)
+        rules_any_host(&m->rules);
     m->match.rules = e == 0 ? &m->rules : NULL;
     return e;
 }

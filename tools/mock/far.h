@@ -26,7 +26,9 @@ struct mock_conf {
     const char *rules;          // path of a file of rules for comparing (help topic rules), or NULL
     const char *const *headers; // of requests, that are compared as well
     size_t header_count;
-    bool any_host; // a recording answers whichever host is asked for
+    // A recording answers whichever host is asked for; rules that are limited to a host are for
+    // all.
+    bool any_host;
     // Flows of that direction are none of the tape's: they go to the network as without a mock, and
     // their transactions are not linked.
     bool relay[3]; // by enum direction

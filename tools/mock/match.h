@@ -38,7 +38,7 @@ struct match_conf {
     const struct rules *rules;  // NULL: none
     const char *const *headers; // names of those that are compared, in any case
     size_t n_headers;           // at most MATCH_HEADERS_MAX
-    bool any_host;              // the destination is not compared
+    bool any_host;              // the destination is not compared, and rules have no limits to one
     enum match_repeat repeat;
     uint64_t body_max; // 0: MATCH_BODY_MAX, which it may not exceed
 };

@@ -110,6 +110,8 @@ static int read_rules(struct report *r)
     e = e ? e : rules_parse(&r->rules, path, buf_view(&r->rules_text), why);
     if (e)
         cli_error("%s", why);
+    else if (r->conf.any_host)
+        rules_any_host(&r->rules);
     r->conf.rules = &r->rules;
     return e ? CLI_USAGE : CLI_OK;
 }
