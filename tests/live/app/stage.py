@@ -61,17 +61,18 @@ class Dependencies:
             self.processes.append(server.process)
         else:
             print("PostgreSQL: passed over, it is not here; the shop keeps its stock itself")
-        self.at = self._at(lambda name: f"127.0.0.1:{self.ports[name]}")
+        self.at = self.found_at(self.ports)
 
-    def _at(self, raw):
-        env = {"PRICES_URL": f"http://localhost:{self.ports['prices']}", "PAYMENTS_URL": f"https://localhost:{self.ports['payments']}",
-               "RATES": raw("rates"), "REQUESTS_CA_BUNDLE": self.authority.cert}
-        return {**env, "DATABASE": raw("database")} if "database" in self.ports else env
+    def found_at(self, ports):
+        """The environment in which the shop finds them at these ports."""
+        env = {"PRICES_URL": f"http://localhost:{ports['prices']}", "PAYMENTS_URL": f"https://localhost:{ports['payments']}",
+               "RATES": f"127.0.0.1:{ports['rates']}", "REQUESTS_CA_BUNDLE": self.authority.cert}
+        return {**env, "DATABASE": f"127.0.0.1:{ports['database']}"} if "database" in ports else env
 
     def behind(self, maps):
         """The same where rates and database are reached by these ports."""
         of = {target: port for port, target in maps.items()}
-        return self._at(lambda name: f"127.0.0.1:{of[f'localhost:{self.ports[name]}']}")
+        return self.found_at({name: of.get(f"localhost:{port}", port) for name, port in self.ports.items()})
 
     def maps(self):
         """A free port for each that knows no proxies."""
