@@ -94,11 +94,12 @@ static size_t candidates(const struct index *ix, const struct match_request *r,
         for (uint32_t k = 0; k < ix->endpoints[at[i].at].n && scanned < NEAR_SCANNED; k++) {
             uint32_t entry = index_endpoint_entry(ix, at[i].at, k);
             const struct index_entry *e = &ix->entries[entry];
+            struct scored one = {entry, at[i].cost * 4 + (e->path == path ? 0 : 2) +
+                                            (e->query == query ? 0 : 1)};
             scanned++;
-            if (is_first(ix, entry))
-                keep(out, &n, NEAR_LOOKED,
-                     (struct scored){entry, at[i].cost * 4 + (e->path == path ? 0 : 2) +
-                                                (e->query == query ? 0 : 1)});
+            // Asked last: it costs most, and few come so far.
+            if ((n < NEAR_LOOKED || one.cost < out[n - 1].cost) && is_first(ix, entry))
+                keep(out, &n, NEAR_LOOKED, one);
         }
     return n;
 }
