@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { ROW, FLOW, QUERIES };
+enum { ROW, BEHIND, FLOW, QUERIES };
 
 struct load_file {
     struct store *store;
@@ -66,12 +66,16 @@ enum flow_column {
     ", t." side "_type, t." side "_body, t." side "_size, t." side "_stored, h." side ", h." side  \
     "_trailers, h." side "_rhythm, (SELECT digest FROM body WHERE id = t." side "_body)"
 
+#define ROWS                                                                                       \
+    "SELECT t.id, t.flow, t.n, t.protocol, t.version, t.method, t.scheme, t.host, t.path,"         \
+    " t.query, t.note, t.by_proxy, t.start_us, t.req_end_us, t.res_start_us, t.end_us,"            \
+    " t.status, t.cut, h.redacted, h.interim, k.original, k.outcome" SIDE("req")                   \
+        SIDE("res") " FROM txn t LEFT JOIN head h ON h.txn = t.id LEFT JOIN link k ON k.txn = "    \
+                    "t.id WHERE "
+
 static const char *const sql[QUERIES] = {
-    [ROW] =
-        "SELECT t.id, t.flow, t.n, t.protocol, t.version, t.method, t.scheme, t.host, t.path,"
-        " t.query, t.note, t.by_proxy, t.start_us, t.req_end_us, t.res_start_us, t.end_us,"
-        " t.status, t.cut, h.redacted, h.interim, k.original, k.outcome" SIDE("req") SIDE("res") //
-    " FROM txn t LEFT JOIN head h ON h.txn = t.id LEFT JOIN link k ON k.txn = t.id WHERE t.id = ?1",
+    [ROW] = ROWS "t.id = ?1",
+    [BEHIND] = ROWS "t.flow = ?1 AND t.n = ?2",
     [FLOW] = "SELECT f.direction = 'inbound', f.front, f.client, f.requested, f.target, f.server,"
              " f.at_us, f.dial_us, l.sni, l.alpn, EXISTS (SELECT 1 FROM tls o WHERE o.flow = f.id"
              " AND o.mode IN ('intercepted', 'terminated')), e.at_us, e.reason, e.relayed_c2s,"
@@ -105,10 +109,11 @@ void load_clear(struct load *l)
     buf_clear(&l->bodies[1]);
 }
 
-// The file's query, stepped to its row; NULL: there is none, which was told.
-static const struct store_query *ask(struct load *l, size_t file, int which, int64_t id)
+// The file's query, stepped to its row; NULL: there is none, which was told unless it is BEHIND. n:
+// of that one alone.
+static const struct store_query *ask(struct load *l, size_t file, int which, int64_t id, int64_t n)
 {
-    static const char *const what[QUERIES] = {"transaction", "connection"};
+    static const char *const what[QUERIES] = {[ROW] = "transaction", [FLOW] = "connection"};
     struct load_file *f = &l->files[file];
     if (f->failed)
         return NULL;
@@ -121,10 +126,11 @@ static const struct store_query *ask(struct load *l, size_t file, int which, int
     if (!e)
         store_rewind(*q);
     e = e ? e : store_bind_int(*q, 1, id);
+    e = e || which != BEHIND ? e : store_bind_int(*q, 2, n);
     e = e ? e : store_step(*q);
     if (e < 0)
         cli_damage("%s", store_why(f->store));
-    else if (e == 0)
+    else if (e == 0 && what[which])
         cli_damage("%s: a %s is not there any more", l->capture->paths[file], what[which]);
     return e == 1 ? *q : NULL;
 }
@@ -153,9 +159,8 @@ static void take_half(const struct store_query *q, struct load_row *out, int s2c
         out->codings[s2c] = head_joined(h->head, "content-encoding", out->file->coding[s2c]);
 }
 
-bool load_row(struct load *l, size_t file, int64_t id, struct load_row *out)
+static bool take_row(struct load *l, size_t file, const struct store_query *q, struct load_row *out)
 {
-    const struct store_query *q = ask(l, file, ROW, id);
     buf_reset(&l->bodies[0]);
     buf_reset(&l->bodies[1]);
     *out = (struct load_row){.file = &l->files[file]};
@@ -186,9 +191,19 @@ bool load_row(struct load *l, size_t file, int64_t id, struct load_row *out)
     return true;
 }
 
+bool load_row(struct load *l, size_t file, int64_t id, struct load_row *out)
+{
+    return take_row(l, file, ask(l, file, ROW, id, 0), out);
+}
+
+bool load_behind(struct load *l, size_t file, int64_t flow, int64_t n, struct load_row *out)
+{
+    return take_row(l, file, ask(l, file, BEHIND, flow, n + 1), out);
+}
+
 bool load_flow(struct load *l, size_t file, int64_t id, struct load_flow *out)
 {
-    const struct store_query *q = ask(l, file, FLOW, id);
+    const struct store_query *q = ask(l, file, FLOW, id, 0);
     *out = (struct load_flow){0};
     if (!q)
         return false;

@@ -63,6 +63,10 @@ void load_clear(struct load *l);
 // Reads the row, with its heads, without its contents: they are not whole. What cannot be read is
 // told with cli_damage(): false.
 bool load_row(struct load *l, size_t file, int64_t id, struct load_row *out) MUST_CHECK;
+// The same of the transaction that follows number n of the flow; false also where none does, which
+// is not told.
+bool load_behind(struct load *l, size_t file, int64_t flow, int64_t n,
+                 struct load_row *out) MUST_CHECK;
 // The same of a flow.
 bool load_flow(struct load *l, size_t file, int64_t id, struct load_flow *out) MUST_CHECK;
 

@@ -32,7 +32,7 @@ static void over_in_order(struct answer *a)
         over(a, AFTER_SWITCH);
         break;
     default:
-        over(a, AFTER_CLOSE);
+        over(a, a->resets ? AFTER_RESET : AFTER_CLOSE);
     }
 }
 

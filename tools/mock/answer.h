@@ -61,6 +61,7 @@ struct answer {
     struct buf spoilt;           // the piece with other bytes
     uint64_t size, said;         // of the content; size SPEAK_SIZE_UNKNOWN: not known
     bool stalled;                // the stall is behind it
+    bool resets;                 // where the recording ended within it, by a reset
     struct answer_pace pace;
 };
 

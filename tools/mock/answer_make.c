@@ -14,8 +14,7 @@ struct parts {
     struct view head, interim, trailers, rhythm, content;
     bool in_memory, cut, made; // made: no recording has it
     uint64_t size, stored;
-    struct store *store;
-    int64_t body;
+    const struct load_row *row; // NULL: content is in memory
 };
 
 // Heads are parsed here: too large for the stack of a deep call.
@@ -51,7 +50,7 @@ static void start(struct answer *a, const struct answer_to *to, const struct fau
     a->phase = ANSWER_HEAD;
     a->memory = a->piece = view_n(NULL, 0);
     a->size = a->said = 0;
-    a->stalled = false;
+    a->stalled = a->resets = false;
     a->pace = (struct answer_pace){.left = UINT64_MAX};
 }
 
@@ -259,11 +258,10 @@ static int make(struct answer *a, struct parts *p, unsigned status, bool *contin
         return e;
     a->size = p->size;
     a->memory = p->content;
-    if (!p->in_memory && p->size > 0)
-        e = store_reader_open(p->store, p->body, &a->reader);
-    if (e)
-        snprintf(why, WHY_MAX, "%s", store_why(p->store));
-    return e;
+    if (p->in_memory || p->size == 0 || load_reader(p->row, 1, &a->reader))
+        return 0;
+    snprintf(why, WHY_MAX, "%s", load_why(p->row));
+    return E_DAMAGED;
 }
 
 // ---- whole ones that are kept
@@ -310,18 +308,18 @@ static struct kept *keep(struct answer *a, const struct answer_conf *conf, uint3
     return k;
 }
 
-static int recorded_parts(const struct recorded *row, struct parts *p, char why[WHY_MAX])
+static int recorded_parts(const struct recorded *it, struct parts *p, char why[WHY_MAX])
 {
-    *p = (struct parts){.head = row->head,
+    const struct load_row *row = &it->row;
+    *p = (struct parts){.head = row->half[1].head,
                         .interim = row->interim,
-                        .trailers = row->trailers,
-                        .rhythm = row->rhythm,
-                        .cut = row->cut,
-                        .size = (uint64_t)row->size,
-                        .stored = (uint64_t)row->stored,
-                        .store = row->store,
-                        .body = row->body};
-    if (row->http)
+                        .trailers = row->half[1].trailers,
+                        .rhythm = row->rhythm[1],
+                        .cut = row->half[1].cut,
+                        .size = (uint64_t)row->sizes[1],
+                        .stored = (uint64_t)row->stored[1],
+                        .row = row};
+    if (it->http)
         return 0;
     snprintf(why, WHY_MAX, "it is no answer of HTTP");
     return E_UNSUPPORTED;
@@ -332,7 +330,7 @@ int answer_recorded(struct answer *a, const struct answer_conf *conf, uint32_t e
                     int64_t whole_us, char why[WHY_MAX])
 {
     const struct index_entry *found = index_entry(conf->index, entry);
-    struct recorded row;
+    struct recorded it;
     struct parts parts;
     bool continues = false;
     start(a, to, faults, conf->speed);
@@ -342,15 +340,16 @@ int answer_recorded(struct answer *a, const struct answer_conf *conf, uint32_t e
         return 0;
     }
     kept_drop(k);
-    if (!recorded_row(conf->reader, found->file, found->id, &row)) {
+    if (!recorded_row(conf->reader, found->file, found->id, &it)) {
         snprintf(why, WHY_MAX, "it cannot be read");
         return E_DAMAGED;
     }
-    a->id = row.id;
-    a->flow = row.flow;
-    a->n = row.n;
-    int64_t wait_us = row.wait_us;
-    int e = recorded_parts(&row, &parts, why);
+    a->id = it.row.id;
+    a->flow = it.row.flow;
+    a->n = it.row.n;
+    int64_t wait_us = it.wait_us;
+    a->resets = it.row.half[1].cut && recorded_reset(conf->reader, found->file, a->flow);
+    int e = recorded_parts(&it, &parts, why);
     e = e ? e : make(a, &parts, status, &continues, why);
     if (e)
         return e;

@@ -46,15 +46,15 @@ static uint32_t with_status(struct end *e, uint32_t like, unsigned status)
     const struct index_entry *it = index_entry(ix, like);
     const struct index_endpoint *endpoint = index_endpoint(ix, it->endpoint);
     uint32_t looked = 0;
-    struct recorded row;
+    struct recorded its;
     for (uint32_t k = 0; endpoint && k < endpoint->n && looked < PREFER_LOOKS_MAX; k++) {
         uint32_t number = index_endpoint_entry(ix, it->endpoint, k);
         const struct index_entry *other = index_entry(ix, number);
         if (other->path != it->path || other->query != it->query)
             continue;
         looked++;
-        if (recorded_row(e->tape->rows, other->file, other->id, &row) &&
-            row.status == (int64_t)status)
+        if (recorded_row(e->tape->rows, other->file, other->id, &its) &&
+            its.row.half[1].status == (int64_t)status)
             return number;
     }
     return INDEX_NONE;

@@ -42,17 +42,17 @@ static void take(struct end *e, uint32_t number)
 {
     struct talk *t = &e->talk;
     const struct index_talk *it = index_talk(index_of(e), number);
-    struct recorded row;
+    struct recorded its;
     close_chunks(t);
     t->talk = number;
     t->id = it->id;
     t->before_us = 0;
-    if (!recorded_row(e->tape->rows, it->file, it->id, &row))
+    if (!recorded_row(e->tape->rows, it->file, it->id, &its))
         return; // it was told; nothing is said then, and the end is
-    t->chunks = chunks_open(row.store, it->flow, it->n);
+    t->chunks = load_chunks(&its.row);
     // Where another follows, the connection did not end with it.
     t->server_ended =
-        row.server_ended && !recorded_behind(e->tape->rows, it->file, it->flow, it->n, &row);
+        its.server_ended && !recorded_behind(e->tape->rows, it->file, it->flow, it->n, &its);
 }
 
 static void first_use(struct end *e, uint32_t number)
@@ -82,13 +82,13 @@ void talk_start(struct end *e, const char *host)
 void talk_follow(struct end *e, uint32_t file, int64_t flow, int64_t n)
 {
     struct talk *t = &e->talk;
-    struct recorded row;
+    struct recorded its;
     t->mode = TALK_BY_COUNT;
-    if (!recorded_behind(e->tape->rows, file, flow, n, &row))
+    if (!recorded_behind(e->tape->rows, file, flow, n, &its))
         return;
-    t->id = row.id;
-    t->server_ended = row.server_ended;
-    t->chunks = chunks_open(row.store, flow, row.n);
+    t->id = its.row.id;
+    t->server_ended = its.server_ended;
+    t->chunks = load_chunks(&its.row);
 }
 
 // ---- the client
