@@ -151,7 +151,7 @@ class Answering:
 
     def run(self):
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(OSError, EOFError, ValueError):
             while head := self.stream.to(b"\r\n\r\n"):
                 if not self.one(head):
                     break
