@@ -1,5 +1,6 @@
 // What goes from answers to later requests, as recordings show it; and what does not.
 #include "tests/support/alloc.h"
+#include "tests/support/random.h"
 #include "tests/support/talks.h"
 #include "tests/support/tmp.h"
 #include "tools/correlate/graph.h"
@@ -339,6 +340,7 @@ static void test_significance(void **state)
                                         "12.50",
                                         "/static/app/main.js",
                                         "getUserById",
+                                        "GetOrdersByCustomerIdAndName",
                                         "en-US",
                                         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
     for (size_t i = 0; i < sizeof strong / sizeof *strong; i++)
@@ -347,6 +349,19 @@ static void test_significance(void **state)
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (significance_strong(view_of(plain[i])))
             fail_msg("%s is strong", plain[i]);
+    // What is drawn from the letters of base64 or base 36 is hardly ever taken for words.
+    static const char letters[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    uint64_t state_of = RANDOM_SEED;
+    int missed[2] = {0};
+    for (int i = 0; i < 20000; i++) {
+        char text[32];
+        for (size_t k = 0; k < 24; k++)
+            text[k] = letters[random_next(&state_of) % (i % 2 ? 64 : 36)];
+        missed[i % 2] += !significance_strong(view_n(text, 24));
+    }
+    assert_in_range(missed[0], 0, 40);
+    assert_in_range(missed[1], 0, 40);
     static const char *const nouns[][2] = {{"items", "item"},
                                            {"item_id", "item"},
                                            {"itemId", "item"},

@@ -7,6 +7,7 @@
 #define STRONG_LEAST 8
 #define NUMBER_LEAST 9  // digits of a number that stands for itself
 #define RUN_LEAST    16 // letters of one kind that may have been drawn
+#define LONG_LEAST   20 // letters and digits of which a few changes tell enough
 
 static bool is_digit(char c)
 {
@@ -63,12 +64,13 @@ static bool has_slash(struct view v)
 static bool looks_drawn(struct view v)
 {
     static const char vowels[] = "aeiouyAEIOUY";
-    size_t changes = 0, known = 0, run = 0, longest = 0, digits = 0;
+    size_t changes = 0, known = 0, run = 0, longest = 0, digits = 0, capitals = 0;
     for (size_t i = 0; i < v.n; i++) {
         char c = v.p[i], before = i > 0 ? v.p[i - 1] : 0;
         bool letter = is_letter(c);
         known += letter || is_digit(c);
         digits += is_digit(c);
+        capitals += is_upper(c) && is_upper(before);
         run = letter && !strchr(vowels, c) ? run + 1 : 0;
         longest = run > longest ? run : longest;
         bool capital = is_upper(before) && letter && !is_upper(c); // "The"
@@ -79,7 +81,9 @@ static bool looks_drawn(struct view v)
     }
     if (known >= RUN_LEAST && longest >= 6)
         return true;
-    return changes >= 3 && 5 * changes >= known && (digits > 0 || known >= RUN_LEAST);
+    if (digits == 0) // "getUserById" is none
+        return known >= RUN_LEAST && capitals >= 2 && changes >= 3;
+    return changes >= 3 && (known >= LONG_LEAST || 5 * changes >= known);
 }
 
 bool significance_strong(struct view v)
@@ -138,9 +142,9 @@ bool significance_id(struct view name)
 
 bool significance_token(struct view name)
 {
-    static const char *const words[] = {"token",    "csrf",   "xsrf",         "session", "secret",
-                                        "nonce",    "cursor", "ticket",       "bearer",  "jwt",
-                                        "verifier", "sessid", "continuation", NULL};
+    static const char *const words[] = {"token",    "csrf",    "xsrf",   "session",      "secret",
+                                        "nonce",    "cursor",  "ticket", "bearer",       "jwt",
+                                        "verifier", "refresh", "sessid", "continuation", NULL};
     for (size_t i = 0; words[i]; i++)
         if (contains(name, words[i]))
             return true;
