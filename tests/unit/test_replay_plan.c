@@ -1,5 +1,6 @@
 // What of a capture is sent again, where to, in which order.
 #include "proto/base/clock.h"
+#include "tests/support/alloc.h"
 #include "tests/support/program.h"
 #include "tests/support/tape.h"
 #include "tests/support/tmp.h"
@@ -144,6 +145,32 @@ static void test_nothing_to_send(void **state)
     assert_int_equal(plan.left[LEFT_DIRECTION], 1);
 }
 
+// Without memory it says so, and leaves nothing behind.
+static void test_failing_allocations(void **state)
+{
+    struct tape t;
+    (void)state;
+    tape_open(&t, path);
+    for (int i = 0; i < 3; i++) {
+        int64_t f = tape_flow(&t, i ? "api:80" : "db:81");
+        tape_tls(&t, f, "api.test", "intercepted");
+        tape_http(&t, f, "GET", "/1", 200, VIEW_LIT("x"));
+        tape_http(&t, f, "GET", "/2", 200, VIEW_LIT("x"));
+    }
+    tape_close(&t);
+    assert_int_equal(capture_find(&capture, path), CLI_OK);
+    bool loaded = false;
+    for (long i = 0, failed = 1; failed; i++) {
+        alloc_fail_at(i);
+        int code = plan_load(&plan, &capture, NULL, PLAN_EITHER);
+        failed = alloc_fail_end();
+        loaded = code == CLI_OK && plan.n == 6;
+        assert_true(!failed || code == CLI_FAILED || plan.n <= 6);
+        plan_clear(&plan);
+    }
+    assert_true(loaded);
+}
+
 // ---- targets
 
 static struct targets targets;
@@ -260,6 +287,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order_is_repaired, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_sent_is_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_to_send, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failing_allocations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_what_a_url_gives_is_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_service_by_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_targets, set_up, tear_down),

@@ -219,11 +219,21 @@ static void read_some(struct connection *c)
     go_on(c);
 }
 
+bool connection_stalls(struct connection *c)
+{
+    if (c->stalled || c->state != CONNECTION_OPEN || !c->all->full || !c->all->full(c->all->arg))
+        return c->stalled;
+    c->stalled = true;
+    io_want_read(&c->side.io, false);
+    return true;
+}
+
 static void on_readable(struct io *io)
 {
     struct connection *c = of(io);
     flow_env_touch(c->all->env);
-    read_some(c);
+    if (!connection_stalls(c))
+        read_some(c);
 }
 
 // ---- opening
@@ -345,6 +355,8 @@ static void on_deadline(struct deadline *d)
         failed(c, "",
                c->state == CONNECTION_DIALLING ? "no connection in time"
                                                : "no TLS handshake in time");
+    else if (c->stalled)
+        rest(c); // it is we who do not listen
     else if (c->pending > 0)
         down(c, RESULT_TIMEOUT, "nothing came in time", false);
     else
@@ -372,6 +384,19 @@ static void on_pause(struct alarm *a)
         c->waits_for_100 = c->pausing = false;
         say_go_on(c);
     }
+    go_on(c);
+}
+
+void connection_resume(struct connection *c)
+{
+    if (!c->stalled || c->state != CONNECTION_OPEN)
+        return;
+    c->stalled = false;
+    io_want_read(&c->side.io, true);
+    if (c->talk)
+        talk_go_on(c);
+    else
+        say_go_on(c);
     go_on(c);
 }
 
@@ -425,7 +450,7 @@ void connection_open(struct connection *c, const struct target *t, const char *s
     c->sni = sni;
     c->raw = raw;
     c->inbound = inbound;
-    c->garbage = c->final = c->spoke = false;
+    c->garbage = c->final = c->spoke = c->stalled = false;
     c->switched = raw;
     c->served = 0;
     c->why[0] = '\0';

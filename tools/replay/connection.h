@@ -66,6 +66,10 @@ struct connections {
     struct connection *spare;
     size_t spares, open, made;
     const struct connection_ops *ops;
+    // Whether nothing more may be read or said for now: connection_resume() tells when. NULL:
+    // never.
+    bool (*full)(void *arg);
+    void *arg;
 };
 
 struct talk; // a conversation under way
@@ -78,6 +82,7 @@ struct connection {
     const char *sni;
     void *owner; // the caller's
     enum connection_state state;
+    bool stalled;    // until connection_resume()
     bool closing;    // within connection_close()
     bool inbound;    // as the recording had it
     bool raw;        // no HTTP is expected on it
@@ -130,7 +135,13 @@ void connection_finish(struct connection *c);
 // Closes it; what has no answer ends with that kind and reason (static).
 void connection_close(struct connection *c, enum result_kind kind, const char *reason);
 
+// What comes may be read again, what is being said goes on.
+void connection_resume(struct connection *c);
+
 // ---- between its parts
+
+// Whether c has to wait for connection_resume().
+bool connection_stalls(struct connection *c);
 
 // talk.c: a conversation. Pieces go when the bytes that came before them in the recording have
 // come.

@@ -178,6 +178,28 @@ static void take_files(struct drive *d)
         d->most = files.rlim_cur > 2 * FILES_MORE ? files.rlim_cur - FILES_MORE : FILES_MORE;
 }
 
+// Whether the capture takes no more for now; when it does again, who waits is told.
+static bool is_full(void *arg)
+{
+    struct drive *d = arg;
+    if (!keep_is_full(d->keep))
+        return false;
+    if (!alarm_is_set(&d->stall))
+        alarm_set(&d->alarms, &d->stall, d->env.now + DRIVE_POLL_US);
+    return true;
+}
+
+static void on_stall(struct alarm *a)
+{
+    struct drive *d = (struct drive *)(void *)((char *)a - offsetof(struct drive, stall));
+    if (is_full(d))
+        return;
+    for (struct session *s = d->live, *after; s; s = after) {
+        after = s->after;
+        connection_resume(s->c);
+    }
+}
+
 static int set_up_capture(struct drive *d)
 {
     struct sink *next = NULL;
@@ -276,7 +298,12 @@ static int set_up(struct drive *d)
         .timeout_us = c->timeout_us,
         .pace = c->schedule.kind == SCHEDULE_RECORDED ? c->schedule.speed : 0,
         .ops = &drive_events,
+        .full = d->keep ? is_full : NULL,
+        .arg = d,
     };
+    d->stall.fire = on_stall;
+    if (alarms_reserve(&d->alarms, 64))
+        code = CLI_FAILED;
     return code;
 }
 

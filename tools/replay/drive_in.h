@@ -72,6 +72,8 @@ struct drive {
     bool all_out;  // everything was begun
     uint64_t told, reconnects, retries;
 
+    struct alarm stall; // while its capture takes no more
+
     // recorded
     struct alarm opening;
     uint32_t next_flow, next_round;

@@ -137,7 +137,7 @@ void say_go_on(struct connection *c)
         return;
     alarm_unset(c->all->alarms, &c->pause); // the 100 came
     while (side_waits(&c->side) == 0 && !c->side.broken) {
-        if (!keep_time(c))
+        if (!keep_time(c) || connection_stalls(c))
             return;
         struct view piece = next_piece(c);
         if (piece.n == 0)

@@ -111,7 +111,7 @@ void talk_go_on(struct connection *c)
         return;
     alarm_unset(c->all->alarms, &c->pause);
     while (t->has_next) {
-        if (side_waits(&c->side) > 0 || !may_go(c))
+        if (side_waits(&c->side) > 0 || connection_stalls(c) || !may_go(c))
             return;
         struct view piece = t->next.bytes;
         if (!connection_put(c, piece))
