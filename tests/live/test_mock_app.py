@@ -58,11 +58,12 @@ def reverse(taken, rules):
 
 
 def itself(taken):
-    """The shop's tests, with no shop."""
+    """The shop's tests, with no shop; a test is run more than once."""
     m = mock(taken.capture, "--proxy-type", "reverse", "--proxy-protocol", "http", "--in-bind", "127.0.0.1", "--tape-filter",
              "direction = inbound")
-    same(client(m.inbound), taken.told, "the shop's tests, told to a mock")
-    ended(m, 48, "the shop")
+    for turn in range(3):
+        same(client(m.inbound), taken.told, f"the shop's tests, told to a mock, turn {turn}")
+    ended(m, 3 * 48, "the shop")
 
 
 def main():

@@ -65,10 +65,34 @@ static void test_flows(void **state)
     expect(&two, "5");
     expect(&one, "2");
     expect(&two, "6");
-    expect(&two, "3"); // of its own flow none is left: the oldest
-    expect(&one, "6"); // all are used: the last
+    expect(&two, "3");  // of its own flow none is left: the oldest
+    expect(&one, "3");  // all are used: its own flow goes on
+    expect(&one, "66"); // it has no more: the last
     match_take_this(a.m, index_find_id(a.ix, a.ids[1]), &two);
     assert_int_equal(asking_take(&a, &login, NULL), 4);
+    asking_close(&a);
+    asking_end(&a);
+}
+
+// A client that says a whole flow once more hears it once more, also while another does.
+static void test_once_more(void **state)
+{
+    static const struct asking_request login = {ASKING("POST", "api.test", "/login")};
+    struct match_flow one = {0}, two = {0}, three = {0};
+    (void)state;
+    asking_begin(&a);
+    asking_put(&a, &login); // 1
+    put_gets(3);            // 2, 3, 4
+    asking_open(&a, NULL);
+    assert_int_equal(asking_take(&a, &login, &one), 1);
+    expect(&one, "23444");
+    assert_int_equal(asking_take(&a, &login, &two), 1);
+    expect(&two, "2");
+    assert_int_equal(asking_take(&a, &login, &three), 1);
+    expect(&three, "23");
+    expect(&two, "344");
+    expect(&three, "44");
+    expect(NULL, "44"); // of no flow: the last
     asking_close(&a);
     asking_end(&a);
 }
@@ -159,9 +183,8 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_repeat),
-        cmocka_unit_test(test_flows),
-        cmocka_unit_test(test_preference),
+        cmocka_unit_test(test_repeat),  cmocka_unit_test(test_once_more),
+        cmocka_unit_test(test_flows),   cmocka_unit_test(test_preference),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,8 +150,17 @@ static bool take(struct search *s, uint32_t entry, uint32_t uses, bool equal)
     return true;
 }
 
-// One not used in this round, of the recorded flow at hand and behind the last answer.
-static bool of_flow(struct search *s, const struct place *p)
+// Whatever its count.
+static bool take_any(struct search *s, uint32_t entry, bool equal)
+{
+    while (!take(s, entry, atomic_load(&s->m->ix->uses[entry]), equal))
+        ; // another thread took it meanwhile
+    return true;
+}
+
+// One of the recorded flow at hand and behind the last answer; used: whether or not it was used in
+// this round.
+static bool of_flow(struct search *s, const struct place *p, bool used)
 {
     const struct index *ix = s->m->ix;
     const struct group *g = p->group;
@@ -168,10 +177,16 @@ static bool of_flow(struct search *s, const struct place *p)
         else
             to = middle;
     }
-    for (; from < n && ix->entries[list[from]].flow == s->flow->flow && !s->error; from++)
-        if (atomic_load(&ix->uses[list[from]]) == round && is_equal(s, p, list[from]) &&
-            take(s, list[from], round, !p->alike))
+    for (; from < n && ix->entries[list[from]].flow == s->flow->flow && !s->error; from++) {
+        uint32_t entry = list[from];
+        if (!used && atomic_load(&ix->uses[entry]) != round)
+            continue;
+        if (!is_equal(s, p, entry))
+            continue;
+        bool taken = used ? take_any(s, entry, !p->alike) : take(s, entry, round, !p->alike);
+        if (taken)
             return true;
+    }
     return false;
 }
 
@@ -215,9 +230,7 @@ static bool newest(struct search *s, const struct place *p)
                 return false;
             continue;
         }
-        while (!take(s, entry, atomic_load(&s->m->ix->uses[entry]), !p->alike))
-            ;
-        return true;
+        return take_any(s, entry, !p->alike);
     }
     return false;
 }
@@ -244,11 +257,11 @@ static bool again(struct search *s, const struct place *p)
     if (s->m->ix->conf->repeat == MATCH_FAIL)
         return false;
     if (s->m->ix->conf->repeat == MATCH_LAST)
-        return newest(s, p);
+        return of_flow(s, p, true) || newest(s, p);
     if (p->vague || g->vague)
         return least_used(s, p);
     for (uint64_t seen; !s->error;) { // another thread may begin the round, and take all of it
-        if (of_flow(s, p) || oldest_of(s, p, &seen))
+        if (of_flow(s, p, false) || oldest_of(s, p, &seen))
             return true;
         atomic_compare_exchange_strong(&g->cursor, &seen, (uint64_t)(round_of(seen) + 1) << 32);
     }
@@ -308,12 +321,12 @@ static bool find(struct search *s)
     struct place equal[3], alike[PLACES_MAX];
     size_t n = equal_places(s, equal), others = SIZE_MAX;
     for (size_t i = 0; i < n && !s->error; i++)
-        if (of_flow(s, &equal[i]) || oldest(s, &equal[i]))
+        if (of_flow(s, &equal[i], false) || oldest(s, &equal[i]))
             return true;
     if (s->m->ix->rules && (n == 0 || s->flow->flow)) {
         others = alike_places(s, alike);
         for (size_t i = 0; i < others && !s->error; i++)
-            if (of_flow(s, &alike[i]))
+            if (of_flow(s, &alike[i], false))
                 return true;
     }
     for (size_t i = 0; i < n && !s->error; i++)

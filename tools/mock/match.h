@@ -18,8 +18,9 @@
 //   4. one that is equal under the rules, not used yet, as 1b
 //   5. with repeat last or cycle, one that is equal under the rules again
 //
-// So the third equal request gets the third answer. Again: with `last` the newest of them, with
-// `cycle` all of them from the oldest on, once each, and so on.
+// So the third equal request gets the third answer. Again: with `last` the one that 1a would give
+// had none been used, so that a client that says a whole recorded flow once more hears it once
+// more; else the newest; with `cycle` all of them from the oldest on, once each, and so on.
 #ifndef TAPEDECK_TOOLS_MOCK_MATCH_H
 #define TAPEDECK_TOOLS_MOCK_MATCH_H
 
