@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 
-from harness import TAPEDECK, Sidecar, equal, folder, run, stop
+from harness import TAPEDECK, Sidecar, equal, folder, run, stop, until
 from test_replay import Handler, Threads, serve
 
 POISON = {"greeting": b"220 ready\r\n"}
@@ -115,6 +115,33 @@ def input_that_ends():
         equal(c.recv(100), b"300003 bytes\n", "the answer")
     stop(s.process)
     all_equal(s, 1, "--target", f":{serve(Whole, Threads)}", "--speed", "max")
+
+
+class Ears(socketserver.StreamRequestHandler):
+    """Never says a word."""
+    heard = []
+
+    def handle(self):
+        Ears.heard.append(self.rfile.read())
+
+
+def one_way():
+    print("a conversation that nobody answers")
+    where = folder()
+    s = reverse(where, serve(Ears, Threads))
+    for i in range(3):
+        with socket.create_connection(("127.0.0.1", s.inbound)) as c:
+            for k in range(4):
+                c.sendall(b"<%d> event %d\n" % (i, k))
+                time.sleep(0.03)
+    stop(s.process)
+    Ears.heard.clear()
+    to = ("--target", f":{serve(Ears, Threads)}")
+    all_equal(s, 3, *to, "--speed", "max")
+    all_equal(s, 3, *to)
+    until("all that is said", lambda: len([h for h in Ears.heard if h]) == 6)
+    equal(sorted(h for h in Ears.heard if h)[::2], [b"".join(b"<%d> event %d\n" % (i, k) for k in range(4)) for i in range(3)],
+          "what was heard")
 
 
 class Special(Handler):
@@ -225,6 +252,7 @@ def over_tls():
 def main():
     conversations()
     input_that_ends()
+    one_way()
     upgraded()
     without_end()
     over_tls()

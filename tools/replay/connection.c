@@ -517,6 +517,8 @@ int connection_send(struct connection *c, struct exchange *x, char why[WHY_MAX])
         c->pending--;
         return e;
     }
+    if (talk_is_over(c)) // one that nobody answers: told by an event, as any
+        alarm_set(c->all->alarms, &c->pause, c->all->env->now);
     rest(c);
     return 0;
 }
