@@ -163,10 +163,34 @@ static void test_heads_go_to_their_target(void **state)
     head("", "new", "/p", "");
 }
 
+static void length(const char *in, const char *wanted)
+{
+    struct buf out;
+    buf_init(&out, 4096);
+    assert_int_equal(request_length(view_of(in), 1234, &out), 0);
+    if (!view_eq(buf_view(&out), view_of(wanted)))
+        fail_msg("%s became %.*s", in, (int)buf_len(&out), buf_view(&out).p);
+    buf_clear(&out);
+}
+
+static void test_lengths_follow_content(void **state)
+{
+    (void)state;
+    length("PUT http://a/b HTTP/1.1\r\ncontent-LENGTH:7\r\nHost: a\r\n\r\n",
+           "PUT http://a/b HTTP/1.1\r\ncontent-LENGTH: 1234\r\nHost: a\r\n\r\n");
+    length("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+           "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    length("", "");
+}
+
 static void test_heads_have_a_ceiling(void **state)
 {
     struct buf out;
     (void)state;
+    buf_init(&out, 20);
+    assert_int_equal(
+        request_length(VIEW_LIT("PUT / HTTP/1.1\r\nContent-Length: 1\r\n\r\n"), 2, &out), E_LIMIT);
+    buf_clear(&out);
     buf_init(&out, 20);
     assert_int_equal(
         request_head(VIEW_LIT("GET /a HTTP/1.1\r\nHost: old\r\n\r\n"), "new", "", &out), E_LIMIT);
@@ -181,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_stages),
         cmocka_unit_test(test_heads_go_to_their_target),
+        cmocka_unit_test(test_lengths_follow_content),
         cmocka_unit_test(test_heads_have_a_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,9 +155,17 @@ static bool make_head(struct materials *m, uint32_t service, const struct load_r
 {
     const struct target *t = &m->conf.targets->items[service];
     bool keep_host = m->conf.keep_host || is_connect(row->method);
+    bool whole = row->stored[0] == row->sizes[0] && row->sizes[0] > 0 && !row->half[0].cut;
+    struct view head = row->half[0].head;
+    if (row->redacted.n > 0 && whole) { // it changes content, and leaves the head as it was
+        buf_reset(&m->wire);
+        if (request_length(head, (uint64_t)row->sizes[0], &m->wire))
+            return false;
+        head = buf_view(&m->wire);
+    }
     buf_reset(&m->head);
-    return request_head(row->half[0].head, keep_host ? NULL : t->host,
-                        is_connect(row->method) ? "" : t->prefix, &m->head) == 0;
+    return request_head(head, keep_host ? NULL : t->host, is_connect(row->method) ? "" : t->prefix,
+                        &m->head) == 0;
 }
 
 // The whole request in m->wire, when its content is held; else why it cannot be said.
@@ -177,8 +185,6 @@ static const char *speak(struct materials *m, struct material *x, const struct l
     int e = speak_begin(&s, &speaker_http1, &half, &out, why);
     if (e == E_NOTFOUND)
         return "not all of its content was kept";
-    if (e == E_RANGE && x->redacted)
-        return "redaction changed its content, and its head with that";
     if (e)
         return "it cannot be said: its head and its content contradict each other";
     if (!held)
@@ -246,7 +252,6 @@ static struct material *make(struct materials *m, uint32_t item)
                           .latency_us = t->answered ? t->end_us - t->start_us : -1};
     if (!read_row(m, item, &row))
         return NULL;
-    of.redacted = row.redacted.n > 0;
     of.answered = !row.half[1].absent;
     of.answer_cut = row.half[1].cut;
     of.status = row.half[1].status;

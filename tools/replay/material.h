@@ -34,7 +34,6 @@ struct material {
     uint64_t size;        // of the content
     struct view wire;     // all of it, as one piece; empty: it is to be said piece by piece
     enum speak_then then; // with wire
-    bool redacted;        // values of it, or of its answer, were replaced before they were kept
 
     // the answer
     bool answered, answer_cut;

@@ -2,6 +2,9 @@
 
 #include "proto/base/view.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 // The first line with its end.
 static struct view line_of(struct view v)
 {
@@ -43,14 +46,15 @@ static int start_line(struct view line, bool absolute, const char *prefix, struc
     return e ? e : buf_add_view(out, view_from(rest, n));
 }
 
-int request_head(struct view head, const char *host, const char *prefix, struct buf *out)
+// A head's fields; those of the name get another value, unless it is NULL.
+static int fields(struct view rest, struct view name, const char *value, struct buf *out)
 {
-    struct view line = line_of(head), rest = view_from(head, line.n);
-    int e = start_line(line, host == NULL, prefix, out);
+    struct view line;
+    int e = 0;
     for (; !e && rest.n > 0; rest = view_from(rest, line.n)) {
         line = line_of(rest);
         size_t colon = view_find(line, ':');
-        if (!host || colon == line.n || !view_ieq(view_head(line, colon), VIEW_LIT("host"))) {
+        if (!value || colon == line.n || !view_ieq(view_head(line, colon), name)) {
             e = buf_add_view(out, line);
             continue;
         }
@@ -59,8 +63,24 @@ int request_head(struct view head, const char *host, const char *prefix, struct 
             end--;
         e = buf_add_view(out, view_head(line, colon + 1));
         e = e ? e : buf_add_view(out, VIEW_LIT(" "));
-        e = e ? e : buf_add_view(out, view_of(host));
+        e = e ? e : buf_add_view(out, view_of(value));
         e = e ? e : buf_add_view(out, view_from(line, end));
     }
     return e;
+}
+
+int request_head(struct view head, const char *host, const char *prefix, struct buf *out)
+{
+    struct view line = line_of(head);
+    int e = start_line(line, host == NULL, prefix, out);
+    return e ? e : fields(view_from(head, line.n), VIEW_LIT("host"), host, out);
+}
+
+int request_length(struct view head, uint64_t length, struct buf *out)
+{
+    char text[24];
+    struct view line = line_of(head);
+    snprintf(text, sizeof text, "%" PRIu64, length);
+    int e = buf_add_view(out, line);
+    return e ? e : fields(view_from(head, line.n), VIEW_LIT("content-length"), text, out);
 }

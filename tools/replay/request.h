@@ -11,4 +11,7 @@
 int request_head(struct view head, const char *host, const char *prefix,
                  struct buf *out) MUST_CHECK;
 
+// Appends it with another value of Content-Length, where it has one.
+int request_length(struct view head, uint64_t length, struct buf *out) MUST_CHECK;
+
 #endif
