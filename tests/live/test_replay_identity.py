@@ -19,9 +19,8 @@ RECORDINGS = (
     (("reverse", "--redact", "default"), (
         ("--connections", "8", "--speed", "max"),
         ("--connections", "64"),
-        ("--rate", "2000"),
+        ("--rate", "2000", "--redact", "default,header:user-agent,query:q"),
         ("--stages", "1s@1000,2s@2100", "--connections", "64"),
-        ("--redact", "default,header:user-agent,query:q", "--speed", "max"),
     )),
     (("forward", "--redact", "none"), (
         ("--speed", "max"),
