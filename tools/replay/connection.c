@@ -33,6 +33,15 @@ static void give_back(struct connection *c, struct exchange *x)
     c->all->ops->answered(c, x);
 }
 
+// How the capture calls the end, as it does those of a proxy's flows.
+static enum flow_reason flow_reason(const struct connection *c, enum result_kind kind)
+{
+    return kind == RESULT_TIMEOUT   ? FLOW_IDLE_TIMEOUT
+           : kind == RESULT_GARBAGE ? FLOW_BAD_FRAMING
+           : c->first               ? FLOW_SERVER_CLOSED
+                                    : FLOW_DONE;
+}
+
 void connection_close(struct connection *c, enum result_kind kind, const char *reason)
 {
     if (c->state == CONNECTION_CLOSED)
@@ -47,7 +56,8 @@ void connection_close(struct connection *c, enum result_kind kind, const char *r
     say_end(c);
     talk_end(c);
     if (c->tap.open)
-        tap_close(&c->tap, reason ? reason : "done", "", wall(c));
+        tap_close(&c->tap, flow_reason_text(flow_reason(c, kind)), c->first && reason ? reason : "",
+                  wall(c));
     if (c->state == CONNECTION_OPEN)
         side_part(&c->side);
     c->state = CONNECTION_CLOSED;
