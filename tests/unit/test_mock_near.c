@@ -231,6 +231,27 @@ static void test_kinds(void **state)
     asking_end(&a);
 }
 
+// Of paths that all differ, the one that is most like it.
+static void test_likeness(void **state)
+{
+    static const struct asking_request put[] = {{ASKING("GET", "api.test", "/missing")},
+                                                {ASKING("GET", "api.test", "/hello.json")}},
+                                       asked = {ASKING("GET", "api.test", "/hello.jsn")};
+    struct near_miss n;
+    (void)state;
+    asking_begin(&a);
+    asking_put(&a, &put[0]);
+    asking_put(&a, &put[1]);
+    asking_open(&a, NULL);
+    struct match_request r = asking_request(&a, &asked);
+    assert_int_equal(near_find(a.m, &r, &n), 0);
+    assert_int_equal(n.n, 2);
+    assert_string_equal(n.one[0].path, "/hello.json");
+    near_clear(&n);
+    asking_close(&a);
+    asking_end(&a);
+}
+
 static void expect_rules(const struct asking_request *asked, const char *rules, const char *text)
 {
     struct near_miss n;
@@ -500,10 +521,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),     cmocka_unit_test(test_words),
-        cmocka_unit_test(test_used_up),   cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_odd),       cmocka_unit_test(test_any),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_kinds),   cmocka_unit_test(test_likeness),
+        cmocka_unit_test(test_words),   cmocka_unit_test(test_used_up),
+        cmocka_unit_test(test_nothing), cmocka_unit_test(test_odd),
+        cmocka_unit_test(test_any),     cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,17 @@ static void keep(struct scored *list, size_t *n, size_t max, struct scored one)
     list[at] = one;
 }
 
+// How much of the longer text the other one has at its beginning and its end, in quarters: 0 to 3.
+static uint32_t likeness(struct view a, struct view b)
+{
+    size_t least = a.n < b.n ? a.n : b.n, most = a.n < b.n ? b.n : a.n, head = 0, tail = 0;
+    while (head < least && a.p[head] == b.p[head])
+        head++;
+    while (tail < least - head && a.p[a.n - 1 - tail] == b.p[b.n - 1 - tail])
+        tail++;
+    return most == 0 || head + tail == most ? 3 : (uint32_t)(4 * (head + tail) / most);
+}
+
 static uint32_t path_cost(struct view route, struct view path)
 {
     struct view a, b;
@@ -45,9 +56,9 @@ static uint32_t path_cost(struct view route, struct view path)
         if (!more && !also)
             return cost;
         if (!more || !also)
-            cost += 5;
+            cost += 6;
         else if (!view_eq(a, b))
-            cost += view_eq(a, VIEW_LIT("{id}")) ? 1 : 4;
+            cost += view_eq(a, VIEW_LIT("{id}")) ? 1 : 5 - likeness(a, b);
     }
 }
 
@@ -133,7 +144,7 @@ static uint32_t distance(const struct differences *d, enum near_cause *cause)
     *cause = NEAR_USED_UP;
     for (size_t i = 0; i < d->n; i++) {
         enum near_cause one = near_cause_of(d->items[i].where);
-        sum += weights[one];
+        sum += 4 * weights[one] - likeness(view_of(d->items[i].left), view_of(d->items[i].right));
         *cause = one < *cause ? one : *cause;
     }
     return sum + (uint32_t)(d->total - d->n < 1000 ? d->total - d->n : 1000);
