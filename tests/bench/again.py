@@ -247,7 +247,7 @@ def row_large(where, totals):
     while any(c.poll() is None for c in clients):
         for pid in children(p.pid).values():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                peak = max(peak, rss_kib(pid))
+                peak = max(peak, rss_kib(pid)["VmHWM"])
         time.sleep(0.05)
     got = sum(int(c.stdout.read()) for c in clients)
     stop(p)

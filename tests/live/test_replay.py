@@ -196,6 +196,22 @@ class Hangup(socketserver.BaseRequestHandler):
         self.request.recv(65536)
 
 
+class Interim(socketserver.BaseRequestHandler):
+    """Never comes to the answer itself."""
+    pause = 0.1
+
+    def handle(self):
+        self.request.recv(65536)
+        with contextlib.suppress(OSError):
+            while True:
+                self.request.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
+                time.sleep(self.pause)
+
+
+class Flood(Interim):
+    pause = 0
+
+
 class Threads(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 200
@@ -207,9 +223,10 @@ class Threads(socketserver.ThreadingMixIn, socketserver.TCPServer):
 def bad_targets(dir, capture, count):
     r, _ = replay(dir, capture, free_port(), "--speed", "max", code=2, out=False)
     assert b"cannot be reached: Connection refused" in r.stderr and r.stderr.count(b"\n") == 1, r.stderr
-    for handler, kind in ((Nonsense, "garbage"), (Hangup, "closed"), (Silence, "timeout")):
-        report, mine = replay(dir, capture, serve(handler, Threads), "--speed", "max", "--timeout", "200ms", "method = GET",
-                              code=1)
+    for handler, kind in ((Nonsense, "garbage"), (Hangup, "closed"), (Silence, "timeout"), (Interim, "timeout"),
+                          (Flood, "garbage")):
+        report, mine = replay(dir, capture, serve(handler, Threads), "--speed", "max", "--timeout", "200ms", "--answer-timeout",
+                              "10s" if handler is Flood else "300ms", "method = GET", code=1)
         causes = report["errors"]["causes"]
         print(kind, "→", causes)
         assert any(c["kind"] == kind for c in causes), causes

@@ -87,18 +87,30 @@ static void failed(struct connection *c, const char *what, const char *why)
 
 // ---- what has come
 
+// When the answer that is waited for has taken too long as a whole; INT64_MAX: never.
+static int64_t whole_due(const struct connection *c)
+{
+    const struct exchange *x = c->pending > 0 ? c->first : NULL;
+    if (c->all->answer_us == 0 || !x || x->sent_us < 0 || x->material->kind != PLAN_HTTP)
+        return INT64_MAX;
+    return x->sent_us + (x->material->latency_us > 0 ? x->material->latency_us : 0) +
+           c->all->answer_us;
+}
+
 static void rest(struct connection *c)
 {
     struct connections *all = c->all;
-    int64_t us = all->timeout_us;
+    int64_t us = all->timeout_us, whole = whole_due(c);
     if (c->state != CONNECTION_OPEN)
         return;
     if (c->pending == 0)
         us = c->final ? LINGER_US : 0;
     else if (c->first->patience_us > 0 && (us == 0 || c->first->patience_us < us))
         us = c->first->patience_us;
-    if (us > 0)
-        wheel_set(&all->env->wheel, &c->deadline, all->env->now + us);
+    int64_t due = us > 0 ? all->env->now + us : INT64_MAX;
+    due = whole < due ? whole : due;
+    if (due < INT64_MAX)
+        wheel_set(&all->env->wheel, &c->deadline, due);
     else
         wheel_clear(&c->deadline);
 }
@@ -368,7 +380,10 @@ static void on_deadline(struct deadline *d)
     else if (c->stalled)
         rest(c); // it is we who do not listen
     else if (c->pending > 0)
-        down(c, RESULT_TIMEOUT, "nothing came in time", false);
+        down(c, RESULT_TIMEOUT,
+             c->all->env->now < whole_due(c) ? "nothing came in time"
+                                             : "the answer did not end in time",
+             false);
     else
         down(c, RESULT_CLOSED, "done", false);
 }

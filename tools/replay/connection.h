@@ -60,6 +60,7 @@ struct connections {
     struct tls_context *tls;        // NULL: no target has TLS
     bool verify;                    // names of certificates
     int64_t connect_us, timeout_us; // 0: without end
+    int64_t answer_us; // for an answer as a whole, beyond what the recorded one took; the same
     double pace; // of pauses within a request and between the pieces of a conversation: recorded
                  // time divided by it; 0: none are made
     size_t kept; // bytes in all sides' buffers

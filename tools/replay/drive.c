@@ -210,7 +210,7 @@ static int set_up_capture(struct drive *d)
                                  .base = d->base,
                                  .env = &d->env,
                                  .memory = d->conf.memory,
-                                 .max_body = 0};
+                                 .max_body = d->conf.max_body};
         d->keep = keep_new(&conf);
         if (!d->keep)
             return CLI_FAILED;
@@ -296,6 +296,7 @@ static int set_up(struct drive *d)
         .verify = c->verify,
         .connect_us = c->connect_us,
         .timeout_us = c->timeout_us,
+        .answer_us = c->answer_us,
         .pace = c->schedule.kind == SCHEDULE_RECORDED ? c->schedule.speed : 0,
         .ops = &drive_events,
         .full = d->keep ? is_full : NULL,

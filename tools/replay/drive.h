@@ -27,7 +27,7 @@ struct drive_conf {
     unsigned users;       // that play one recorded connection after the other; 0: no
     uint32_t times;       // rounds through the plan; 0: no end
     int64_t for_us;       // 0: no end
-    int64_t timeout_us, connect_us;
+    int64_t timeout_us, connect_us, answer_us; // 0: without end
     bool keep_host;
     size_t memory;
     uint64_t max_decoded;
@@ -40,6 +40,7 @@ struct drive_conf {
     bool quiet;    // no warnings
     bool cookies;  // those of the run in place of the recorded ones
     bool capture_it;
+    uint64_t max_body;    // content of a message that its capture keeps; 0: all
     const char *file;     // of the replay's own capture; NULL: a new one
     const char *redact;   // rules for it
     const char *settings; // JSON, for it

@@ -63,7 +63,8 @@ static void begin_answer(struct connection *c, const struct sink_msg *m)
     if (x->first_us < 0)
         x->first_us = c->all->env->now;
     if (m->interim) {
-        hold(&x->interim, m->head);
+        if (buf_add_view(&x->interim, m->head))
+            c->garbage = true; // more of them than anybody would read
         c->waits_for_100 = false;
         return;
     }

@@ -95,6 +95,13 @@ static const struct option_def options[] = {
      .unit = "TIME",
      .sentence = "How long nothing may come while an answer is waited for; 0 for without end.",
      .programs = CLI_PROGRAM},
+    {.name = "answer-timeout",
+     .type = OPT_DURATION,
+     .initial = "5m",
+     .unit = "TIME",
+     .sentence = "How long an answer may take as a whole, beyond what the recorded one took; 0 for "
+                 "without end.",
+     .programs = CLI_PROGRAM},
     {.name = "connect-timeout",
      .type = OPT_DURATION,
      .initial = "5s",
@@ -126,6 +133,13 @@ static const struct option_def options[] = {
     {.name = "no-capture",
      .type = OPT_FLAG,
      .sentence = "Make no capture of the replay.",
+     .programs = CLI_PROGRAM},
+    {.name = "max-body",
+     .type = OPT_SIZE,
+     .initial = "64MiB",
+     .unit = "SIZE",
+     .sentence = "Bytes of one message's body that the capture keeps, 0 for all of it; length and "
+                 "digest are always those of the whole body.",
      .programs = CLI_PROGRAM},
     {.name = "redact",
      .type = OPT_TEXT,
@@ -168,10 +182,15 @@ static const struct option_def options[] = {
 };
 
 static const struct cli_rule option_rules[] = {
-    {"rate", CLI_EXCLUDES, "speed"},         {"rate", CLI_EXCLUDES, "stages"},
-    {"stages", CLI_EXCLUDES, "speed"},       {"vus", CLI_EXCLUDES, "rate"},
-    {"vus", CLI_EXCLUDES, "stages"},         {"vus", CLI_EXCLUDES, "connections"},
-    {"no-capture", CLI_EXCLUDES, "capture"}, {.option = NULL},
+    {"rate", CLI_EXCLUDES, "speed"},
+    {"rate", CLI_EXCLUDES, "stages"},
+    {"stages", CLI_EXCLUDES, "speed"},
+    {"vus", CLI_EXCLUDES, "rate"},
+    {"vus", CLI_EXCLUDES, "stages"},
+    {"vus", CLI_EXCLUDES, "connections"},
+    {"no-capture", CLI_EXCLUDES, "capture"},
+    {"no-capture", CLI_EXCLUDES, "max-body"},
+    {.option = NULL},
 };
 
 struct replay {
@@ -270,6 +289,8 @@ static int take_options(struct replay *r)
         return cli_usage(r->c, "where to? --target URL");
     c->timeout_us = options_number(o, "timeout");
     c->connect_us = options_number(o, "connect-timeout");
+    c->answer_us = options_number(o, "answer-timeout");
+    c->max_body = (uint64_t)options_number(o, "max-body");
     c->keep_host = options_flag(o, "keep-host");
     c->memory = (size_t)options_number(o, "memory");
     c->max_decoded = (uint64_t)options_number(o, "max-decoded");
