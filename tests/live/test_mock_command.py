@@ -311,11 +311,14 @@ def with_app(stage):
 
 def bad_input(stage):
     stage.write("bad.yaml", "- {fault: latency, delay: soon}\n")
+    stage.write("text.db", "hello\n")
     cases = [
         (("mock",), 2, "which capture is to answer?"),
         (("mock", "none.db"), 2, "none.db: No such file or directory"),
         (("mock", "none.db", "--", "true"), 2, "none.db: No such file or directory"),
         (("mock", "bad.yaml"), 2, "bad.yaml"),
+        (("mock", "text.db", "--proxy-type", "forward", "--proxy-protocol", "http"), 2, "text.db: opening: file is not a database"),
+        (("mock", "text.db", "--", "true"), 2, "text.db: opening: file is not a database"),
         (("mock", "day.db", "--capture", "day.db"), 2, "the mock needs another"),
         (("mock", "day.db", "--faults", "bad.yaml"), 2, "bad.yaml:1:27: delay: 'soon' is not a time"),
         (("mock", "day.db", "--faults", "bad.yaml", "--", "true"), 2, "bad.yaml:1:27: delay: 'soon' is not a time"),

@@ -229,13 +229,14 @@ static int add(struct build *b, const struct store_query *q)
     return http ? add_transaction(b, q) : add_talk(b, q);
 }
 
-static int read_file(struct build *b, const struct capture *c, size_t i)
+static int read_file(struct build *b, const struct capture *c, size_t i, size_t *opened)
 {
     struct store *s = asked_store(b->reader, b->file);
     struct store_query *q = NULL;
     int code = CLI_OK;
     if (!s)
         return CLI_OK;
+    ++*opened;
     int e = store_transactions(s, b->filter, STORE_BY_ID, 0, 0, &q);
     while (!e && !code && (e = store_step(q)) == 1) {
         code = add(b, q);
@@ -275,9 +276,12 @@ static int build(struct build *b, const struct index_conf *conf)
     if (!b->reader || !(b->names = index_names_new()) || index_talks_begin(ix))
         return out_of_memory();
     for (size_t i = 0; i < conf->n && !code; i++) {
+        size_t opened = 0;
         b->capture = (uint32_t)i;
         for (size_t k = 0; k < conf->captures[i].n && !code; k++, b->file++)
-            code = read_file(b, &conf->captures[i], k);
+            code = read_file(b, &conf->captures[i], k, &opened);
+        if (!code && opened == 0)
+            code = CLI_FAILED; // what is wrong has been told
     }
     if (code)
         return code;

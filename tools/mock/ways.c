@@ -112,15 +112,19 @@ int ways_of(struct ways *s, const char *const *captures, size_t n)
     *s = (struct ways){0};
     for (size_t i = 0; i < n && !code; i++) {
         struct capture c;
+        size_t opened = 0;
         code = capture_find(&c, captures[i]);
         for (size_t k = 0; k < c.n && !code; k++) {
             struct store *store = capture_open_file(&c, k);
+            opened += store != NULL;
             if (store && read_file(store, s, &fronts) != 0) {
                 cli_error("%s: %s", c.paths[k], store_why(store));
                 code = CLI_FAILED;
             }
             store_close(store);
         }
+        if (!code && opened == 0)
+            code = CLI_FAILED; // what is wrong has been told
         capture_clear(&c);
     }
     name(s, fronts);
