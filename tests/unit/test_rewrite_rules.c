@@ -119,6 +119,24 @@ static void becomes(const char *value, const char *expected)
 }
 
 // now is 2026-01-02T00:00:00Z.
+// However a value is cut into pieces, there is an end to them.
+static void test_too_many_pieces(void **state)
+{
+    char text[1024];
+    static const char *const pieces[] = {"x$${", "x${uuid}"};
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        size_t n = (size_t)snprintf(text, sizeof text, "set: {header x: '");
+        for (int i = 0; i < 40; i++)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s", pieces[k]);
+        snprintf(text + n, sizeof text - n, "'}");
+        refused(text, "r.yaml:1:");
+    }
+    accepted("set: {header x: 'a$${b$${c$${d'}");
+    refused("set: {header x: '${now+40000d}'}",
+            "r.yaml:1:18: a span is expected behind now, such as ${now+1h}, of 36500d at most");
+}
+
 static void test_placeholders(void **state)
 {
     (void)state;
@@ -262,9 +280,9 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),       cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_placeholders),   cmocka_unit_test(test_files),
-        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_accepted),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_placeholders),    cmocka_unit_test(test_files),
+        cmocka_unit_test(test_too_many_pieces), cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

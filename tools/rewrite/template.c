@@ -139,8 +139,10 @@ static int now_piece(struct parser *p, struct view rest)
     struct view span = view_head(rest, view_find(rest, ':'));
     one->text = span.n < rest.n ? view_from(rest, span.n + 1) : VIEW_LIT("iso");
     if (span.n > 0) {
-        if ((span.p[0] != '+' && span.p[0] != '-') || units_duration(view_from(span, 1), &one->us))
-            return fail(p, E_SYNTAX, "a span is expected behind now, such as ${now+1h}");
+        if ((span.p[0] != '+' && span.p[0] != '-') ||
+            units_duration(view_from(span, 1), &one->us) || one->us > TEMPLATE_SPAN_MAX)
+            return fail(p, E_SYNTAX,
+                        "a span is expected behind now, such as ${now+1h}, of 36500d at most");
         if (span.p[0] == '-')
             one->us = -one->us;
     }
@@ -197,13 +199,13 @@ static int pieces(struct parser *p, struct view all, size_t *at)
     for (*at = 0; *at + 1 < all.n; ++*at) {
         if (all.p[*at] != '$' || all.p[*at + 1] != '{')
             continue;
+        if (p->t->n + 3 > TEMPLATE_PIECES_MAX) // a text, a placeholder, the text behind it
+            return fail(p, E_LIMIT, "too many placeholders in one value");
         if (*at > from && all.p[*at - 1] == '$') { // "$${": the second of them begins a text
             literal(p, (struct view){all.p + from, *at - 1 - from});
             from = *at;
             continue;
         }
-        if (p->t->n + 3 > TEMPLATE_PIECES_MAX)
-            return fail(p, E_LIMIT, "too many placeholders in one value");
         struct view inside = view_from(all, *at + 2);
         size_t n = view_find(inside, '}');
         if (n == inside.n)
@@ -229,7 +231,7 @@ int template_parse(struct template *t, struct view text, struct resources *resou
     if (text.n > TEMPLATE_TEXT_MAX)
         return fail(&p, E_LIMIT, "the value is too long");
     t->text = malloc(text.n + 1);
-    t->pieces = calloc(TEMPLATE_PIECES_MAX + 2, sizeof *t->pieces);
+    t->pieces = calloc(TEMPLATE_PIECES_MAX, sizeof *t->pieces);
     int e = t->text && t->pieces ? 0 : fail(&p, E_NOMEM, "");
     if (!e && text.n)
         memcpy(t->text, text.p, text.n);
