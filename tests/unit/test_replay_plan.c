@@ -8,10 +8,12 @@
 #include "tools/replay/plan.h"
 #include "tools/replay/target.h"
 
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -250,6 +252,39 @@ static void test_one_service_by_its_name(void **state)
     targets_clear(&targets);
 }
 
+// An address that nobody listens at, before one where somebody does.
+static void two_addresses(struct target *t, uint16_t port)
+{
+    *t = (struct target){.given = true, .n = 2};
+    assert_int_equal(hostport_parse(&t->at, VIEW_LIT("several.test"), port), 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct sockaddr_in a = {.sin_family = AF_INET,
+                                .sin_addr = {htonl(i ? 0x7f000001 : 0x7f000002)},
+                                .sin_port = htons(port)};
+        addr_from_sockaddr(&t->addrs[i], (const struct sockaddr *)&a);
+    }
+}
+
+static void test_each_service_gets_the_address_that_answers(void **state)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(0x7f000001)}};
+    socklen_t size = sizeof a;
+    struct target two[2];
+    struct targets all = {.items = two, .n = 2};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    (void)state;
+    assert_int_equal(bind(fd, (const struct sockaddr *)&a, size), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
+    two_addresses(&two[0], ntohs(a.sin_port));
+    two_addresses(&two[1], ntohs(a.sin_port));
+    assert_int_equal(targets_probe(&all, 1000000), CLI_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(((struct sockaddr_in *)(void *)&two[i].addrs[0].sa)->sin_addr.s_addr,
+                         htonl(0x7f000001));
+    close(fd);
+}
+
 static void test_wrong_targets(void **state)
 {
     static const struct {
@@ -290,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failing_allocations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_what_a_url_gives_is_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_service_by_its_name, set_up, tear_down),
+        cmocka_unit_test(test_each_service_gets_the_address_that_answers),
         cmocka_unit_test_setup_teardown(test_wrong_targets, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

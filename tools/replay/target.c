@@ -258,6 +258,17 @@ static int probe(struct target *t, int64_t timeout_us)
     return error;
 }
 
+// The same place as that of a service before it; NULL.
+static const struct target *same_before(const struct targets *t, size_t i)
+{
+    const struct target *one = &t->items[i];
+    for (size_t k = 0; k < i; k++)
+        if (t->items[k].given && t->items[k].at.port == one->at.port &&
+            strcmp(t->items[k].at.host, one->at.host) == 0)
+            return &t->items[k];
+    return NULL;
+}
+
 int targets_probe(struct targets *t, int64_t timeout_us)
 {
     bool any = false;
@@ -266,12 +277,12 @@ int targets_probe(struct targets *t, int64_t timeout_us)
         char text[HOSTPORT_TEXT];
         if (!t->items[i].given)
             continue;
-        bool known = false; // by two services
-        for (size_t k = 0; k < i && !known; k++)
-            known = t->items[k].given && t->items[k].at.port == t->items[i].at.port &&
-                    strcmp(t->items[k].at.host, t->items[i].at.host) == 0;
-        if (known)
+        const struct target *known = same_before(t, i);
+        if (known) { // what was found of it holds here as well
+            memcpy(t->items[i].addrs, known->addrs, sizeof known->addrs);
+            t->items[i].n = known->n;
             continue;
+        }
         int e = probe(&t->items[i], asked++ < 4 || any ? timeout_us : US_PER_S);
         any = any || e == 0;
         if (e)
