@@ -265,23 +265,91 @@ static void two_addresses(struct target *t, uint16_t port)
     }
 }
 
-static void test_each_service_gets_the_address_that_answers(void **state)
+// A socket that listens at 127.0.0.1.
+static int listening(uint16_t *port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(0x7f000001)}};
     socklen_t size = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&a, size), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+static void test_each_service_gets_the_address_that_answers(void **state)
+{
     struct target two[2];
     struct targets all = {.items = two, .n = 2};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    uint16_t port;
+    int fd = listening(&port);
     (void)state;
-    assert_int_equal(bind(fd, (const struct sockaddr *)&a, size), 0);
-    assert_int_equal(listen(fd, 8), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-    two_addresses(&two[0], ntohs(a.sin_port));
-    two_addresses(&two[1], ntohs(a.sin_port));
+    two_addresses(&two[0], port);
+    two_addresses(&two[1], port);
     assert_int_equal(targets_probe(&all, 1000000), CLI_OK);
     for (int i = 0; i < 2; i++)
         assert_int_equal(((struct sockaddr_in *)(void *)&two[i].addrs[0].sa)->sin_addr.s_addr,
                          htonl(0x7f000001));
+    close(fd);
+}
+
+// Requests that cannot be sent stand one behind the other, as where bodies were not kept.
+static void unsendable(int count)
+{
+    struct tape t;
+    struct store_txn txn = {
+        .protocol = "http",
+        .version = "1.1",
+        .method = "POST",
+        .scheme = "http",
+        .host = "api.test",
+        .path = "/",
+        .query = "",
+        .req = {.end = 1,
+                .head = VIEW_LIT("POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 5\r\n\r\n"),
+                .body_size = 5},
+    };
+    tape_open(&t, path);
+    int64_t flow = tape_flow(&t, "api:80");
+    tape_begin(&t);
+    for (int i = 0; i < count; i++) {
+        struct store_txn one = txn;
+        tape_txn(&t, flow, &one);
+    }
+    tape_commit(&t);
+    tape_close(&t);
+}
+
+static void test_any_number_of_requests_may_be_unsendable(void **state)
+{
+    static const char *const ways[] = {"--speed max", "--connections 3 --speed max",
+                                       "--connections 3 --speed 1000000", "--connections 1"};
+    char script[2 * TMP_PATH];
+    struct program p;
+    uint16_t port;
+    int fd = listening(&port);
+    (void)state;
+    unsendable(20000);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        snprintf(script, sizeof script,
+                 "ulimit -s 512; tapedeck replay %s --target http://127.0.0.1:%u --no-capture "
+                 "--no-correlate %s",
+                 path, port, ways[i]);
+        program_shell(&p, script);
+        if (p.code != 1)
+            fail_msg("%s: exit %d: %s", ways[i], p.code, p.err);
+        assert_true(program_says(p.out, "20,000 could not be said"));
+        program_clear(&p);
+    }
+    // No answer is waited for, and yet the time passes.
+    snprintf(script, sizeof script,
+             "tapedeck replay %s --target http://127.0.0.1:%u --no-capture --no-correlate "
+             "--connections 3 --speed max --for 300ms",
+             path, port);
+    program_shell(&p, script);
+    assert_int_equal(p.code, 1);
+    program_clear(&p);
     close(fd);
 }
 
@@ -326,6 +394,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_what_a_url_gives_is_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_service_by_its_name, set_up, tear_down),
         cmocka_unit_test(test_each_service_gets_the_address_that_answers),
+        cmocka_unit_test_setup_teardown(test_any_number_of_requests_may_be_unsendable, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_targets, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,7 @@ struct drive {
     // pool
     struct pool *pools;
     struct alarm pump;
+    bool pumping;           // within pump()
     struct exchange *ahead; // the next one, whose time has not come
     uint64_t cursor;        // requests begun
 };

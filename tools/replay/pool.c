@@ -8,7 +8,8 @@
 
 #include <stdlib.h>
 
-#define WAITING_AT_ONCE 256 // of a service, where nothing has a time
+#define WAITING_AT_ONCE 256  // of a service, where nothing has a time
+#define A_TURN          1024 // requests that are given out before others have theirs
 
 static size_t ring_room(const struct drive *d)
 {
@@ -159,45 +160,59 @@ static void pass_round(struct drive *d, uint64_t round)
         rewrite_forget(d->rewriting, round - 2);
 }
 
-static void pump(struct drive *d)
+// Gives out the request at the cursor. false: it has to wait, or there is none any more.
+static bool give_out(struct drive *d)
 {
     const struct plan *p = d->conf.plan;
-    while (!d->all_out && !d->stopping) {
-        int64_t at = due(d);
-        if (at == SCHEDULE_END) {
-            all_out(d);
-            return;
-        }
-        uint32_t item = p->order[d->cursor % p->n];
-        uint32_t round = (uint32_t)(d->cursor / p->n),
-                 service = p->flows[p->items[item].flow].service;
-        struct pool *pool = &d->pools[service];
-        if (at > d->env.now) {
-            if (!d->ahead && !(d->ahead = drive_take(d, item, round, at))) {
-                d->cursor++;
-                continue;
-            }
-            alarm_set(&d->alarms, &d->pump, at);
-            return;
-        }
-        struct session *s = pool->n == 0 ? free_session(d, service) : NULL;
-        if (!s && pool->n == ring_room(d))
-            return; // it goes on when a session is free
-        struct exchange *x = d->ahead;
-        d->ahead = NULL;
-        pass_round(d, round);
-        d->cursor++;
-        if (!s) {
-            drive_forget(d, x); // taken once more when its turn comes
-            pool->ring[(pool->head + pool->n++) % ring_room(d)] =
-                (struct waiting){.item = item, .round = round, .planned_us = at};
-            continue;
-        }
-        x = x ? x : drive_take(d, item, round, at);
-        if (x)
-            assign(s, x);
-        step(s);
+    int64_t at = due(d);
+    if (at == SCHEDULE_END) {
+        all_out(d);
+        return false;
     }
+    uint32_t item = p->order[d->cursor % p->n];
+    uint32_t round = (uint32_t)(d->cursor / p->n), service = p->flows[p->items[item].flow].service;
+    struct pool *pool = &d->pools[service];
+    if (at > d->env.now) {
+        if (!d->ahead && !(d->ahead = drive_take(d, item, round, at))) {
+            d->cursor++;
+            return true;
+        }
+        alarm_set(&d->alarms, &d->pump, at);
+        return false;
+    }
+    struct session *s = pool->n == 0 ? free_session(d, service) : NULL;
+    if (!s && pool->n == ring_room(d))
+        return false; // it goes on when a session is free
+    struct exchange *x = d->ahead;
+    d->ahead = NULL;
+    pass_round(d, round);
+    d->cursor++;
+    if (!s) {
+        drive_forget(d, x); // taken once more when its turn comes
+        pool->ring[(pool->head + pool->n++) % ring_room(d)] =
+            (struct waiting){.item = item, .round = round, .planned_us = at};
+        return true;
+    }
+    x = x ? x : drive_take(d, item, round, at);
+    if (x)
+        assign(s, x);
+    step(s);
+    return true;
+}
+
+// A session that becomes idle calls it; while requests are given out, that goes on anyway. Where
+// none of them can be sent nothing else would ever come to its turn.
+static void pump(struct drive *d)
+{
+    size_t n = 0;
+    if (d->pumping)
+        return;
+    d->pumping = true;
+    while (n < A_TURN && !d->all_out && !d->stopping && give_out(d))
+        n++;
+    d->pumping = false;
+    if (n == A_TURN && !d->all_out)
+        alarm_set(&d->alarms, &d->pump, d->env.now + 1);
 }
 
 static void on_pump(struct alarm *a)
