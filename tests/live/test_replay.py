@@ -176,6 +176,28 @@ def changes(dir, capture):
     equal(sum(o["n"] for o in outcomes if o["outcome"] == "differs"), report["requests"]["different"], "those that differ")
 
 
+def opened_early(dir):
+    """A connection that was opened first and said something last holds up no other one."""
+    capture = os.path.join(dir, "early.db")
+    s = Sidecar("--proxy-type", "reverse", "--proxy-host", "127.0.0.1", "--proxy-port", serve(Handler),
+                capture=capture).start()
+    with socket.create_connection(("127.0.0.1", s.inbound)) as early:
+        time.sleep(0.1)
+        c = http.client.HTTPConnection("127.0.0.1", s.inbound)
+        for i in range(60):
+            c.request("GET", f"/a/{i}")
+            c.getresponse().read()
+        c.close()
+        early.sendall(b"GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        while early.recv(65536):
+            pass
+    stop(s.process)
+    report, _ = replay(dir, capture, serve(Handler), "--rate", "60", "--times", "2")
+    equal(report["requests"]["equal"], 122, "equal ones")
+    late = report["lateness"]["all"]["p50"]
+    assert late < 300000, f"half of the requests went {late} us late"
+
+
 class Nonsense(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.recv(65536)
@@ -284,6 +306,7 @@ def main():
     capture, count = record(dir)
     identity(dir, capture, count)
     changes(dir, capture)
+    opened_early(dir)
     bad_targets(dir, capture, count)
     bad_input(dir, capture)
     interrupted(dir, capture)

@@ -77,7 +77,9 @@ struct drive {
     // recorded
     struct alarm opening;
     uint32_t next_flow, next_round;
-    uint32_t *rank; // of items in the order of the plan; NULL: not needed
+    // With a rate; NULL without:
+    uint32_t *rank;  // of items in the order of the plan
+    uint32_t *opens; // flows in the order of their first items
     // pool
     struct pool *pools;
     struct alarm pump;

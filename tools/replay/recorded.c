@@ -75,11 +75,18 @@ static void next_of_lane(struct drive *d)
         next_round(d);
 }
 
+// The flow that opens next. With a rate the time of its first request counts, not that at which it
+// was opened: one that was opened early and said something late would hold up all behind it.
+static uint32_t flow_at_hand(const struct drive *d)
+{
+    return d->opens ? d->opens[d->next_flow] : d->next_flow;
+}
+
 // When the flow at hand opens; SCHEDULE_END: never.
 static int64_t opens_at(const struct drive *d)
 {
     const struct plan *p = d->conf.plan;
-    const struct plan_flow *f = &p->flows[d->next_flow];
+    const struct plan_flow *f = &p->flows[flow_at_hand(d)];
     if (d->conf.schedule.kind == SCHEDULE_RECORDED)
         return d->start_us + (int64_t)d->next_round * d->round_us +
                schedule_span(&d->conf.schedule, f->opened_us);
@@ -101,13 +108,30 @@ static void on_opening(struct alarm *a)
             return;
         }
         int64_t base = d->start_us + (int64_t)d->next_round * d->round_us;
-        if (!begin_flow(d, d->next_flow, d->next_round, base)) {
+        if (!begin_flow(d, flow_at_hand(d), d->next_round, base)) {
             alarm_set(&d->alarms, &d->opening, d->env.now + DRIVE_POLL_US); // as many as may be
             return;
         }
         if (++d->next_flow == d->conf.plan->n_flows)
             next_round(d);
     }
+}
+
+static int rank_items(struct drive *d)
+{
+    const struct plan *p = d->conf.plan;
+    size_t flows = 0;
+    d->rank = calloc(p->n, sizeof *d->rank);
+    d->opens = calloc(p->n_flows, sizeof *d->opens);
+    if (!d->rank || !d->opens)
+        return E_NOMEM;
+    for (size_t i = 0; i < p->n; i++) {
+        uint32_t flow = p->items[p->order[i]].flow;
+        d->rank[p->order[i]] = (uint32_t)i;
+        if (p->order[i] == p->flows[flow].first)
+            d->opens[flows++] = flow;
+    }
+    return 0;
 }
 
 static int begin(struct drive *d)
@@ -122,13 +146,8 @@ static int begin(struct drive *d)
             next_of_lane(d);
         return d->live ? 0 : E_NOMEM;
     }
-    if (d->conf.schedule.kind == SCHEDULE_RATE) {
-        d->rank = calloc(p->n, sizeof *d->rank);
-        if (!d->rank)
-            return E_NOMEM;
-        for (size_t i = 0; i < p->n; i++)
-            d->rank[p->order[i]] = (uint32_t)i;
-    }
+    if (d->conf.schedule.kind == SCHEDULE_RATE && rank_items(d))
+        return E_NOMEM;
     alarm_set(&d->alarms, &d->opening, d->env.now);
     return 0;
 }
@@ -136,7 +155,8 @@ static int begin(struct drive *d)
 static void end(struct drive *d)
 {
     free(d->rank);
-    d->rank = NULL;
+    free(d->opens);
+    d->rank = d->opens = NULL;
 }
 
 // ---- a flow's requests
