@@ -358,6 +358,20 @@ static void tell_rewriting(const struct drive *d, struct drive_sums *sums)
         cli_error("%s: it has changed nothing", rule);
 }
 
+static int begin(struct drive *d)
+{
+    d->verdict = verdict_new(clock_wall_us());
+    if (d->verdict) {
+        d->start_us = drive_now(d);
+        set_limits(d);
+        if (drive_way(d)->begin(d) == 0)
+            return CLI_OK;
+        drive_way(d)->end(d);
+    }
+    cli_error("out of memory");
+    return CLI_FAILED;
+}
+
 int drive_run(const struct drive_conf *conf, struct verdict **out, struct drive_sums *sums)
 {
     struct drive *d = calloc(1, sizeof *d);
@@ -369,15 +383,7 @@ int drive_run(const struct drive_conf *conf, struct verdict **out, struct drive_
     }
     d->conf = *conf;
     int code = set_up(d);
-    if (!code && !(d->verdict = verdict_new(clock_wall_us())))
-        code = CLI_FAILED;
-    if (!code) {
-        d->start_us = drive_now(d);
-        set_limits(d);
-        code = drive_way(d)->begin(d) ? CLI_FAILED : CLI_OK;
-        if (code)
-            cli_error("out of memory");
-    }
+    code = code ? code : begin(d);
     if (!code) {
         loop(d);
         end_all(d);
