@@ -198,6 +198,24 @@ def opened_early(dir):
     assert late < 300000, f"half of the requests went {late} us late"
 
 
+def redacted(dir):
+    """What any file of a recording has redacted is redacted in the capture of its replay."""
+    both = os.path.join(dir, "both")
+    os.mkdir(both)
+    for name, rules in (("a", "default"), ("b", "json:$.price")):
+        s = Sidecar("--proxy-type", "reverse", "--proxy-host", "127.0.0.1", "--proxy-port", serve(Handler), "--redact", rules,
+                    capture=os.path.join(both, name + ".db")).start()
+        c = http.client.HTTPConnection("127.0.0.1", s.inbound)
+        c.request("GET", "/a", headers={"Authorization": "Bearer secret"})
+        c.getresponse().read()
+        c.close()
+        stop(s.process)
+    report, mine = replay(dir, both, serve(Handler), "--speed", "max")
+    equal(report["requests"]["equal"], 2, "equal ones")
+    r = run(TAPEDECK, "query", "--json", mine, "SELECT count(*) AS n FROM http WHERE redacted LIKE '%price%'")
+    equal(json.loads(r.stdout)["n"], 2, "answers without their price")
+
+
 class Nonsense(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.recv(65536)
@@ -307,6 +325,7 @@ def main():
     identity(dir, capture, count)
     changes(dir, capture)
     opened_early(dir)
+    redacted(dir)
     bad_targets(dir, capture, count)
     bad_input(dir, capture)
     interrupted(dir, capture)

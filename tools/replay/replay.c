@@ -12,6 +12,7 @@
 #include "tools/fields.h"
 #include "tools/progress.h"
 #include "tools/replay/drive.h"
+#include "tools/replay/redaction.h"
 #include "tools/report/report.h"
 #include "tools/selection.h"
 
@@ -206,7 +207,7 @@ struct replay {
     struct tls_trust *trust;
     struct tls_context *tls;
     struct buf settings;
-    char *redact; // of the recording
+    struct buf redact; // rules of the recording
     struct report *report;
 };
 
@@ -391,29 +392,20 @@ static int correlate(struct replay *r)
     return e ? CLI_FAILED : CLI_OK;
 }
 
-// What is replaced in the replay's capture: by all rules that the recording had.
 static int take_redaction(struct replay *r)
 {
-    static const char sql[] =
-        "SELECT group_concat(DISTINCT json_extract(settings, '$.redact')) FROM stream";
     const char *given = options_text(r->o, "redact");
     char why[WHY_MAX];
+    int code = CLI_OK;
     if (given && redact_check(given, why)) {
         cli_error("--redact: %s", why);
         return CLI_FAILED;
     }
-    struct store *s = given ? NULL : capture_open(r->selection.capture.paths[0]);
-    struct store_query *q = NULL;
-    if (s && store_query(s, sql, &q) == 0 && store_step(q) == 1 && store_bytes(q, 0).n > 0)
-        r->redact = strndup(store_bytes(q, 0).p, store_bytes(q, 0).n);
-    store_query_free(q);
-    store_close(s);
-    if (r->redact && redact_check(r->redact, why)) {
-        free(r->redact); // of another version: the usual ones
-        r->redact = NULL;
-    }
-    r->conf.redact = given ? given : r->redact ? r->redact : "default";
-    return CLI_OK;
+    buf_init(&r->redact, REDACTION_TEXT_MAX);
+    if (!given && r->conf.capture_it)
+        code = redaction_of(&r->selection.capture, &r->redact);
+    r->conf.redact = given ? given : buf_view(&r->redact).p;
+    return code;
 }
 
 static void tell_left(const struct replay *r)
@@ -498,7 +490,7 @@ static void clear(struct replay *r)
     plan_clear(&r->plan);
     selection_clear(&r->selection);
     buf_clear(&r->settings);
-    free(r->redact);
+    buf_clear(&r->redact);
 }
 
 static int run(const struct command *c, struct options *o, int argc, char **argv)
