@@ -69,6 +69,27 @@ static void test_cookies(void **state)
     rewriting_end(&r);
 }
 
+// A server that gives another cookie with every answer: each stands for the one that the recorded
+// answer set, though the run's values are those of other answers in the recording.
+static void test_rolling_cookies(void **state)
+{
+    char recorded[100], live[100], sent[40], expected[100];
+    struct rewriting r;
+    (void)state;
+    rewriting_begin(&r, NULL);
+    for (int i = 0; i < 20000; i++) {
+        snprintf(recorded, sizeof recorded, OK "Set-Cookie: s=%d\n\n", i);
+        snprintf(live, sizeof live, OK "Set-Cookie: s=%d\n\n", 20000 - i);
+        rewriting_answer(&r, recorded, live);
+    }
+    for (int i = 0; i < 20000; i += 1999) {
+        snprintf(sent, sizeof sent, "s=%d", i);
+        snprintf(expected, sizeof expected, "GET / HTTP/1.1\nCookie: s=%d\n\n", 20000 - i);
+        assert_string_equal(cookies(&r, sent), expected);
+    }
+    rewriting_end(&r);
+}
+
 static void test_named(void **state)
 {
     (void)state;
@@ -210,11 +231,9 @@ static void test_redacted_and_filters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cookies),
-        cmocka_unit_test(test_named),
-        cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_redacted_and_filters),
+        cmocka_unit_test(test_cookies), cmocka_unit_test(test_rolling_cookies),
+        cmocka_unit_test(test_named),   cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_tokens),  cmocka_unit_test(test_redacted_and_filters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -285,6 +285,8 @@ static int carried(void *arg, const struct part *p)
         changed++;
     }
     k->s->sums.values += changed;
+    if (!e && changed && p->kind == PART_COOKIE)
+        jar_spare(k->w, p->steps->key);
     if (e || changed == 0 || view_eq(buf_view(&k->text), p->text))
         return e ? e : PARTS_ON;
     return work_put(k->w, p, buf_view(&k->text));

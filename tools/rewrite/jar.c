@@ -1,8 +1,9 @@
 // jar: cookies of a run, per recorded client (RFC 6265, as far as a replay needs it).
 //
 // A live cookie stands for the recorded one that the same answer set; where the recording set none
-// of that name, for whatever the client sends under it. One that an answer took away, or that is
-// over, is not sent. Hosts are the recorded ones: the run's may be another.
+// of that name, for whatever the client sends under it that no other one stands for. One that an
+// answer took away, or that is over, is not sent; one that an edge gave its value stays. Hosts are
+// the recorded ones: the run's may be another.
 #include "tools/rewrite/session.h"
 
 #include "proto/base/clock.h"
@@ -76,6 +77,13 @@ static uint64_t name_hash(struct view name)
     return fnv_more(FNV_START, name.p, name.n);
 }
 
+// was: the recorded value, or nothing: any.
+static struct learned_key key_of(const struct rewrite_subject *t, struct view name, struct view was)
+{
+    uint64_t hash = fnv_more(name_hash(name), "", 1);
+    return session_key(LEARNED_COOKIE, t, t->client, fnv_more(hash, was.p, was.n));
+}
+
 int jar_learn(struct rewrite_session *s, const struct rewrite_subject *t, int64_t now_us,
               struct view recorded_head, struct view live_head)
 {
@@ -85,8 +93,7 @@ int jar_learn(struct rewrite_session *s, const struct rewrite_subject *t, int64_
     int e = 0;
     for (size_t i = 0; i < n && !e; i++) {
         const struct set_cookie *c = &live[i];
-        struct learned like = {.key = session_key(LEARNED_COOKIE, t, t->client, name_hash(c->name)),
-                               .gone = c->gone,
+        struct learned like = {.gone = c->gone,
                                .value = view_head(c->value, REWRITE_VALUE_MAX),
                                .name = c->name,
                                .host = c->domain.n ? c->domain : t->about.host,
@@ -98,6 +105,7 @@ int jar_learn(struct rewrite_session *s, const struct rewrite_subject *t, int64_
             }
         if (c->gone && !like.gone)
             continue; // gone in both: the recording does without it as well
+        like.key = key_of(t, c->name, like.was);
         s->cookies++;
         e = session_learn(s, &like);
     }
@@ -122,23 +130,32 @@ static bool path_takes(const struct learned *l, struct view path)
            (path.n == l->path.n || l->path.p[l->path.n - 1] == '/' || path.p[l->path.n] == '/');
 }
 
-static const struct learned *find(const struct work *w, struct view name, struct view value)
+static const struct learned *find_was(const struct work *w, struct view name, struct view was)
 {
     const struct rewrite_subject *t = w->t;
-    struct learned_key key = session_key(LEARNED_COOKIE, t, t->client, name_hash(name));
-    const struct learned *any = NULL;
-    for (const struct learned *l = learned_get(w->s->learned, &key); l; l = learned_before(l)) {
-        if (!view_eq(l->name, name) || !host_takes(l, t->about.host) ||
-            !path_takes(l, t->about.path))
-            continue;
-        if (view_eq(l->value, value) && !l->gone)
-            return NULL; // it is the run's already
-        if (l->was.n > 0 && view_eq(l->was, value))
-            return l;
-        if (l->was.n == 0 && !any)
-            any = l;
-    }
-    return any;
+    struct learned_key key = key_of(t, name, was);
+    const struct learned *l = learned_get(w->s->learned, &key);
+    while (l && !(view_eq(l->name, name) && view_eq(l->was, was) && host_takes(l, t->about.host) &&
+                  path_takes(l, t->about.path)))
+        l = learned_before(l);
+    return l;
+}
+
+void jar_spare(struct work *w, struct view name)
+{
+    if (w->spared_n < SESSION_SPARED_MAX)
+        w->spared[w->spared_n++] = name_hash(name);
+}
+
+// What stands for the cookie; NULL: it stays as it is.
+static const struct learned *find(const struct work *w, struct view name, struct view value)
+{
+    for (size_t i = 0; i < w->spared_n; i++)
+        if (w->spared[i] == name_hash(name))
+            return NULL;
+    const struct learned *l = find_was(w, name, value);
+    l = l ? l : find_was(w, name, (struct view){0});
+    return l && (l->gone || !view_eq(l->value, value)) ? l : NULL;
 }
 
 static int cookie_part(void *arg, const struct part *p)

@@ -93,12 +93,20 @@ static void drop(struct learned_table *t, struct learned *l)
     free(l);
 }
 
-static void unlink_of_run(struct learned_table *t, const struct learned *l)
+static void link_to_run(struct learned **at, struct learned *l)
 {
-    struct learned **at = run_of(t, l->key.run);
-    while (*at != l)
-        at = &(*at)->of_run;
-    *at = l->of_run;
+    l->of_run = *at;
+    l->of_run_at = at;
+    if (l->of_run)
+        l->of_run->of_run_at = &l->of_run;
+    *at = l;
+}
+
+static void unlink_of_run(const struct learned *l)
+{
+    *l->of_run_at = l->of_run;
+    if (l->of_run)
+        l->of_run->of_run_at = l->of_run_at;
 }
 
 int learned_put(struct learned_table *t, const struct learned *like)
@@ -117,28 +125,24 @@ int learned_put(struct learned_table *t, const struct learned *like)
     if (!l)
         return E_NOMEM;
     if (old) {
-        unlink_of_run(t, old);
+        unlink_of_run(old);
         drop(t, old);
     }
-    struct learned **at = bucket(t, &l->key), **run = run_of(t, l->key.run);
+    struct learned **at = bucket(t, &l->key);
     l->next = *at;
     *at = l;
-    l->of_run = *run;
-    *run = l;
+    link_to_run(run_of(t, l->key.run), l);
     t->n++;
     return 0;
 }
 
 void learned_forget(struct learned_table *t, uint64_t run)
 {
-    struct learned **at = run_of(t, run);
-    while (*at) {
-        struct learned *l = *at;
+    for (struct learned *l = *run_of(t, run), *next; l; l = next) {
+        next = l->of_run;
         if (l->key.run == run) {
-            *at = l->of_run;
+            unlink_of_run(l);
             drop(t, l);
-        } else {
-            at = &l->of_run;
         }
     }
 }

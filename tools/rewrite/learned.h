@@ -9,7 +9,7 @@
 enum learned_kind {
     LEARNED_VALUE,  // a: index of the value
     LEARNED_NAME,   // a: index of the name; b: the client, or 0 for the whole run
-    LEARNED_COOKIE, // a: the client; b: hash of the name
+    LEARNED_COOKIE, // a: the client; b: hash of the name and of what it was
     LEARNED_ROW     // a: the client; b: 0: its row of CSV files
 };
 
@@ -19,7 +19,8 @@ struct learned_key {
 };
 
 struct learned {
-    struct learned *next, *of_run; // of the same bucket; of the same run
+    struct learned *next;                // of the same bucket
+    struct learned *of_run, **of_run_at; // of the same run; where this one hangs in it
     struct learned_key key;
     bool missing;                 // there will be none
     bool gone;                    // a cookie that the answer took away

@@ -13,6 +13,7 @@
 #include "tools/rewrite/rules.h"
 
 #define SESSION_MATCHED_MAX (1u << 20) // bytes of a text that an expression is looked for in
+#define SESSION_SPARED_MAX  64         // cookies of a request that edges gave their values
 
 // The transactions that a filter takes, sorted.
 struct filtered {
@@ -56,6 +57,8 @@ struct work {
     unsigned changed; // REWRITE_…
     struct edits edits[2];
     struct parts parts;
+    uint64_t spared[SESSION_SPARED_MAX]; // hashes of names (jar_spare())
+    size_t spared_n;
     struct buf text, encoded; // scratch
     char *why;
 };
@@ -89,6 +92,8 @@ int dates_shift(struct view text, int64_t us, struct buf *out) MUST_CHECK;
 
 int jar_learn(struct rewrite_session *s, const struct rewrite_subject *t, int64_t now_us,
               struct view recorded_head, struct view live_head) MUST_CHECK;
+// The cookie of that name has its value from an edge: the jar leaves it alone.
+void jar_spare(struct work *w, struct view name);
 // What rules of capture take from an answer.
 int learn_names(struct rewrite_session *s, const struct rewrite_subject *t,
                 const struct compare_half *live) MUST_CHECK;
