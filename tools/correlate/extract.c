@@ -2,6 +2,7 @@
 // answer what is likely to have been issued.
 #include "tools/correlate/extract.h"
 
+#include "tools/correlate/correlate.h"
 #include "tools/head.h"
 
 #include <stdio.h>
@@ -45,7 +46,7 @@ static int give(struct extract *x, struct view kind, struct view text, const str
         for (size_t i = 0; words[i]; i++)
             one.bearer = one.bearer || view_eq(part->steps[part->depth - 1].key, view_of(words[i]));
     }
-    return text.n > 4096 ? 0 : x->take(x->arg, &one);
+    return text.n > CORRELATE_TEXT_MAX ? 0 : x->take(x->arg, &one);
 }
 
 // ---- by rules
@@ -242,7 +243,7 @@ static int header(struct extract *x, const struct part *p)
 static int one_part(void *arg, const struct part *p)
 {
     struct extract *x = arg;
-    if (p->container || p->text.n == 0 || p->text.n > 4096)
+    if (p->container || p->text.n == 0 || p->text.n > CORRELATE_TEXT_MAX)
         return PARTS_ON;
     switch (p->kind) {
     case PART_HEADER:

@@ -100,8 +100,12 @@ static struct view next_piece(struct connection *c)
 {
     struct view piece = view_head(c->left, PIECE_MAX);
     if (piece.n == 0 && c->reader) {
-        if (store_reader_next(c->reader, &c->left) != 1)
+        int e = store_reader_next(c->reader, &c->left);
+        if (e != 1)
             c->left = view_n(NULL, 0);
+        if (e < 0) // it goes as far as it can be read, and why is told where it has no answer
+            snprintf(c->last->note, sizeof c->last->note, "its content cannot be read: %s",
+                     err_text(e));
         piece = view_head(c->left, PIECE_MAX);
     }
     uint64_t sent = c->last->sent_bytes;

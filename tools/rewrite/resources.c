@@ -1,5 +1,5 @@
-// resources: each file is read once, however many columns of it are named. CSV is RFC 4180's, with
-// a line of names at its beginning; of the cells only those are kept that are asked for.
+// resources: each is read by itself, a CSV once for each of its columns that is named. CSV is RFC
+// 4180's, with a line of names at its beginning; of the cells those of the column are found again.
 #include "tools/rewrite/resources.h"
 
 #include "proto/base/whole_file.h"

@@ -3,6 +3,7 @@
 // One pass over the rows of each file.
 #include "proto/base/buf.h"
 #include "proto/base/clamp.h"
+#include "proto/base/fnv.h"
 #include "tools/commands.h"
 #include "tools/progress.h"
 #include "tools/selection.h"
@@ -83,12 +84,9 @@ static struct tally *group_new(struct view name)
 
 static struct tally *group(struct stats *s, struct view name)
 {
-    uint64_t hash = 14695981039346656037ULL;
-    for (size_t i = 0; i < name.n; i++)
-        hash = (hash ^ (unsigned char)name.p[i]) * 1099511628211ULL;
     if (name.n == 0)
         name = VIEW_LIT("-");
-    size_t at = (hash ^ hash >> 32) & (SLOTS - 1);
+    size_t at = fnv_fold(fnv_more(FNV_START, name.p, name.n)) & (SLOTS - 1);
     for (; s->slots[at]; at = (at + 1) & (SLOTS - 1))
         if (view_eq(view_of(s->slots[at]->name), name))
             return s->slots[at];
