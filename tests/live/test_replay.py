@@ -252,6 +252,15 @@ class Flood(Interim):
     pause = 0
 
 
+class Doubtful(socketserver.BaseRequestHandler):
+    """Says two lengths, and goes on listening."""
+    def handle(self):
+        with contextlib.suppress(OSError):
+            while self.request.recv(65536):
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                     b"5\r\nhello\r\n0\r\n\r\n")
+
+
 class Threads(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 200
@@ -264,7 +273,7 @@ def bad_targets(dir, capture, count):
     r, _ = replay(dir, capture, free_port(), "--speed", "max", code=2, out=False)
     assert b"cannot be reached: Connection refused" in r.stderr and r.stderr.count(b"\n") == 1, r.stderr
     for handler, kind in ((Nonsense, "garbage"), (Hangup, "closed"), (Silence, "timeout"), (Interim, "timeout"),
-                          (Flood, "garbage")):
+                          (Flood, "garbage"), (Doubtful, "garbage")):
         report, mine = replay(dir, capture, serve(handler, Threads), "--speed", "max", "--timeout", "200ms", "--answer-timeout",
                               "10s" if handler is Flood else "300ms", "method = GET", code=1)
         causes = report["errors"]["causes"]

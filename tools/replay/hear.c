@@ -146,7 +146,8 @@ static void hear_end(struct sink_flow *f, uint64_t n, enum dir dir, enum msg_end
         x->kind = RESULT_ANSWERED;
     if (x->status == 101 || (x->status < 300 && view_eq(x->material->method, VIEW_LIT("CONNECT"))))
         h->c->switched = true;
-    link_to(h, x);
+    if (!x->cut) // else it is known with txn_end() why
+        link_to(h, x);
 }
 
 static void hear_txn_end(struct sink_flow *f, uint64_t n, const char *note)
@@ -154,8 +155,11 @@ static void hear_txn_end(struct sink_flow *f, uint64_t n, const char *note)
     struct hear_flow *h = of(f);
     struct exchange *x = find(h->c, n);
     if (x) {
-        if (!x->over && *note && x->material->kind != PLAN_RAW) {
+        bool whole = x->over && !x->cut;
+        if (!whole && *note && x->material->kind != PLAN_RAW && !x->material->answer_cut) {
             snprintf(x->note, sizeof x->note, "%s", note);
+            x->kind = RESULT_GARBAGE;
+            x->reason = x->note;
             h->c->garbage = true;
         }
         link_to(h, x);
