@@ -11,6 +11,25 @@ static void forget(struct buf *b)
         buf_reset(b);
 }
 
+#define BUFS 6
+
+static void bufs(struct exchange *x, struct buf *out[BUFS])
+{
+    struct buf *all[BUFS] = {&x->head,   &x->content,  &x->answer_head,
+                             &x->answer, &x->trailers, &x->interim};
+    memcpy(out, all, sizeof all);
+}
+
+static size_t memory_of(struct exchange *x)
+{
+    struct buf *all[BUFS];
+    size_t sum = 0;
+    bufs(x, all);
+    for (size_t i = 0; i < BUFS; i++)
+        sum += all[i]->cap;
+    return sum;
+}
+
 static void unclaim(struct exchanges *s, struct exchange *x)
 {
     s->held -= x->claimed;
@@ -42,6 +61,7 @@ struct exchange *exchange_new(struct exchanges *s)
     if (x) {
         s->spare = x->next;
         s->spares--;
+        s->idle -= memory_of(x);
     } else {
         x = calloc(1, sizeof *x);
         if (!x)
@@ -66,15 +86,16 @@ struct exchange *exchange_new(struct exchanges *s)
 
 static void destroy(struct exchange *x)
 {
-    struct buf *all[] = {&x->head,   &x->content,  &x->answer_head,
-                         &x->answer, &x->trailers, &x->interim};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    struct buf *all[BUFS];
+    bufs(x, all);
+    for (size_t i = 0; i < BUFS; i++)
         buf_clear(all[i]);
     free(x);
 }
 
 void exchange_free(struct exchanges *s, struct exchange *x)
 {
+    struct buf *all[BUFS];
     if (!x)
         return;
     unclaim(s, x);
@@ -82,12 +103,12 @@ void exchange_free(struct exchanges *s, struct exchange *x)
         destroy(x);
         return;
     }
-    forget(&x->head);
-    forget(&x->content);
-    forget(&x->answer_head);
-    forget(&x->answer);
-    forget(&x->trailers);
-    forget(&x->interim);
+    bufs(x, all);
+    for (size_t i = 0; i < BUFS; i++)
+        forget(all[i]);
+    for (size_t i = 0; i < BUFS && s->idle + memory_of(x) > s->most / 4; i++)
+        buf_clear(all[i]);
+    s->idle += memory_of(x);
     x->next = s->spare;
     s->spare = x;
     s->spares++;
@@ -99,7 +120,7 @@ void exchanges_clear(struct exchanges *s)
         s->spare = x->next;
         destroy(x);
     }
-    s->spares = 0;
+    s->spares = s->idle = 0;
 }
 
 // Whether so many bytes more may be kept, which are then counted.

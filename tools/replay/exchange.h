@@ -10,7 +10,7 @@
 
 #define EXCHANGE_HEAD_MAX  (96u << 10)  // bytes of a head, and of trailers
 #define EXCHANGE_BODY_MAX  (64u << 20)  // bytes of a content that is kept to be compared by value
-#define EXCHANGE_KEPT      (256u << 10) // bytes of memory that one keeps for the next
+#define EXCHANGE_KEPT      (256u << 10) // bytes of a text whose memory one keeps for the next
 #define EXCHANGE_SPARE_MAX 4096
 
 struct exchange {
@@ -56,6 +56,7 @@ struct exchanges {
     struct exchange *spare;
     size_t spares;
     size_t held, most; // bytes of answers that are kept by all that are under way
+    size_t idle;       // bytes of memory of the spare ones: a quarter of most, at most
 };
 
 // NULL: out of memory.
