@@ -134,7 +134,7 @@ const struct command command_correlate = {
         "/items answers id 17, then /items/17 or item_id=17); what stands under a name such as "
         "token, cursor or csrf. Words, truth values, times and prices do not, nor does what the "
         "same client carried before. Where redaction hid a bearer token, it is assumed to be the "
-        "last token that the client was given.\n"
+        "last token that an answer gave on its connection, or else to its client.\n"
         "Values that are wrong are put right in the rules of --write, see tapedeck help rewriting.",
     .options = options,
     .rules = option_rules,

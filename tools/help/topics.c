@@ -91,7 +91,7 @@ const struct topic topics[] = {
     },
     {
         .name = "rules",
-        .sentence = "what may differ between two messages, for diff and mock",
+        .sentence = "what may differ between two messages, for diff, replay and mock",
         .text =
             "Rules are a YAML file, kept beside the captures and written by hand, or by tapedeck "
             "diff --learn and then gone over.\n"

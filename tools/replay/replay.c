@@ -118,7 +118,7 @@ static const struct option_def options[] = {
     {.name = "rewrite",
      .type = OPT_TEXT,
      .unit = "FILE",
-     .sentence = "How requests are changed before they go, in YAML.",
+     .sentence = "How requests are changed before they go, in YAML; see tapedeck help rewriting.",
      .programs = CLI_PROGRAM},
     {.name = "no-correlate",
      .type = OPT_FLAG,
@@ -537,8 +537,9 @@ const struct command command_replay = {
         "compared with those of the recording as tapedeck diff does, and are themselves a capture, "
         "linked with the recorded ones.\n"
         "Conversations that are no HTTP are sent piece by piece: a piece goes when as many bytes "
-        "have come as had before it in the recording. Left out is what cannot be sent again: TLS "
-        "that was not opened, requests of which not all was kept.\n"
+        "have come as had before it in the recording. Left out is TLS that was not opened; a "
+        "request "
+        "of which not all was kept counts as unsent.\n"
         "Ctrl-C ends the run and reports what there is so far; a second one does not wait for its "
         "capture.\n" REPORT_EXITS,
     .options = options,

@@ -23,11 +23,6 @@ struct learned_table *learned_new(size_t max)
     return t;
 }
 
-size_t learned_count(const struct learned_table *t)
-{
-    return t->n;
-}
-
 static struct learned **bucket(const struct learned_table *t, const struct learned_key *k)
 {
     const uint64_t words[] = {(uint64_t)k->kind, k->run, k->a, k->b};

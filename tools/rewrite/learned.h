@@ -33,7 +33,6 @@ struct learned {
 struct learned_table;
 struct learned_table *learned_new(size_t max); // NULL: no memory
 void learned_free(struct learned_table *t);    // t may be NULL
-size_t learned_count(const struct learned_table *t);
 
 // The newest one of that key, and the one before; NULL: none.
 const struct learned *learned_get(const struct learned_table *t, const struct learned_key *key);

@@ -248,14 +248,6 @@ void template_clear(struct template *t)
     *t = (struct template){0};
 }
 
-bool template_is_live(const struct template *t)
-{
-    for (size_t i = 0; i < t->n; i++)
-        if (t->pieces[i].kind == TEMPLATE_LIVE)
-            return true;
-    return false;
-}
-
 // ---- writing
 
 uint64_t template_draw(uint64_t *state)

@@ -56,7 +56,6 @@ int template_parse(struct template *t, struct view text, struct resources *resou
                    struct template_names *names, size_t line, size_t column, size_t *at,
                    char why[WHY_MAX]) MUST_CHECK;
 void template_clear(struct template *t);
-bool template_is_live(const struct template *t);
 
 // What placeholders stand for now.
 struct template_world {
