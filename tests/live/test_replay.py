@@ -261,6 +261,16 @@ class Doubtful(socketserver.BaseRequestHandler):
                                      b"5\r\nhello\r\n0\r\n\r\n")
 
 
+class Endless(socketserver.BaseRequestHandler):
+    """Content without end, as fast as it is read."""
+    def handle(self):
+        self.request.recv(65536)
+        with contextlib.suppress(OSError):
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n")
+            while True:
+                self.request.sendall(bytes(1 << 20))
+
+
 class Threads(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 200
@@ -281,6 +291,15 @@ def bad_targets(dir, capture, count):
         assert any(c["kind"] == kind for c in causes), causes
         equal(report["requests"]["equal"], 0, "equal ones")
         run(TAPEDECK, "verify", mine)
+
+
+def endless(dir, capture):
+    """Sockets that always have something do not keep the run from its end."""
+    report, mine = replay(dir, capture, serve(Endless, Threads), "--speed", "100", "--for", "500ms", "--timeout", "500ms", "--max-body",
+                          "1KiB", code=1, timeout=60)
+    print("endless →", report["errors"]["causes"])
+    equal(report["requests"]["equal"], 0, "equal ones")
+    run(TAPEDECK, "verify", mine)
 
 
 def bad_input(dir, capture):
@@ -336,6 +355,7 @@ def main():
     opened_early(dir)
     redacted(dir)
     bad_targets(dir, capture, count)
+    endless(dir, capture)
     bad_input(dir, capture)
     interrupted(dir, capture)
 

@@ -106,7 +106,7 @@ static void loop(struct drive *d)
         bool due = next != ALARM_NEVER && next <= clock_mono_us();
         if (!due)
             arm(d);
-        event_base_loop(d->base, due ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+        event_base_loop(d->base, due ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
         int64_t now = drive_now(d);
         if (alarms_next(&d->alarms) <= now) {
             d->armed_us = 0;
