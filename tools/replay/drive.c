@@ -34,8 +34,15 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     struct drive *d = arg;
     (void)number;
     (void)what;
-    if (d->interrupts++ == 0)
-        stop(d, "interrupted");
+    if (d->interrupts++ > 0)
+        return;
+    bool waits = d->stopping; // for the last answers, behind --for
+    stop(d, "interrupted");
+    if (!waits)
+        return;
+    int64_t last = drive_now(d) + DRIVE_LAST_US;
+    d->last_us = last < d->last_us ? last : d->last_us;
+    d->stopped = "interrupted";
 }
 
 static bool hurries(void *arg)
